@@ -1,0 +1,411 @@
+//! What people say and do: the signed, hash-linked event.
+//!
+//! ```text
+//! event bytes  = MessagePack [ signed bytes, signature, body ]
+//! signed bytes = version byte, MessagePack [ device, seq, parents, time, account, conversation, kind,
+//!                                            BLAKE3(body), length of body ]
+//! id           = BLAKE3(signed bytes)
+//! ```
+//!
+//! The signed bytes carry the body's hash and length in the body's place, so that a deleted body can leave
+//! the disks while the event still verifies where it stands.
+//!
+//! **Invariant**: an [`Event`] exists only if everything that can be told from it alone is right: canonical
+//! encoding, bounds, who may write what where, the body's hash, the signature. What depends on its
+//! ancestors (closure, time) is [`crate::server`]'s and [`crate::client`]'s. Validity never depends on who
+//! reads it or when.
+
+use std::collections::BTreeSet;
+
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Time;
+use crate::id::{AccountId, ConversationId, DeviceId, EventId, RoomId, Seq, bytes_or_hex};
+use crate::limits::{EVENT_MAX_BYTES, MESSAGE_MAX_BYTES, PARENTS_MAX};
+use crate::order::Key;
+use crate::text::{Name, NameError};
+
+/// The encoding that this module writes, and the only one it reads.
+const VERSION: u8 = 1;
+
+/// Where an event belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Conversation {
+    /// Who is who: names and their accounts. Everybody reads it.
+    Directory,
+    /// Two accounts, the lower first; make it with [`Conversation::direct`].
+    Direct(AccountId, AccountId),
+    /// Many accounts.
+    Room(RoomId),
+}
+
+impl Conversation {
+    /// The conversation of two accounts, the same whoever of them asks.
+    pub fn direct(one: AccountId, other: AccountId) -> Self {
+        Self::Direct(one.min(other), one.max(other))
+    }
+
+    /// A fixed-length name for keys and comparison.
+    pub fn id(&self) -> ConversationId {
+        let mut hasher = blake3::Hasher::new();
+        match self {
+            Self::Directory => hasher.update(b"tercet directory"),
+            Self::Direct(low, high) => {
+                hasher.update(b"tercet direct").update(low.as_bytes()).update(high.as_bytes())
+            }
+            Self::Room(room) => hasher.update(b"tercet room").update(room.as_bytes()),
+        };
+        ConversationId::new(*hasher.finalize().as_bytes())
+    }
+
+    /// The other side of a direct conversation; `None` if it is not one of this account's.
+    pub fn other(&self, account: AccountId) -> Option<AccountId> {
+        match self {
+            Self::Direct(low, high) if *low == account => Some(*high),
+            Self::Direct(low, high) if *high == account => Some(*low),
+            _ => None,
+        }
+    }
+
+    /// Whether an account may write here, as far as the conversation alone can tell.
+    fn admits(&self, account: AccountId) -> bool {
+        match self {
+            Self::Directory | Self::Room(_) => true,
+            Self::Direct(low, high) => account == *low || account == *high,
+        }
+    }
+}
+
+/// What an event does. Each kind says what its body holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// An account takes a name. Body: the name. In the directory only.
+    Register,
+    /// A person says something. Body: UTF-8, 1 to [`MESSAGE_MAX_BYTES`] bytes.
+    Post,
+    /// Joins heads, so that an author who has seen many can name them all. Body: empty.
+    Merge,
+}
+
+/// The fields that are signed, in the order in which they are encoded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Header {
+    device: DeviceId,
+    seq: Seq,
+    parents: Vec<EventId>,
+    time: Time,
+    account: AccountId,
+    conversation: Conversation,
+    kind: Kind,
+    #[serde(with = "bytes_or_hex")]
+    body_hash: [u8; 32],
+    body_bytes: u32,
+}
+
+/// The event as it is stored and sent.
+#[derive(Serialize, Deserialize)]
+struct Envelope<'a> {
+    #[serde(with = "serde_bytes")]
+    signed: &'a [u8],
+    #[serde(with = "serde_bytes")]
+    signature: &'a [u8],
+    #[serde(with = "serde_bytes")]
+    body: &'a [u8],
+}
+
+/// Why bytes are not an event, or a draft cannot become one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// Not MessagePack, or not of the event's shape.
+    #[error("it cannot be decoded: {0}")]
+    Malformed(String),
+    /// An encoding version this program does not know.
+    #[error("its encoding version is {0}, this program knows {VERSION}; a newer tercet may have written it")]
+    Version(u8),
+    /// The same values in other bytes: an id must have one encoding.
+    #[error("it is not in the canonical encoding")]
+    NotCanonical,
+    /// Longer than [`EVENT_MAX_BYTES`].
+    #[error("it has {0} bytes, the limit is {EVENT_MAX_BYTES}")]
+    TooLong(usize),
+    /// `seq` starts at 1.
+    #[error("its sequence number is 0, the first is 1")]
+    NoSeq,
+    /// More parents than [`PARENTS_MAX`].
+    #[error("it names {0} parents, the limit is {PARENTS_MAX}")]
+    TooManyParents(usize),
+    /// Parents must be sorted and distinct.
+    #[error("its parents are not in ascending order")]
+    ParentsUnsorted,
+    /// Body and signed hash or length differ.
+    #[error("its body is not the one that was signed")]
+    BodyMismatch,
+    /// The signature does not belong to the account and these bytes.
+    #[error("its signature is not valid for account {}", .0.short())]
+    Signature(AccountId),
+    /// The account is not one of the conversation's two.
+    #[error("account {} has no part in this conversation", .0.short())]
+    NotAMember(AccountId),
+    /// The kind does not belong in this conversation.
+    #[error("an event of kind {0:?} does not belong in this conversation")]
+    Misplaced(Kind),
+    /// The two accounts of a direct conversation are in the wrong order.
+    #[error("the accounts of its conversation are not in ascending order")]
+    ConversationUnsorted,
+    /// A message without text.
+    #[error("the message is empty")]
+    EmptyMessage,
+    /// A message over [`MESSAGE_MAX_BYTES`].
+    #[error("the message has {0} bytes, the limit is {MESSAGE_MAX_BYTES}; send it in parts")]
+    MessageTooLong(usize),
+    /// A body that must be text is not.
+    #[error("its text is not UTF-8")]
+    NotUtf8,
+    /// A merge has no body.
+    #[error("a merge event has no body")]
+    UnexpectedBody,
+    /// A register event whose name is not one.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+/// What an author decides; [`Draft::sign`] makes it an event.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The author's device.
+    pub device: DeviceId,
+    /// Which event of the device.
+    pub seq: Seq,
+    /// The heads that the author had seen, at most [`PARENTS_MAX`].
+    pub parents: BTreeSet<EventId>,
+    /// After every parent's time.
+    pub time: Time,
+    /// Where it belongs.
+    pub conversation: Conversation,
+    /// What it does.
+    pub kind: Kind,
+    /// What it says, by kind.
+    pub body: Vec<u8>,
+}
+
+impl Draft {
+    /// Signs the draft for the account whose key this is.
+    ///
+    /// # Errors
+    /// Whatever [`Event::from_bytes`] would refuse.
+    pub fn sign(self, key: &SigningKey) -> Result<Event, EventError> {
+        let header = Header {
+            device: self.device,
+            seq: self.seq,
+            parents: self.parents.into_iter().collect(),
+            time: self.time,
+            account: account_of(key),
+            conversation: self.conversation,
+            kind: self.kind,
+            body_hash: *blake3::hash(&self.body).as_bytes(),
+            body_bytes: u32::try_from(self.body.len()).unwrap_or(u32::MAX),
+        };
+        let signed = header.to_signed_bytes();
+        let signature = key.sign(&signed).to_bytes();
+        header.check(&self.body)?;
+        let bytes = encode(&Envelope { signed: &signed, signature: &signature, body: &self.body });
+        Ok(Event { id: id_of(&signed), header, body: self.body, bytes })
+    }
+}
+
+/// An event that is right in itself. See the module for what that means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    id: EventId,
+    header: Header,
+    body: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+impl Event {
+    /// Decodes and checks everything, the signature included (about 50 µs).
+    ///
+    /// # Errors
+    /// The first thing that is wrong with the bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EventError> {
+        let (event, signed, signature) = Self::parse(bytes)?;
+        let wrong = || EventError::Signature(event.header.account);
+        let key = VerifyingKey::from_bytes(event.header.account.as_bytes()).map_err(|_| wrong())?;
+        let signature = Signature::from_slice(&signature).map_err(|_| wrong())?;
+        key.verify_strict(&signed, &signature).map_err(|_| wrong())?;
+        Ok(event)
+    }
+
+    /// Decodes bytes whose signature this process checked before it stored them, behind a checksum.
+    ///
+    /// # Errors
+    /// As [`Event::from_bytes`], but for the signature.
+    pub fn from_own_store(bytes: &[u8]) -> Result<Self, EventError> {
+        Self::parse(bytes).map(|(event, _, _)| event)
+    }
+
+    fn parse(bytes: &[u8]) -> Result<(Self, Vec<u8>, Vec<u8>), EventError> {
+        if bytes.len() > EVENT_MAX_BYTES {
+            return Err(EventError::TooLong(bytes.len()));
+        }
+        let envelope: Envelope<'_> =
+            rmp_serde::from_slice(bytes).map_err(|error| EventError::Malformed(error.to_string()))?;
+        let header = Header::from_signed_bytes(envelope.signed)?;
+        if encode(&envelope) != bytes {
+            return Err(EventError::NotCanonical);
+        }
+        header.check(envelope.body)?;
+        let (signed, signature) = (envelope.signed.to_vec(), envelope.signature.to_vec());
+        let event = Self { id: id_of(&signed), header, body: envelope.body.to_vec(), bytes: bytes.to_vec() };
+        Ok((event, signed, signature))
+    }
+
+    /// The event's name: BLAKE3 of its signed bytes.
+    pub fn id(&self) -> EventId {
+        self.id
+    }
+
+    /// The author's device.
+    pub fn device(&self) -> DeviceId {
+        self.header.device
+    }
+
+    /// Which event of its device.
+    pub fn seq(&self) -> Seq {
+        self.header.seq
+    }
+
+    /// What the author had seen of the conversation, in ascending order.
+    pub fn parents(&self) -> &[EventId] {
+        &self.header.parents
+    }
+
+    /// When, by the author's hybrid logical clock.
+    pub fn time(&self) -> Time {
+        self.header.time
+    }
+
+    /// The author.
+    pub fn account(&self) -> AccountId {
+        self.header.account
+    }
+
+    /// Where it belongs.
+    pub fn conversation(&self) -> Conversation {
+        self.header.conversation
+    }
+
+    /// What it does.
+    pub fn kind(&self) -> Kind {
+        self.header.kind
+    }
+
+    /// What it says.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// What it says, if its kind holds text; always so for [`Kind::Post`] and [`Kind::Register`].
+    pub fn text(&self) -> Option<&str> {
+        match self.header.kind {
+            Kind::Post | Kind::Register => std::str::from_utf8(&self.body).ok(),
+            Kind::Merge => None,
+        }
+    }
+
+    /// The bytes in which it is stored and sent.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Its place in the canonical order.
+    pub fn key(&self) -> Key {
+        Key { time: self.time(), device: self.device(), seq: self.seq(), id: self.id }
+    }
+}
+
+impl Header {
+    fn to_signed_bytes(&self) -> Vec<u8> {
+        let mut signed = vec![VERSION];
+        signed.extend(encode(self));
+        signed
+    }
+
+    fn from_signed_bytes(signed: &[u8]) -> Result<Self, EventError> {
+        let (version, rest) =
+            signed.split_first().ok_or_else(|| EventError::Malformed("no header".to_owned()))?;
+        if *version != VERSION {
+            return Err(EventError::Version(*version));
+        }
+        let header: Self =
+            rmp_serde::from_slice(rest).map_err(|error| EventError::Malformed(error.to_string()))?;
+        if header.to_signed_bytes() != signed {
+            return Err(EventError::NotCanonical);
+        }
+        Ok(header)
+    }
+
+    fn check(&self, body: &[u8]) -> Result<(), EventError> {
+        if self.seq == 0 {
+            return Err(EventError::NoSeq);
+        }
+        if self.parents.len() > PARENTS_MAX {
+            return Err(EventError::TooManyParents(self.parents.len()));
+        }
+        if !self.parents.is_sorted_by(|left, right| left < right) {
+            return Err(EventError::ParentsUnsorted);
+        }
+        if !self.conversation.admits(self.account) {
+            return Err(EventError::NotAMember(self.account));
+        }
+        if matches!(self.conversation, Conversation::Direct(low, high) if low > high) {
+            return Err(EventError::ConversationUnsorted);
+        }
+        self.check_body(body)?;
+        if self.body_bytes as usize != body.len() || self.body_hash != *blake3::hash(body).as_bytes() {
+            return Err(EventError::BodyMismatch);
+        }
+        Ok(())
+    }
+
+    fn check_body(&self, body: &[u8]) -> Result<(), EventError> {
+        let in_directory = self.conversation == Conversation::Directory;
+        match self.kind {
+            Kind::Register if in_directory => {
+                let name = std::str::from_utf8(body).map_err(|_| EventError::NotUtf8)?;
+                name.parse::<Name>()?;
+            }
+            Kind::Post if !in_directory => {
+                if body.is_empty() {
+                    return Err(EventError::EmptyMessage);
+                }
+                if body.len() > MESSAGE_MAX_BYTES {
+                    return Err(EventError::MessageTooLong(body.len()));
+                }
+                std::str::from_utf8(body).map_err(|_| EventError::NotUtf8)?;
+            }
+            Kind::Merge if !body.is_empty() => return Err(EventError::UnexpectedBody),
+            Kind::Merge => {}
+            Kind::Register | Kind::Post => return Err(EventError::Misplaced(self.kind)),
+        }
+        Ok(())
+    }
+}
+
+/// The account whose private key this is.
+pub fn account_of(key: &SigningKey) -> AccountId {
+    AccountId::new(key.verifying_key().to_bytes())
+}
+
+fn id_of(signed: &[u8]) -> EventId {
+    EventId::new(*blake3::hash(signed).as_bytes())
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "these shapes hold integers and bytes, which MessagePack always takes"
+)]
+fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    rmp_serde::to_vec(value).expect("plain values encode into memory")
+}

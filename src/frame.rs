@@ -1,0 +1,283 @@
+//! What clients and servers say to each other: one MessagePack value per length-delimited frame.
+//!
+//! `docs/protocol.md` describes each frame and the rules around it; a test holds the two together.
+//! Events travel as their own bytes ([`crate::event`]), encoded once by their author and never again.
+//! Decoding a frame checks its shape only: whoever takes an event out of it calls [`Event::from_bytes`].
+//!
+//! [`Event::from_bytes`]: crate::event::Event::from_bytes
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_bytes::ByteBuf;
+
+use crate::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, ServerId, bytes_or_hex};
+use crate::limits::FRAME_MAX_BYTES;
+
+/// The cluster's secret that admits accounts. Never printed: it has no `Display`, and its `Debug` hides it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Token(#[serde(with = "bytes_or_hex")] [u8; 32]);
+
+impl Token {
+    /// The token made of these random bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Compares in a time that does not tell where two tokens differ.
+    pub fn matches(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(secret)")
+    }
+}
+
+/// Who opens a connection. Its key is the connection's TLS key and is not repeated here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// A person's device.
+    Device {
+        /// Which of the account's devices.
+        device: DeviceId,
+        /// Proof of invitation.
+        token: Token,
+    },
+    /// A holder of one of the cluster's server keys: another server, or whoever administers one.
+    Peer,
+}
+
+/// What a client (or a peer) says to a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToServer {
+    /// The first frame of a connection.
+    Hello {
+        /// The newest protocol version that the client speaks.
+        version: u16,
+        /// The cluster it means to reach.
+        cluster: ClusterId,
+        /// Who it is.
+        role: Role,
+    },
+    /// Events to be stored: the author's own, or ancestors that this server was missing.
+    Upload {
+        /// Encoded events, parents before children.
+        events: Vec<ByteBuf>,
+    },
+    /// Send me what is mine after this position of your log, from now on.
+    Follow {
+        /// The cursor: how far this device has durably read this log.
+        after: Position,
+        /// Whether to send whole events (a feed) or their ids (announcements).
+        bodies: bool,
+    },
+    /// Everything up to this position is durable on the device.
+    Cursor {
+        /// The new cursor.
+        position: Position,
+    },
+    /// Send me these events whole.
+    Fetch {
+        /// Ids that this server announced.
+        ids: Vec<EventId>,
+    },
+    /// Peers only: send me your log after this position.
+    Pull {
+        /// How far the peer has read.
+        after: Position,
+    },
+    /// How are you?
+    Status,
+    /// I am here.
+    Ping,
+}
+
+/// One place in a log, as a follower is told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Where in the server's log.
+    pub position: Position,
+    /// Which event.
+    pub id: EventId,
+    /// The event, unless only announced.
+    pub event: Option<ByteBuf>,
+}
+
+/// A server's durable ack of one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Which event.
+    pub id: EventId,
+    /// Where it stands in the server's log.
+    pub position: Position,
+}
+
+/// Why a server does not take an event for the time being.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Rejection {
+    /// The author's clock runs ahead of the server's by more than the bound.
+    #[error("its time is {ahead_ms} ms ahead of the server's clock; set this machine's clock")]
+    ClockAhead {
+        /// By how many milliseconds.
+        ahead_ms: u64,
+    },
+}
+
+/// Why a server ends a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// No protocol version in common.
+    #[error("the server speaks protocol version {server}, this program another; use the same tercet on both")]
+    Version {
+        /// The newest that the server speaks.
+        server: u16,
+    },
+    /// The client means another cluster.
+    #[error("the server belongs to another cluster ({}); check the address in the cluster file", .0.short())]
+    Cluster(ClusterId),
+    /// The token is not the cluster's.
+    #[error("the server does not know this cluster token; ask for the cluster file again")]
+    Token,
+    /// The connection's key is not one of the cluster's servers.
+    #[error("only a server of this cluster may do that")]
+    NotAPeer,
+    /// An uploaded event is not valid.
+    #[error("the server refused an event: {0}")]
+    InvalidEvent(String),
+    /// A frame that has no business here.
+    #[error("the server could not understand: {0}")]
+    Protocol(String),
+    /// The server holds as many connections as it may.
+    #[error("the server is full")]
+    Full,
+    /// The follower leaves its deliveries unacknowledged.
+    #[error("the connection was too slow")]
+    TooSlow,
+    /// The server is about to stop.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+/// What a server says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Its key.
+    pub server: ServerId,
+    /// The life of its log.
+    pub incarnation: Incarnation,
+    /// The last position that is on its disk.
+    pub position: Position,
+    /// Connections it holds, the asking one included.
+    pub connections: u64,
+    /// Pairs of events that share device and sequence number.
+    pub forks: u64,
+    /// Milliseconds since it started.
+    pub uptime_ms: u64,
+}
+
+/// How far one device has read a server's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceCursor {
+    /// Whose device.
+    pub account: AccountId,
+    /// Which device.
+    pub device: DeviceId,
+    /// Up to where.
+    pub position: Position,
+}
+
+/// What a server says to a client (or a peer).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToClient {
+    /// The answer to a `Hello` that is welcome.
+    Welcome {
+        /// The version both will speak.
+        version: u16,
+        /// The life of its log.
+        incarnation: Incarnation,
+        /// The last position that is on its disk.
+        position: Position,
+        /// The view it knows.
+        epoch: u64,
+        /// Its wall clock, Unix milliseconds.
+        time_ms: u64,
+    },
+    /// The last frame of a connection that the server ends.
+    Refused(Refusal),
+    /// These events are on this server's disk.
+    Receipts(Vec<Receipt>),
+    /// An uploaded event's parents are not in the log; send them first, then it again.
+    Missing {
+        /// The event that was not taken.
+        id: EventId,
+        /// The parents that are lacking.
+        parents: Vec<EventId>,
+    },
+    /// An uploaded event is not taken for the time being.
+    Rejected {
+        /// Which event.
+        id: EventId,
+        /// Why.
+        why: Rejection,
+    },
+    /// The follower's next items, in log order.
+    Feed {
+        /// What is new to the follower, possibly nothing.
+        items: Vec<Item>,
+        /// With these, the follower has all that is its own up to here.
+        upto: Position,
+        /// Whether that is the end of the log at the moment.
+        caught_up: bool,
+    },
+    /// The events of a `Fetch`, as far as the server has them and the account may read them.
+    Bodies(Vec<ByteBuf>),
+    /// The answer to a `Pull`.
+    Log {
+        /// Entries in log order, each with its event.
+        items: Vec<Item>,
+        /// The last position on the server's disk.
+        tip: Position,
+        /// How far each device has read; only with the last entries.
+        cursors: Vec<DeviceCursor>,
+    },
+    /// The answer to a `Status`.
+    Status(ServerStatus),
+    /// The answer to a `Ping`.
+    Pong,
+}
+
+/// Why bytes are not a frame.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// Not MessagePack, or no frame of this protocol.
+    #[error("not a frame of this protocol: {0}")]
+    Malformed(String),
+    /// More than [`FRAME_MAX_BYTES`].
+    #[error("a frame of {0} bytes; the limit is {FRAME_MAX_BYTES}")]
+    TooLarge(usize),
+}
+
+/// Encodes one frame, without its length.
+///
+/// # Errors
+/// [`FrameError::TooLarge`]; a sender that keeps to [`crate::limits`] never sees it.
+pub fn encode<T: Serialize>(frame: &T) -> Result<Vec<u8>, FrameError> {
+    let bytes = rmp_serde::to_vec(frame).map_err(|error| FrameError::Malformed(error.to_string()))?;
+    if bytes.len() > FRAME_MAX_BYTES {
+        return Err(FrameError::TooLarge(bytes.len()));
+    }
+    Ok(bytes)
+}
+
+/// Decodes one frame, without its length.
+///
+/// # Errors
+/// [`FrameError::Malformed`] for anything that [`encode`] cannot have made, trailing bytes included.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FrameError> {
+    let malformed = |error: rmp_serde::decode::Error| FrameError::Malformed(error.to_string());
+    let mut rest = bytes;
+    let frame = rmp_serde::from_read(&mut rest).map_err(malformed)?;
+    if rest.is_empty() { Ok(frame) } else { Err(FrameError::Malformed("bytes after its end".to_owned())) }
+}

@@ -1,0 +1,156 @@
+//! What clients saw and servers stored, as plain values.
+//!
+//! A device appends an [`Entry`] to its log for everything that happens to it. The log is the device's
+//! memory (replaying it through [`crate::client::Client::resume`] rebuilds the state, since the running
+//! client changes state by the same entries) and its testimony ([`crate::verify`] reads nothing else of
+//! a client).
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::event::Event;
+use crate::frame::DeviceCursor;
+use crate::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, ServerId};
+use crate::order::Key;
+
+/// One entry of a device's log. Times are Unix milliseconds of the device's wall clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Entry {
+    /// The log begins; exactly the first entry.
+    Begun {
+        /// The cluster this device talks to.
+        cluster: ClusterId,
+        /// Whose device it is.
+        account: AccountId,
+        /// Which device.
+        device: DeviceId,
+        /// The name under which the account came.
+        name: String,
+        /// When.
+        at_ms: u64,
+    },
+    /// The program started with this log.
+    Opened {
+        /// When.
+        at_ms: u64,
+        /// The reorder window Δ of its display, in milliseconds.
+        window_ms: u64,
+        /// The servers of its view.
+        servers: Vec<ServerId>,
+    },
+    /// This device wrote an event. On disk before a byte of it leaves (rule 1).
+    Authored {
+        /// The event.
+        event: ByteBuf,
+        /// When.
+        at_ms: u64,
+    },
+    /// An event of another device arrived for the first time.
+    Received {
+        /// The event.
+        event: ByteBuf,
+        /// From whom.
+        server: ServerId,
+        /// From which life of its log.
+        incarnation: Incarnation,
+        /// When.
+        at_ms: u64,
+    },
+    /// A server answered with an incarnation that this device had not seen current before; receipts and
+    /// cursors of the server's earlier incarnations are void from here on (rule 8).
+    Incarnation {
+        /// Which server.
+        server: ServerId,
+        /// Its log's life.
+        incarnation: Incarnation,
+        /// When.
+        at_ms: u64,
+    },
+    /// A server has this event, one of the device's own, on disk.
+    Receipt {
+        /// Who says so.
+        server: ServerId,
+        /// Of which life of its log.
+        incarnation: Incarnation,
+        /// Which event.
+        id: EventId,
+        /// Where in that log.
+        position: Position,
+    },
+    /// The device holds all that is its own in a server's log up to here.
+    Cursor {
+        /// Whose log.
+        server: ServerId,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// Up to where.
+        position: Position,
+    },
+    /// The person was shown an event, as the next line of the display.
+    Displayed {
+        /// Which event.
+        id: EventId,
+        /// Whether it was marked late.
+        late: bool,
+        /// When.
+        at_ms: u64,
+    },
+    /// The person was told that k of N servers have a message of theirs.
+    Level {
+        /// Which message.
+        id: EventId,
+        /// Copies.
+        copies: u32,
+        /// Servers in the view.
+        servers: u32,
+    },
+}
+
+/// One device's log, read back.
+#[derive(Debug, Clone)]
+pub struct ClientHistory {
+    /// Where it was read, for a person.
+    pub source: String,
+    /// Its entries in order.
+    pub entries: Vec<Entry>,
+}
+
+/// One place of a server's log.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Where.
+    pub position: Position,
+    /// What.
+    pub event: Arc<Event>,
+}
+
+/// One server's log, read back.
+#[derive(Debug, Clone)]
+pub struct ServerHistory {
+    /// Where it was read, for a person.
+    pub source: String,
+    /// Which server.
+    pub server: ServerId,
+    /// Which life of its log.
+    pub incarnation: Incarnation,
+    /// The log in its order.
+    pub log: Vec<Stored>,
+    /// The canonical index, if it could be read: every key the server holds, in index order with the
+    /// conversation each stands under, as raw evidence.
+    pub canonical: Option<Vec<(crate::id::ConversationId, Key)>>,
+    /// How far each device had read.
+    pub cursors: Vec<DeviceCursor>,
+}
+
+/// Everything that `verify` looks at.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// Device logs.
+    pub clients: Vec<ClientHistory>,
+    /// Server logs.
+    pub servers: Vec<ServerHistory>,
+    /// What was expected and could not be read, each as a sentence.
+    pub absent: Vec<String>,
+}

@@ -1,0 +1,110 @@
+//! Every bound of the program, in one place, checked against each other at compile time.
+//!
+//! Nothing grows without one of these: a frame, a queue, a batch, a wait. Bounds that both sides of a
+//! connection must agree on are part of the protocol (`docs/protocol.md`).
+
+/// The newest protocol version this program speaks.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+// ---- what an event may hold -------------------------------------------------------------------------
+
+/// Longest message a person may send: bytes of UTF-8.
+pub const MESSAGE_MAX_BYTES: usize = 16 * 1024;
+/// Longest account name: bytes of UTF-8.
+pub const NAME_MAX_BYTES: usize = 40;
+/// Most parents an event may name; an author who has seen more heads writes merge events over them.
+pub const PARENTS_MAX: usize = 16;
+/// Longest encoded event: the largest body, all parents, and the fixed fields with room to spare.
+pub const EVENT_MAX_BYTES: usize = MESSAGE_MAX_BYTES + 1024;
+/// How far ahead of a server's clock an author's own upload may lie.
+pub const CLOCK_AHEAD_MAX_MS: u64 = 60_000;
+
+// ---- what crosses the wire --------------------------------------------------------------------------
+
+/// Longest frame, without its length prefix.
+pub const FRAME_MAX_BYTES: usize = 1024 * 1024;
+/// Event bytes that one frame is filled with at most; the rest of a frame is ids and framing.
+pub const FRAME_EVENTS_BYTES: usize = 512 * 1024;
+/// Most events in one upload, feed or log frame.
+pub const FRAME_EVENTS: usize = 256;
+/// Most ids in one fetch.
+pub const FETCH_MAX: usize = 256;
+/// Frames queued to one connection; a peer that lets more pile up is dropped.
+pub const SEND_QUEUE_FRAMES: usize = 1024;
+/// Connections that one server holds at once.
+pub const CONNECTIONS_MAX: usize = 10_000;
+/// Connections whose handshake is under way at once.
+pub const HANDSHAKES_MAX: usize = 256;
+/// Longest wait for a connection to be made and its handshake finished.
+pub const HANDSHAKE_MS: u64 = 5_000;
+/// How often each side of a quiet connection lets the other hear from it.
+pub const PING_MS: u64 = 700;
+/// A server from which nothing came for this long is taken for hung, and its connection dropped.
+pub const SILENCE_MS: u64 = 2_500;
+/// A client from which nothing came for this long is dropped by the server.
+pub const CLIENT_SILENCE_MS: u64 = 15_000;
+/// Longest that a server waits for a peer to take one frame off its hands.
+pub const WRITE_STALL_MS: u64 = 10_000;
+/// First wait before a server is dialled again; doubled, with jitter, up to [`REDIAL_MAX_MS`].
+pub const REDIAL_MIN_MS: u64 = 25;
+/// Longest wait before a server is dialled again.
+pub const REDIAL_MAX_MS: u64 = 500;
+
+// ---- the server -------------------------------------------------------------------------------------
+
+/// Inputs queued before the server's core; connections wait behind it.
+pub const CORE_QUEUE: usize = 4096;
+/// Event bytes that may wait for the disk before the server stops reading uploads.
+pub const STAGED_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// Events that a server may have sent to a follower beyond its cursor.
+pub const FEED_WINDOW: usize = 2048;
+/// A follower with deliveries open that moves no cursor for this long is dropped.
+pub const FOLLOWER_STALL_MS: u64 = 30_000;
+/// Log entries in one answer to a pull.
+pub const PULL_MAX: usize = FRAME_EVENTS;
+
+// ---- the client -------------------------------------------------------------------------------------
+
+/// Own events that may be on their way to one server, unacknowledged.
+pub const UPLOAD_WINDOW: usize = 512;
+/// Events that may wait for a parent that another server is to bring.
+pub const WAITING_MAX: usize = 4096;
+/// The reorder window Δ: how long a display holds each event so that its place is settled.
+pub const REORDER_WINDOW_MS: u64 = 400;
+/// An announced event that the feed has not brought after this long is fetched where it was announced.
+pub const FETCH_AFTER_MS: u64 = 300;
+/// A fetch that brought nothing for this long is asked again, elsewhere if possible.
+pub const FETCH_AGAIN_MS: u64 = 1_000;
+/// A feed that has been silent for this long loses its role to a server that has not.
+pub const FEED_SILENT_MS: u64 = 1_500;
+/// Longest that a display waits for a feed to catch up before it shows what it has.
+pub const CATCH_UP_HOLD_MS: u64 = 3_000;
+/// Wait before an event that a server refused for the time being is sent there again.
+pub const REFUSED_AGAIN_MS: u64 = 2_000;
+/// Inputs queued before the client's core.
+pub const CLIENT_QUEUE: usize = 1024;
+/// Copies on different servers at which a message counts as sent.
+pub const SENT_AT: usize = 2;
+/// Servers that one view may hold: a client keeps one bit for each.
+pub const SERVERS_MAX: usize = 32;
+
+const _: () = {
+    assert!(EVENT_MAX_BYTES >= MESSAGE_MAX_BYTES + 32 * PARENTS_MAX + 320, "an event must fit its parts");
+    assert!(FRAME_EVENTS_BYTES >= EVENT_MAX_BYTES, "a frame must hold the largest event");
+    assert!(
+        FRAME_MAX_BYTES >= FRAME_EVENTS_BYTES + EVENT_MAX_BYTES + 64 * FRAME_EVENTS,
+        "a full frame must fit"
+    );
+    assert!(
+        SILENCE_MS >= 2 * PING_MS && SILENCE_MS < 3_000,
+        "a hung server is found within 3 s, one lost ping forgiven"
+    );
+    assert!(
+        FEED_SILENT_MS > PING_MS && FEED_SILENT_MS < SILENCE_MS,
+        "a lagging feed is replaced before it is dropped"
+    );
+    assert!(SEND_QUEUE_FRAMES > FEED_WINDOW / FRAME_EVENTS, "a full feed window must fit the queue");
+    assert!(REORDER_WINDOW_MS > FETCH_AFTER_MS, "a fetched event should still be in time for its place");
+    assert!(PARENTS_MAX >= 2, "a merge must join at least two heads");
+    assert!(SERVERS_MAX <= 32, "a client keeps its servers in 32 bits");
+};
