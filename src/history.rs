@@ -5,6 +5,7 @@
 //! client changes state by the same entries) and its testimony ([`crate::verify`] reads nothing else of
 //! a client).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -135,6 +136,8 @@ pub struct ServerHistory {
     pub server: ServerId,
     /// Which life of its log.
     pub incarnation: Incarnation,
+    /// Whether it was read from a running server: then device logs, read after it, may know more.
+    pub live: bool,
     /// The log in its order.
     pub log: Vec<Stored>,
     /// The canonical index, if it could be read: every key the server holds, in index order with the
@@ -144,9 +147,18 @@ pub struct ServerHistory {
     pub cursors: Vec<DeviceCursor>,
 }
 
+impl History {
+    /// What people call a server; its key's first digits if nobody said.
+    pub fn name_of(&self, server: ServerId) -> String {
+        self.names.get(&server).cloned().unwrap_or_else(|| server.short())
+    }
+}
+
 /// Everything that `verify` looks at.
 #[derive(Debug, Clone, Default)]
 pub struct History {
+    /// What people call the servers.
+    pub names: BTreeMap<ServerId, String>,
     /// Device logs.
     pub clients: Vec<ClientHistory>,
     /// Server logs.

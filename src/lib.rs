@@ -1,11 +1,19 @@
 //! tercet
+pub mod anomaly;
+pub mod client;
 pub mod clock;
+pub mod delivery;
+pub mod directory;
+pub mod display;
 pub mod event;
+pub mod evidence;
 pub mod frame;
 pub mod history;
 pub mod id;
 pub mod limits;
 pub mod order;
+pub mod outbox;
 pub mod server;
 pub mod text;
+pub mod verify;
 pub mod view;

@@ -1,0 +1,954 @@
+//! The endpoint as a state machine: it writes to every server, reads from every server, and shows each event
+//! once, in its place.
+//!
+//! ```text
+//!   Say --> sign --> log --> outbox of every server --> Upload ...  Receipts --> copies k of N
+//!   Feed (whole events) --+
+//!   Feed (ids) -- Fetch --+--> held? --> log --> transcript, reorder window --> Show
+//!                                         |
+//!                                         +--> cursor of every server that told of it
+//! ```
+//!
+//! **Invariants**
+//! - State changes only through [`Entry`]s, live ([`Effects::log`]) and on replay alike, so a restarted
+//!   client is the one that stopped. What a connection alone knows is not in the log and starts anew.
+//! - Whoever carries out [`Effects`] appends `log`, and syncs it if [`Effects::must_sync`], before any of
+//!   `actions`: an event of our own is on our disk before a byte of it leaves (rule 1), and one of another's
+//!   before a cursor passes it (rule 14).
+//! - What is held is causally closed. An event whose parents are not here yet waits for them.
+//!
+//! The machine knows no socket, no file, no terminal and no clock. What it says of copies counts receipts of
+//! current incarnations and nothing else (rule 12).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use serde_bytes::ByteBuf;
+
+use crate::clock::Clock;
+use crate::delivery::Delivery;
+use crate::directory::Directory;
+use crate::display::Display;
+use crate::event::{Conversation, Draft, Event, EventError, Kind, account_of};
+use crate::frame::{Item, Receipt, Rejection, ToClient, ToServer};
+use crate::history::Entry;
+use crate::id::{AccountId, ConversationId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
+use crate::limits::{
+    CATCH_UP_HOLD_MS, FEED_SILENT_MS, FETCH_AFTER_MS, FETCH_AGAIN_MS, FETCH_MAX, FRAME_EVENTS,
+    FRAME_EVENTS_BYTES, PARENTS_MAX, REFUSED_AGAIN_MS, UPLOAD_WINDOW, WAITING_MAX,
+};
+use crate::order::{Key, Transcript};
+use crate::outbox::Outbox;
+use crate::server::fits_ancestors;
+use crate::view::View;
+
+/// What a client knows before it starts.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The account's private key.
+    pub key: SigningKey,
+    /// The name under which the account comes.
+    pub name: String,
+    /// The device whose log this is.
+    pub device: DeviceId,
+    /// The servers.
+    pub view: View,
+    /// The reorder window Δ, milliseconds.
+    pub window_ms: u64,
+}
+
+/// What happens to the client.
+#[derive(Debug)]
+pub enum Input {
+    /// The person, or the program for them, does something.
+    Say {
+        /// Where.
+        conversation: Conversation,
+        /// What.
+        kind: Kind,
+        /// With which body.
+        body: Vec<u8>,
+    },
+    /// A server's `Welcome` has come.
+    Up {
+        /// Which server.
+        server: ServerId,
+        /// The life of its log.
+        incarnation: Incarnation,
+    },
+    /// A server's connection is gone.
+    Down {
+        /// Which server.
+        server: ServerId,
+    },
+    /// A server says something.
+    Frame {
+        /// Which server.
+        server: ServerId,
+        /// What it says.
+        frame: ToClient,
+    },
+    /// The time that [`Client::next_wake_ms`] named has come.
+    Tick,
+}
+
+/// What the client wants done, in this order, once [`Effects::log`] is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Send a frame.
+    Send {
+        /// To whom.
+        server: ServerId,
+        /// What.
+        frame: ToServer,
+    },
+    /// Show the person the next line.
+    Show {
+        /// Which event.
+        event: Arc<Event>,
+        /// Whether to mark it late.
+        late: bool,
+    },
+    /// Tell the person how many servers have a message of theirs.
+    Copies {
+        /// Which message.
+        id: EventId,
+        /// How many.
+        copies: usize,
+    },
+    /// A server does not take an event for the time being.
+    Rejected {
+        /// Which server.
+        server: ServerId,
+        /// Which event.
+        id: EventId,
+        /// Why.
+        why: Rejection,
+    },
+    /// A server lost its log: what it had acked is owed to it again.
+    LogLost {
+        /// Which server.
+        server: ServerId,
+        /// How many events of this device it had acked.
+        acked: usize,
+    },
+    /// A server breaks the protocol: end the connection.
+    Drop {
+        /// Which server.
+        server: ServerId,
+        /// What it did.
+        why: String,
+    },
+}
+
+/// What one step brings about.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// To be appended to the device's log before any action.
+    pub log: Vec<Entry>,
+    /// To be done then.
+    pub actions: Vec<Action>,
+}
+
+impl Effects {
+    /// Whether the log must be on the disk before the actions: it holds events, or what was shown.
+    pub fn must_sync(&self) -> bool {
+        self.log.iter().any(|entry| {
+            matches!(
+                entry,
+                Entry::Begun { .. }
+                    | Entry::Authored { .. }
+                    | Entry::Received { .. }
+                    | Entry::Displayed { .. }
+            )
+        })
+    }
+}
+
+/// Why a log cannot be gone on with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResumeError {
+    /// It does not say whose it is.
+    #[error("its first entry does not say whose log it is")]
+    NoBeginning,
+    /// It is another's.
+    #[error("it belongs to {what} {theirs}, not {ours}")]
+    Foreign {
+        /// `account`, `device` or `cluster`.
+        what: &'static str,
+        /// Its owner.
+        theirs: String,
+        /// Who wants to use it.
+        ours: String,
+    },
+    /// An event in it is not one.
+    #[error("entry {number} holds no valid event: {why}")]
+    Event {
+        /// Which entry; the first is 1.
+        number: usize,
+        /// What is wrong with it.
+        why: EventError,
+    },
+}
+
+/// One server, as the client deals with it.
+#[derive(Debug, Default)]
+struct Link {
+    up: bool,
+    incarnation: Option<Incarnation>,
+    outbox: Outbox,
+    delivery: Delivery,
+    heard_ms: u64,
+    /// Answers `Missing` since the last receipt; more than a window of them is no progress.
+    missing: usize,
+}
+
+/// An announced event whose body is not here.
+#[derive(Debug)]
+struct Wanted {
+    number: u64,
+    since_ms: u64,
+    asked: Option<(usize, u64)>,
+}
+
+/// The machine. See the module.
+#[derive(Debug)]
+pub struct Client {
+    config: Config,
+    account: AccountId,
+    clock: Clock,
+    last_seq: Seq,
+    held: BTreeMap<EventId, Held>,
+    own: BTreeSet<Key>,
+    transcripts: BTreeMap<ConversationId, (Conversation, Transcript)>,
+    directory: Directory,
+    display: Display,
+    reported: BTreeMap<EventId, usize>,
+    links: Vec<Link>,
+    feed: Option<usize>,
+    /// While the feed catches up, the display waits, at most until then.
+    catching_up_until_ms: Option<u64>,
+    caught_up: bool,
+    caught_up_ms: u64,
+    waiting: BTreeMap<EventId, (Arc<Event>, usize)>,
+    wanted: BTreeMap<EventId, Wanted>,
+    wanted_count: u64,
+}
+
+/// An event with the servers whose current incarnation is known to have it, one bit each.
+#[derive(Debug)]
+struct Held {
+    event: Arc<Event>,
+    at: u32,
+}
+
+impl Client {
+    /// Goes on from a device's log, empty or not. The effects are what opening adds to it.
+    ///
+    /// # Errors
+    /// See [`ResumeError`]; the log is left as it is.
+    pub fn resume(now_ms: u64, config: Config, entries: &[Entry]) -> Result<(Self, Effects), ResumeError> {
+        let servers: Vec<_> = config.view.servers().iter().map(|member| member.id).collect();
+        let links = servers.iter().map(|_| Link::default()).collect();
+        let mut client = Self {
+            account: account_of(&config.key),
+            config,
+            clock: Clock::default(),
+            last_seq: 0,
+            held: BTreeMap::new(),
+            own: BTreeSet::new(),
+            transcripts: BTreeMap::new(),
+            directory: Directory::default(),
+            display: Display::default(),
+            reported: BTreeMap::new(),
+            links,
+            feed: None,
+            catching_up_until_ms: None,
+            caught_up: false,
+            caught_up_ms: now_ms,
+            waiting: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            wanted_count: 0,
+        };
+        client.check_owner(entries)?;
+        for (index, entry) in entries.iter().enumerate() {
+            client.replay(entry).map_err(|why| ResumeError::Event { number: index + 1, why })?;
+        }
+        let mut effects = Effects::default();
+        if entries.is_empty() {
+            effects.log.push(Entry::Begun {
+                cluster: client.config.view.cluster(),
+                account: client.account,
+                device: client.config.device,
+                name: client.config.name.clone(),
+                at_ms: now_ms,
+            });
+        }
+        effects.log.push(Entry::Opened { at_ms: now_ms, window_ms: client.config.window_ms, servers });
+        Ok((client, effects))
+    }
+
+    fn check_owner(&self, entries: &[Entry]) -> Result<(), ResumeError> {
+        let Some(first) = entries.first() else { return Ok(()) };
+        let Entry::Begun { cluster, account, device, .. } = first else {
+            return Err(ResumeError::NoBeginning);
+        };
+        let check = |what, theirs: String, ours: String| {
+            if theirs == ours { Ok(()) } else { Err(ResumeError::Foreign { what, theirs, ours }) }
+        };
+        check("cluster", cluster.to_string(), self.config.view.cluster().to_string())?;
+        check("account", account.to_string(), self.account.to_string())?;
+        check("device", device.to_string(), self.config.device.to_string())
+    }
+
+    /// Takes one input.
+    ///
+    /// # Errors
+    /// [`EventError`] if what is to be said cannot be: nothing has changed then. No other input fails.
+    pub fn step(&mut self, now_ms: u64, input: Input, effects: &mut Effects) -> Result<(), EventError> {
+        match input {
+            Input::Say { conversation, kind, body } => {
+                self.say(now_ms, conversation, kind, body, effects)?;
+            }
+            Input::Up { server, incarnation } => {
+                if let Some(link) = self.link_of(server) {
+                    self.up(now_ms, link, incarnation, effects);
+                }
+            }
+            Input::Down { server } => {
+                if let Some(link) = self.link_of(server) {
+                    self.down(now_ms, link, effects);
+                }
+            }
+            Input::Frame { server, frame } => {
+                if let Some(link) = self.link_of(server).filter(|link| self.links[*link].up) {
+                    self.links[link].heard_ms = now_ms;
+                    if let Err(why) = self.frame(now_ms, link, frame, effects) {
+                        effects.actions.push(Action::Drop { server, why });
+                        self.down(now_ms, link, effects);
+                    }
+                }
+            }
+            Input::Tick => {}
+        }
+        self.settle(effects);
+        self.tick(now_ms, effects);
+        self.upload(effects);
+        Ok(())
+    }
+
+    // ---- what others ask ----------------------------------------------------------------------------
+
+    /// The account.
+    pub fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// The servers.
+    pub fn view(&self) -> &View {
+        &self.config.view
+    }
+
+    /// Who is who.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Whether a feed has been read to its end since the program started.
+    pub fn is_caught_up(&self) -> bool {
+        self.caught_up
+    }
+
+    /// Whether a server is connected, by its place in the view.
+    pub fn is_up(&self, index: usize) -> bool {
+        self.links.get(index).is_some_and(|link| link.up)
+    }
+
+    /// How many own events a server has not acked, by its place in the view.
+    pub fn owed(&self, index: usize) -> usize {
+        self.links.get(index).map_or(0, |link| link.outbox.owed())
+    }
+
+    /// How many servers' current incarnations have acked an own event.
+    pub fn copies(&self, id: &EventId) -> usize {
+        self.held.get(id).map_or(0, |held| self.copies_of(&held.event.key()))
+    }
+
+    /// Own events that fewer than `copies` servers have acked, in order.
+    pub fn unsafe_below(&self, copies: usize) -> Vec<Arc<Event>> {
+        let lacking = self.own.iter().filter(|key| self.copies_of(key) < copies);
+        lacking.filter_map(|key| self.event(&key.id)).cloned().collect()
+    }
+
+    /// Events that wait for their window, a parent or a body.
+    pub fn unsettled(&self) -> usize {
+        self.display.waiting() + self.waiting.len() + self.wanted.len()
+    }
+
+    /// An event that is here.
+    pub fn event(&self, id: &EventId) -> Option<&Arc<Event>> {
+        self.held.get(id).map(|held| &held.event)
+    }
+
+    /// A conversation in canonical order.
+    pub fn transcript(&self, conversation: Conversation) -> Option<&Transcript> {
+        self.transcripts.get(&conversation.id()).map(|(_, transcript)| transcript)
+    }
+
+    /// The conversations that have events here.
+    pub fn conversations(&self) -> impl Iterator<Item = (Conversation, &Transcript)> {
+        self.transcripts.values().map(|(conversation, transcript)| (*conversation, transcript))
+    }
+
+    /// When [`Input::Tick`] is due, Unix milliseconds; sooner does no harm.
+    pub fn next_wake_ms(&self, now_ms: u64) -> u64 {
+        let hold_ms = self.catching_up_until_ms.unwrap_or(0);
+        let display = self.display.next_due_ms(self.config.window_ms).map(|due_ms| due_ms.max(hold_ms));
+        let wanted = (!self.wanted.is_empty()).then_some(now_ms + FETCH_AFTER_MS / 4);
+        let parked = self.links.iter().filter_map(|link| link.outbox.parked_until_ms()).min();
+        let silence = now_ms + FEED_SILENT_MS / 4;
+        [display, wanted, parked].into_iter().flatten().fold(silence, u64::min)
+    }
+
+    fn copies_of(&self, key: &Key) -> usize {
+        self.links.iter().filter(|link| link.outbox.has_acked(key)).count()
+    }
+
+    fn link_of(&self, server: ServerId) -> Option<usize> {
+        self.config.view.index_of(server)
+    }
+
+    fn server(&self, link: usize) -> ServerId {
+        self.config.view.servers()[link].id
+    }
+
+    // ---- state that the log carries -----------------------------------------------------------------
+
+    fn replay(&mut self, entry: &Entry) -> Result<(), EventError> {
+        match entry {
+            Entry::Begun { .. } | Entry::Opened { .. } => {}
+            Entry::Authored { event, .. } => self.apply_own(Arc::new(Event::from_own_store(event)?)),
+            Entry::Received { event, .. } => self.apply_event(Arc::new(Event::from_own_store(event)?)),
+            Entry::Incarnation { server, incarnation, .. } => {
+                if let Some(link) = self.link_of(*server) {
+                    self.apply_incarnation(link, *incarnation);
+                }
+            }
+            Entry::Receipt { server, incarnation, id, .. } => {
+                if let Some(link) =
+                    self.link_of(*server).filter(|link| self.links[*link].incarnation == Some(*incarnation))
+                {
+                    self.apply_receipt(link, id);
+                }
+            }
+            Entry::Cursor { server, incarnation, position } => {
+                if let Some(link) =
+                    self.link_of(*server).filter(|link| self.links[*link].incarnation == Some(*incarnation))
+                {
+                    self.links[link].delivery = Delivery::resume(*position);
+                }
+            }
+            Entry::Displayed { id, .. } => self.apply_displayed(id),
+            Entry::Level { id, copies, .. } => {
+                self.reported.insert(*id, *copies as usize);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_event(&mut self, event: Arc<Event>) {
+        let (id, key, conversation) = (event.id(), event.key(), event.conversation());
+        self.clock.observe(event.time());
+        self.wanted.remove(&id);
+        let name = conversation.id();
+        let (_, transcript) =
+            self.transcripts.entry(name).or_insert_with(|| (conversation, Transcript::default()));
+        transcript.insert(&event);
+        if event.kind() == Kind::Post {
+            self.display.hold(key, name);
+        }
+        let registers = event.kind() == Kind::Register;
+        self.held.insert(id, Held { event, at: 0 });
+        if registers {
+            self.read_directory();
+        }
+    }
+
+    fn apply_own(&mut self, event: Arc<Event>) {
+        let key = event.key();
+        self.last_seq = self.last_seq.max(event.seq());
+        self.own.insert(key);
+        for link in &mut self.links {
+            link.outbox.owe(key, link.up);
+        }
+        self.apply_event(event);
+    }
+
+    /// Returns how many acked events the server has lost.
+    fn apply_incarnation(&mut self, link: usize, incarnation: Incarnation) -> usize {
+        let own = &self.own;
+        let entry = &mut self.links[link];
+        let acked = own.len() - entry.outbox.owed();
+        entry.incarnation = Some(incarnation);
+        entry.delivery = Delivery::default();
+        entry.outbox = Outbox::default();
+        own.iter().for_each(|key| entry.outbox.owe(*key, false));
+        for held in self.held.values_mut() {
+            held.at &= !(1 << link);
+        }
+        acked
+    }
+
+    /// Returns whether it is news of an own event.
+    fn apply_receipt(&mut self, link: usize, id: &EventId) -> bool {
+        let Some(held) = self.held.get_mut(id) else { return false };
+        held.at |= 1 << link;
+        self.links[link].outbox.acked(&held.event.key())
+    }
+
+    fn apply_displayed(&mut self, id: &EventId) {
+        if let Some(held) = self.held.get(id) {
+            self.display.shown(held.event.key(), held.event.conversation().id());
+        }
+    }
+
+    fn read_directory(&mut self) {
+        let Some((_, transcript)) = self.transcripts.get(&Conversation::Directory.id()) else { return };
+        let events = transcript.keys().filter_map(|key| self.held.get(&key.id));
+        let registrations: Vec<_> = events
+            .filter(|held| held.event.kind() == Kind::Register)
+            .filter_map(|held| Some((held.event.account(), held.event.text()?)))
+            .collect();
+        self.directory = Directory::from_registrations(registrations);
+    }
+
+    // ---- writing ------------------------------------------------------------------------------------
+
+    fn say(
+        &mut self,
+        now_ms: u64,
+        conversation: Conversation,
+        kind: Kind,
+        body: Vec<u8>,
+        effects: &mut Effects,
+    ) -> Result<(), EventError> {
+        // Whether it can be said is found out before anything is written, merges included.
+        self.draft(now_ms, conversation, kind, body.clone(), BTreeSet::new()).sign(&self.config.key)?;
+        loop {
+            let heads: Vec<_> = self
+                .transcript(conversation)
+                .map(|transcript| transcript.heads().collect())
+                .unwrap_or_default();
+            if heads.len() <= PARENTS_MAX {
+                return self.write(now_ms, conversation, kind, body, heads, effects);
+            }
+            let some = heads.into_iter().take(PARENTS_MAX).collect();
+            self.write(now_ms, conversation, Kind::Merge, Vec::new(), some, effects)?;
+        }
+    }
+
+    fn draft(
+        &self,
+        now_ms: u64,
+        conversation: Conversation,
+        kind: Kind,
+        body: Vec<u8>,
+        parents: BTreeSet<EventId>,
+    ) -> Draft {
+        let time = self.clock.clone().tick(now_ms);
+        Draft { device: self.config.device, seq: self.last_seq + 1, parents, time, conversation, kind, body }
+    }
+
+    fn write(
+        &mut self,
+        now_ms: u64,
+        conversation: Conversation,
+        kind: Kind,
+        body: Vec<u8>,
+        heads: Vec<EventId>,
+        effects: &mut Effects,
+    ) -> Result<(), EventError> {
+        let draft = self.draft(now_ms, conversation, kind, body, heads.into_iter().collect());
+        let event = Arc::new(draft.sign(&self.config.key)?);
+        effects.log.push(Entry::Authored { event: ByteBuf::from(event.bytes()), at_ms: now_ms });
+        self.apply_own(event);
+        Ok(())
+    }
+
+    /// Fills every connection's window.
+    fn upload(&mut self, effects: &mut Effects) {
+        for link in 0..self.links.len() {
+            while self.links[link].up {
+                let events = self.next_upload(link);
+                if events.is_empty() {
+                    break;
+                }
+                let server = self.server(link);
+                effects.actions.push(Action::Send { server, frame: ToServer::Upload { events } });
+            }
+        }
+    }
+
+    fn next_upload(&mut self, link: usize) -> Vec<ByteBuf> {
+        let mut events = Vec::new();
+        let mut bytes = 0;
+        let outbox = &mut self.links[link].outbox;
+        for key in outbox.take(FRAME_EVENTS) {
+            let Some(held) = self.held.get(&key.id) else { continue };
+            bytes += held.event.bytes().len();
+            if bytes > FRAME_EVENTS_BYTES {
+                outbox.put_back(key);
+            } else {
+                events.push(ByteBuf::from(held.event.bytes()));
+            }
+        }
+        events
+    }
+
+    fn receipt(&mut self, link: usize, receipt: Receipt, effects: &mut Effects) {
+        self.links[link].missing = 0;
+        if !self.apply_receipt(link, &receipt.id) {
+            return;
+        }
+        let Some(incarnation) = self.links[link].incarnation else { return };
+        let Receipt { id, position } = receipt;
+        effects.log.push(Entry::Receipt { server: self.server(link), incarnation, id, position });
+        self.report(id, effects);
+    }
+
+    /// Tells the person of a message's copies, if they have grown beyond what was told.
+    fn report(&mut self, id: EventId, effects: &mut Effects) {
+        let copies = self.copies(&id);
+        let is_post = self.event(&id).is_some_and(|event| event.kind() == Kind::Post);
+        if !is_post || copies <= self.reported.get(&id).copied().unwrap_or(0) {
+            return;
+        }
+        self.reported.insert(id, copies);
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        effects.log.push(Entry::Level { id, copies: count(copies), servers: count(self.links.len()) });
+        effects.actions.push(Action::Copies { id, copies });
+    }
+
+    /// The server lacks ancestors: collects those that it is not known to have, back to the ones it has.
+    fn missing(&mut self, link: usize, id: EventId, parents: Vec<EventId>) -> Result<(), String> {
+        self.links[link].missing += 1;
+        if self.links[link].missing > 4 * UPLOAD_WINDOW {
+            return Err("it keeps lacking ancestors that it was sent".to_owned());
+        }
+        let Some(child) = self.held.get(&id).map(|held| held.event.key()) else {
+            return Err(format!("it speaks of event {} that it was not sent", id.short()));
+        };
+        let bit = 1 << link;
+        for parent in &parents {
+            match self.held.get_mut(parent) {
+                Some(held) => held.at &= !bit,
+                None => return Err(format!("it lacks {}, which is no ancestor of ours", parent.short())),
+            }
+        }
+        let mut ancestors = BTreeSet::new();
+        let mut open = parents;
+        while let Some(next) = open.pop() {
+            let Some(held) = self.held.get(&next).filter(|held| held.at & bit == 0) else { continue };
+            let key = held.event.key();
+            if ancestors.insert(key) && !self.links[link].outbox.is_on_its_way(&key) {
+                open.extend(held.event.parents());
+            }
+        }
+        let ancestors: Vec<_> = ancestors.into_iter().collect();
+        self.links[link].outbox.supply(child, &ancestors);
+        Ok(())
+    }
+
+    // ---- connections --------------------------------------------------------------------------------
+
+    fn up(&mut self, now_ms: u64, link: usize, incarnation: Incarnation, effects: &mut Effects) {
+        let server = self.server(link);
+        let known = self.links[link].incarnation;
+        if known != Some(incarnation) {
+            effects.log.push(Entry::Incarnation { server, incarnation, at_ms: now_ms });
+            let acked = self.apply_incarnation(link, incarnation);
+            if known.is_some() {
+                effects.actions.push(Action::LogLost { server, acked });
+            }
+        }
+        let entry = &mut self.links[link];
+        entry.up = true;
+        entry.heard_ms = now_ms;
+        entry.missing = 0;
+        entry.outbox.connect();
+        entry.delivery.disconnect();
+        self.forget_unannounced();
+        if self.feed.is_none() {
+            self.make_feed(now_ms, link, effects);
+        } else {
+            self.follow(link, false, effects);
+        }
+    }
+
+    fn down(&mut self, now_ms: u64, link: usize, effects: &mut Effects) {
+        let entry = &mut self.links[link];
+        entry.up = false;
+        entry.outbox.disconnect();
+        entry.delivery.disconnect();
+        self.forget_unannounced();
+        if self.feed == Some(link) {
+            self.feed = None;
+            self.catching_up_until_ms = None;
+            if let Some(next) = self.links.iter().position(|link| link.up) {
+                self.make_feed(now_ms, next, effects);
+            }
+        }
+    }
+
+    /// What no connected server announces any more cannot be fetched; whoever has it will tell again.
+    fn forget_unannounced(&mut self) {
+        let links = &self.links;
+        self.wanted.retain(|id, _| links.iter().any(|link| link.delivery.lacks(id)));
+    }
+
+    fn make_feed(&mut self, now_ms: u64, link: usize, effects: &mut Effects) {
+        self.feed = Some(link);
+        self.catching_up_until_ms = Some(now_ms + CATCH_UP_HOLD_MS);
+        self.follow(link, true, effects);
+    }
+
+    fn follow(&self, link: usize, bodies: bool, effects: &mut Effects) {
+        let frame = ToServer::Follow { after: self.links[link].delivery.cursor(), bodies };
+        effects.actions.push(Action::Send { server: self.server(link), frame });
+    }
+
+    // ---- reading ------------------------------------------------------------------------------------
+
+    fn frame(
+        &mut self,
+        now_ms: u64,
+        link: usize,
+        frame: ToClient,
+        effects: &mut Effects,
+    ) -> Result<(), String> {
+        match frame {
+            ToClient::Pong | ToClient::Welcome { .. } | ToClient::Refused(_) => Ok(()),
+            ToClient::Receipts(receipts) => {
+                receipts.into_iter().for_each(|receipt| self.receipt(link, receipt, effects));
+                Ok(())
+            }
+            ToClient::Missing { id, parents } => self.missing(link, id, parents),
+            ToClient::Rejected { id, why } => {
+                if let Some(held) = self.held.get(&id) {
+                    self.links[link].outbox.park(held.event.key(), now_ms + REFUSED_AGAIN_MS);
+                    effects.actions.push(Action::Rejected { server: self.server(link), id, why });
+                }
+                Ok(())
+            }
+            ToClient::Feed { items, upto, caught_up } => {
+                self.told(now_ms, link, items, upto, caught_up, effects)
+            }
+            ToClient::Bodies(events) => {
+                for bytes in events {
+                    let event = Event::from_bytes(&bytes).map_err(|error| error.to_string())?;
+                    self.receive(now_ms, link, Arc::new(event), effects)?;
+                }
+                Ok(())
+            }
+            ToClient::Log { .. } | ToClient::Status(_) => Err("it answers what was not asked".to_owned()),
+        }
+    }
+
+    fn told(
+        &mut self,
+        now_ms: u64,
+        link: usize,
+        items: Vec<Item>,
+        upto: Position,
+        caught_up: bool,
+        effects: &mut Effects,
+    ) -> Result<(), String> {
+        let mut lacking = BTreeSet::new();
+        for Item { position, id, event } in items {
+            if let (None, Some(bytes)) = (self.held.get(&id), event) {
+                let event = Event::from_bytes(&bytes).map_err(|error| error.to_string())?;
+                if event.id() != id {
+                    return Err(format!("it announced {} and sent {}", id.short(), event.id().short()));
+                }
+                self.receive(now_ms, link, Arc::new(event), effects)?;
+            }
+            if self.held.contains_key(&id) {
+                self.receipt(link, Receipt { id, position }, effects);
+            } else {
+                lacking.insert(id);
+                self.want(now_ms, id);
+            }
+        }
+        self.links[link].delivery.told(upto, lacking);
+        if caught_up && self.feed == Some(link) {
+            self.catching_up_until_ms = None;
+            self.caught_up = true;
+            self.caught_up_ms = now_ms;
+        }
+        Ok(())
+    }
+
+    fn want(&mut self, now_ms: u64, id: EventId) {
+        if self.waiting.contains_key(&id) {
+            return;
+        }
+        self.wanted_count += 1;
+        let fresh = Wanted { number: self.wanted_count, since_ms: now_ms, asked: None };
+        self.wanted.entry(id).or_insert(fresh);
+    }
+
+    /// An event of another device has come: holds it, and whatever waited for it.
+    fn receive(
+        &mut self,
+        now_ms: u64,
+        link: usize,
+        event: Arc<Event>,
+        effects: &mut Effects,
+    ) -> Result<(), String> {
+        let id = event.id();
+        if self.held.contains_key(&id) || self.waiting.contains_key(&id) {
+            return Ok(());
+        }
+        let ours = matches!(event.conversation(), Conversation::Directory)
+            || event.conversation().other(self.account).is_some();
+        if !ours {
+            return Err(format!("it sent event {} of a conversation that is not ours", id.short()));
+        }
+        if event.device() == self.config.device {
+            return Err(format!("it sent event {} as ours, which this device has not written", id.short()));
+        }
+        if !self.has_parents(&event) {
+            if self.waiting.len() < WAITING_MAX {
+                self.wanted.remove(&id);
+                self.waiting.insert(id, (event, link));
+            }
+            return Ok(());
+        }
+        self.hold(now_ms, link, event, effects)?;
+        while let Some(id) = self.ready() {
+            let Some((event, link)) = self.waiting.remove(&id) else { break };
+            self.hold(now_ms, link, event, effects)?;
+        }
+        Ok(())
+    }
+
+    fn hold(
+        &mut self,
+        now_ms: u64,
+        link: usize,
+        event: Arc<Event>,
+        effects: &mut Effects,
+    ) -> Result<(), String> {
+        let parents = event.parents().iter().filter_map(|id| self.event(id)).map(Arc::as_ref);
+        fits_ancestors(&event, parents).map_err(|why| format!("event {}: {why}", event.id().short()))?;
+        let Some(incarnation) = self.links[link].incarnation else { return Ok(()) };
+        let server = self.server(link);
+        effects.log.push(Entry::Received {
+            event: ByteBuf::from(event.bytes()),
+            server,
+            incarnation,
+            at_ms: now_ms,
+        });
+        self.apply_event(event);
+        Ok(())
+    }
+
+    fn has_parents(&self, event: &Event) -> bool {
+        event.parents().iter().all(|id| self.held.contains_key(id))
+    }
+
+    fn ready(&self) -> Option<EventId> {
+        self.waiting.iter().find(|(_, (event, _))| self.has_parents(event)).map(|(id, _)| *id)
+    }
+
+    /// Moves every cursor as far as what is held allows.
+    fn settle(&mut self, effects: &mut Effects) {
+        for link in 0..self.links.len() {
+            let held = &self.held;
+            let entry = &mut self.links[link];
+            let Some(position) = entry.delivery.settle(|id| held.contains_key(id)) else { continue };
+            let Some(incarnation) = entry.incarnation else { continue };
+            let up = entry.up;
+            let server = self.server(link);
+            effects.log.push(Entry::Cursor { server, incarnation, position });
+            if up {
+                effects.actions.push(Action::Send { server, frame: ToServer::Cursor { position } });
+            }
+        }
+    }
+
+    // ---- time ---------------------------------------------------------------------------------------
+
+    fn tick(&mut self, now_ms: u64, effects: &mut Effects) {
+        self.show_due(now_ms, effects);
+        self.replace_silent_feed(now_ms, effects);
+        self.fetch_overdue(now_ms, effects);
+        self.links.iter_mut().for_each(|link| link.outbox.unpark(now_ms));
+    }
+
+    fn show_due(&mut self, now_ms: u64, effects: &mut Effects) {
+        if self.catching_up_until_ms.is_some_and(|until_ms| now_ms < until_ms) {
+            return;
+        }
+        while let Some((key, conversation)) = self.display.due(now_ms, self.config.window_ms) {
+            let late = self.display.is_late(key, conversation);
+            effects.log.push(Entry::Displayed { id: key.id, late, at_ms: now_ms });
+            self.display.shown(key, conversation);
+            if let Some(event) = self.event(&key.id).cloned() {
+                effects.actions.push(Action::Show { event, late });
+            }
+        }
+    }
+
+    fn replace_silent_feed(&mut self, now_ms: u64, effects: &mut Effects) {
+        let silent = |link: &Link| now_ms.saturating_sub(link.heard_ms) >= FEED_SILENT_MS;
+        let Some(feed) = self.feed.filter(|feed| silent(&self.links[*feed])) else { return };
+        let Some(next) = self.links.iter().position(|link| link.up && !silent(link)) else { return };
+        self.follow(feed, false, effects);
+        self.make_feed(now_ms, next, effects);
+    }
+
+    /// Fetches announced events that the feed has not brought, each from a server that announced it.
+    fn fetch_overdue(&mut self, now_ms: u64, effects: &mut Effects) {
+        if self.catching_up_until_ms.is_some_and(|until_ms| now_ms < until_ms) {
+            return;
+        }
+        let mut overdue: Vec<_> = self
+            .wanted
+            .iter()
+            .filter(|(_, wanted)| {
+                let since_ms = wanted.since_ms.max(self.caught_up_ms);
+                let patience_ms =
+                    wanted.asked.map_or(since_ms + FETCH_AFTER_MS, |(_, at_ms)| at_ms + FETCH_AGAIN_MS);
+                patience_ms <= now_ms
+            })
+            .map(|(id, wanted)| (wanted.number, *id))
+            .collect();
+        overdue.sort_unstable();
+        let mut asks: BTreeMap<usize, Vec<EventId>> = BTreeMap::new();
+        for (_, id) in overdue {
+            let Some(link) = self.whom_to_ask(&id) else { continue };
+            let ids = asks.entry(link).or_default();
+            if ids.len() < FETCH_MAX {
+                ids.push(id);
+                if let Some(wanted) = self.wanted.get_mut(&id) {
+                    wanted.asked = Some((link, now_ms));
+                }
+            }
+        }
+        for (link, ids) in asks {
+            effects.actions.push(Action::Send { server: self.server(link), frame: ToServer::Fetch { ids } });
+        }
+    }
+
+    /// The next connected server after the one that was asked last which told of the event.
+    fn whom_to_ask(&self, id: &EventId) -> Option<usize> {
+        let count = self.links.len();
+        let first = self.wanted.get(id)?.asked.map_or(0, |(link, _)| link + 1);
+        (0..count).map(|offset| (first + offset) % count).find(|link| {
+            let link = &self.links[*link];
+            link.up && link.delivery.lacks(id)
+        })
+    }
+}

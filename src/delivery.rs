@@ -1,0 +1,84 @@
+//! How far a device has read one server's log: at least once from each server, until the cursor moves.
+//!
+//! A server's `Feed` frames arrive in log order. Each says which events are new up to a position; the
+//! cursor may pass that position once the device holds them all, wherever their bodies came from. So a
+//! feed and an announcing server are read alike.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::id::{EventId, Position};
+
+/// One server's log as this device reads it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Delivery {
+    cursor: Position,
+    open: VecDeque<(Position, BTreeSet<EventId>)>,
+}
+
+impl Delivery {
+    /// Reading goes on after this position.
+    pub fn resume(cursor: Position) -> Self {
+        Self { cursor, open: VecDeque::new() }
+    }
+
+    /// The device holds all that is its own up to here.
+    pub fn cursor(&self) -> Position {
+        self.cursor
+    }
+
+    /// The connection is gone; what it left open will be told again.
+    pub fn disconnect(&mut self) {
+        self.open.clear();
+    }
+
+    /// Up to `upto`, the device lacks only these events.
+    pub fn told(&mut self, upto: Position, lacking: BTreeSet<EventId>) {
+        self.open.push_back((upto, lacking));
+    }
+
+    /// Whether the server told of this event on this connection and it was not held then.
+    pub fn lacks(&self, id: &EventId) -> bool {
+        self.open.iter().any(|(_, lacking)| lacking.contains(id))
+    }
+
+    /// Moves the cursor past everything that is held by now; returns it if it moved.
+    pub fn settle(&mut self, is_held: impl Fn(&EventId) -> bool) -> Option<Position> {
+        let before = self.cursor;
+        while let Some((upto, lacking)) = self.open.front_mut() {
+            lacking.retain(|id| !is_held(id));
+            if !lacking.is_empty() {
+                break;
+            }
+            self.cursor = self.cursor.max(*upto);
+            self.open.pop_front();
+        }
+        (self.cursor > before).then_some(self.cursor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(ns: &[u8]) -> BTreeSet<EventId> {
+        ns.iter().map(|n| EventId::new([*n; 32])).collect()
+    }
+
+    #[test]
+    fn the_cursor_passes_nothing_that_is_lacking() {
+        let mut delivery = Delivery::resume(3);
+        delivery.told(5, ids(&[1]));
+        delivery.told(9, ids(&[]));
+        assert_eq!(delivery.settle(|_| false), None);
+        assert_eq!(delivery.cursor(), 3);
+        assert_eq!(delivery.settle(|id| ids(&[1]).contains(id)), Some(9));
+    }
+
+    #[test]
+    fn frames_of_an_earlier_follow_never_move_the_cursor_back() {
+        let mut delivery = Delivery::resume(8);
+        delivery.told(5, ids(&[]));
+        assert_eq!(delivery.settle(|_| true), None);
+        assert_eq!(delivery.cursor(), 8);
+    }
+}

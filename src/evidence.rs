@@ -1,0 +1,159 @@
+//! A history, decoded and indexed: what [`crate::verify`] asks its questions of.
+//!
+//! Decoding here trusts nobody: each event's signature is checked once, whoever's log it was found in.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::anomaly::{Anomaly, Place};
+use crate::event::{Event, Kind};
+use crate::history::{ClientHistory, Entry, History};
+use crate::id::{AccountId, ConversationId, DeviceId, EventId};
+use crate::order::Key;
+
+/// One device's log, decoded.
+#[derive(Debug)]
+pub struct Observer<'a> {
+    /// The log as it was read.
+    pub history: &'a ClientHistory,
+    /// Whose device, if the log says so.
+    pub device: Option<DeviceId>,
+    /// Whose account, if the log says so.
+    pub account: Option<AccountId>,
+    /// What a person calls it.
+    pub name: String,
+    /// Where each event entered the log, by entry number from 0.
+    pub entered: BTreeMap<EventId, usize>,
+    /// The displayed events in order: entry number from 0, event, marked late, time shown.
+    pub shown: Vec<(usize, EventId, bool, u64)>,
+}
+
+/// Everything that was read.
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    /// The history it is made of.
+    pub history: &'a History,
+    /// Every valid event that stands in any log.
+    pub events: BTreeMap<EventId, Arc<Event>>,
+    /// The device logs.
+    pub observers: Vec<Observer<'a>>,
+    /// What decoding alone found.
+    pub corrupt: Vec<Anomaly>,
+}
+
+impl ClientHistory {
+    /// The place of an entry, given from 0.
+    pub fn place(&self, index: usize) -> Place {
+        Place { source: self.source.clone(), entry: index as u64 + 1 }
+    }
+}
+
+impl<'a> Evidence<'a> {
+    /// Decodes and indexes a history.
+    pub fn of(history: &'a History) -> Self {
+        let mut evidence =
+            Self { history, events: BTreeMap::new(), observers: Vec::new(), corrupt: Vec::new() };
+        for server in &history.servers {
+            for stored in &server.log {
+                evidence.events.insert(stored.event.id(), Arc::clone(&stored.event));
+            }
+        }
+        // The same bytes stand in many logs; their signature is checked once.
+        let mut checked: BTreeMap<&[u8], EventId> = BTreeMap::new();
+        for client in &history.clients {
+            let observer = evidence.observe(client, &mut checked);
+            evidence.observers.push(observer);
+        }
+        evidence
+    }
+
+    fn observe(
+        &mut self,
+        history: &'a ClientHistory,
+        checked: &mut BTreeMap<&'a [u8], EventId>,
+    ) -> Observer<'a> {
+        let mut observer = Observer {
+            history,
+            device: None,
+            account: None,
+            name: history.source.clone(),
+            entered: BTreeMap::new(),
+            shown: Vec::new(),
+        };
+        for (index, entry) in history.entries.iter().enumerate() {
+            match entry {
+                Entry::Begun { account, device, name, .. } => {
+                    (observer.account, observer.device) = (Some(*account), Some(*device));
+                    observer.name.clone_from(name);
+                }
+                Entry::Authored { event, .. } | Entry::Received { event, .. } => {
+                    if let Some(id) = self.decode(history, index, event, checked) {
+                        observer.entered.entry(id).or_insert(index);
+                    }
+                }
+                Entry::Displayed { id, late, at_ms } => observer.shown.push((index, *id, *late, *at_ms)),
+                _ => {}
+            }
+        }
+        observer
+    }
+
+    fn decode(
+        &mut self,
+        history: &ClientHistory,
+        index: usize,
+        bytes: &'a [u8],
+        checked: &mut BTreeMap<&'a [u8], EventId>,
+    ) -> Option<EventId> {
+        if let Some(id) = checked.get(bytes) {
+            return Some(*id);
+        }
+        match Event::from_bytes(bytes) {
+            Ok(event) => {
+                let id = event.id();
+                checked.insert(bytes, id);
+                self.events.entry(id).or_insert_with(|| Arc::new(event));
+                Some(id)
+            }
+            Err(error) => {
+                self.corrupt.push(Anomaly::Corrupt { at: history.place(index), why: error.to_string() });
+                None
+            }
+        }
+    }
+
+    /// The events of each conversation in canonical order, out of those that `holds` names.
+    pub fn transcripts<'e>(
+        &self,
+        holds: impl IntoIterator<Item = &'e EventId>,
+    ) -> BTreeMap<ConversationId, Vec<Key>> {
+        let mut transcripts: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for event in holds.into_iter().filter_map(|id| self.events.get(id)) {
+            transcripts.entry(event.conversation().id()).or_default().push(event.key());
+        }
+        transcripts.values_mut().for_each(|keys| keys.sort_unstable());
+        transcripts
+    }
+
+    /// The nearest ancestors that a display shows: parents, or theirs behind a merge.
+    pub fn shown_ancestors(&self, event: &Event) -> Vec<EventId> {
+        let mut open: Vec<_> = event.parents().to_vec();
+        let mut nearest = Vec::new();
+        while let Some(id) = open.pop() {
+            match self.events.get(&id) {
+                Some(parent) if parent.kind() == Kind::Post => nearest.push(id),
+                Some(parent) => open.extend(parent.parents()),
+                None => {}
+            }
+        }
+        nearest.sort_unstable();
+        nearest.dedup();
+        nearest
+    }
+
+    /// Whether an account reads an event.
+    pub fn reads(account: AccountId, event: &Event) -> bool {
+        use crate::event::Conversation;
+        event.conversation() == Conversation::Directory || event.conversation().other(account).is_some()
+    }
+}

@@ -1,0 +1,621 @@
+//! `check(history) -> Report`: replays what devices saw and servers stored against the promise.
+//!
+//! It takes nothing on trust that it can recompute: signatures, canonical order, digests, who had which
+//! receipt when. Absence of evidence is never taken for its opposite: what cannot be told is *unknown*, with
+//! a sentence on what is missing. Each check counts what it examined, so that a check over nothing shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::anomaly::{Anomaly, Place};
+use crate::event::{Event, Kind};
+use crate::evidence::{Evidence, Observer};
+use crate::history::{Entry, History, ServerHistory};
+use crate::id::{ConversationId, DeviceId, EventId, Incarnation, Position, ServerId};
+use crate::order::{Digest, Key};
+use crate::server::{Unfit, fits_ancestors};
+use crate::text::count;
+
+/// What a check, or all of them, came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Everything that was looked at is as promised.
+    Valid,
+    /// Something that is needed to tell is missing, or not settled yet.
+    Unknown,
+    /// A promise was broken.
+    Violation,
+}
+
+/// One check's outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// What was checked, as a promise.
+    pub check: &'static str,
+    /// Where the promise stands: `P1` to `P6`, or a rule.
+    pub promise: &'static str,
+    /// How many things were looked at.
+    pub examined: usize,
+    /// What they are.
+    pub unit: &'static str,
+    /// What was found to be broken.
+    pub anomalies: Vec<Anomaly>,
+    /// What cannot be told, each as a sentence.
+    pub unknowns: Vec<String>,
+}
+
+impl Outcome {
+    fn new(check: &'static str, promise: &'static str, unit: &'static str) -> Self {
+        Self { check, promise, examined: 0, unit, anomalies: Vec::new(), unknowns: Vec::new() }
+    }
+
+    /// What this check came to.
+    pub fn verdict(&self) -> Verdict {
+        match (self.anomalies.is_empty(), self.unknowns.is_empty()) {
+            (false, _) => Verdict::Violation,
+            (true, false) => Verdict::Unknown,
+            (true, true) => Verdict::Valid,
+        }
+    }
+}
+
+/// A conversation as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Settled {
+    /// Which conversation.
+    pub conversation: ConversationId,
+    /// How many events all logs together hold of it.
+    pub events: usize,
+    /// Their canonical order's fingerprint.
+    pub digest: Digest,
+    /// How many logs and stores hold exactly this.
+    pub equal_in: usize,
+}
+
+/// What `verify` has to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Device logs read.
+    pub clients: usize,
+    /// Server logs read.
+    pub servers: usize,
+    /// Distinct events found in any of them.
+    pub events: usize,
+    /// Each check's outcome.
+    pub outcomes: Vec<Outcome>,
+    /// Each conversation's.
+    pub conversations: Vec<Settled>,
+}
+
+impl Report {
+    /// The worst of all checks.
+    pub fn verdict(&self) -> Verdict {
+        self.outcomes.iter().map(Outcome::verdict).max().unwrap_or(Verdict::Unknown)
+    }
+
+    /// Everything that is broken.
+    pub fn anomalies(&self) -> impl Iterator<Item = &Anomaly> {
+        self.outcomes.iter().flat_map(|outcome| &outcome.anomalies)
+    }
+}
+
+/// Checks a history against the promise.
+pub fn check(history: &History) -> Report {
+    let evidence = Evidence::of(history);
+    let outcomes = vec![
+        completeness(&evidence),
+        nothing_invented(&evidence),
+        nothing_twice(&evidence),
+        durable(&evidence),
+        honest_copies(&evidence),
+        causally_closed(&evidence),
+        sender_order(&evidence),
+        causal_display(&evidence),
+        one_order(&evidence),
+        everything_delivered(&evidence),
+        honest_screens(&evidence),
+    ];
+    Report {
+        clients: history.clients.len(),
+        servers: history.servers.len(),
+        events: evidence.events.len(),
+        outcomes,
+        conversations: conversations(&evidence),
+    }
+}
+
+fn completeness(evidence: &Evidence<'_>) -> Outcome {
+    let mut outcome = Outcome::new("there is evidence to judge by", "evidence", "logs");
+    let history = evidence.history;
+    outcome.examined = history.clients.len() + history.servers.len();
+    outcome.unknowns.extend(history.absent.iter().cloned());
+    if history.clients.is_empty() {
+        outcome.unknowns.push("no device log was found: nobody can say what was sent and seen".to_owned());
+    }
+    if history.servers.is_empty() {
+        outcome.unknowns.push("no server's log was found: nobody can say what was stored".to_owned());
+    }
+    for observer in &evidence.observers {
+        if observer.device.is_none() {
+            outcome.unknowns.push(format!("{} does not say whose it is", observer.history.source));
+        }
+    }
+    outcome
+}
+
+// ---- P1 ---------------------------------------------------------------------------------------------
+
+fn nothing_invented(evidence: &Evidence<'_>) -> Outcome {
+    let mut outcome = Outcome::new("nothing is invented or altered", "P1", "events");
+    outcome.anomalies.extend(evidence.corrupt.iter().cloned());
+    let authors: BTreeMap<DeviceId, &Observer<'_>> =
+        evidence.observers.iter().filter_map(|observer| Some((observer.device?, observer))).collect();
+    let mut judge = |id: &EventId, at: Place| {
+        outcome.examined += 1;
+        let Some(event) = evidence.events.get(id) else { return };
+        let Some(author) = authors.get(&event.device()) else { return };
+        let written = author.entered.get(id).is_some_and(|index| {
+            matches!(author.history.entries[*index], Entry::Authored { .. })
+                && author.account == Some(event.account())
+        });
+        if !written {
+            outcome.anomalies.push(Anomaly::Invented { event: *id, author: author.name.clone(), at });
+        }
+    };
+    for server in &evidence.history.servers {
+        for stored in &server.log {
+            judge(&stored.event.id(), place(server, stored.position));
+        }
+    }
+    for observer in &evidence.observers {
+        for (id, index) in &observer.entered {
+            judge(id, observer.history.place(*index));
+        }
+    }
+    for observer in &evidence.observers {
+        for (index, id, _, _) in &observer.shown {
+            if observer.entered.get(id).is_none_or(|entered| entered > index) {
+                outcome
+                    .anomalies
+                    .push(Anomaly::ShownUnheld { event: *id, at: observer.history.place(*index) });
+            }
+        }
+    }
+    outcome
+}
+
+fn nothing_twice(evidence: &Evidence<'_>) -> Outcome {
+    let mut outcome = Outcome::new("nothing is stored or shown twice", "P1", "lines");
+    let mut judge = |places: &mut dyn Iterator<Item = (EventId, Place)>| {
+        let mut seen: BTreeMap<EventId, Place> = BTreeMap::new();
+        for (event, second) in places {
+            outcome.examined += 1;
+            if let Some(first) = seen.get(&event) {
+                outcome.anomalies.push(Anomaly::Twice { event, first: first.clone(), second });
+            } else {
+                seen.insert(event, second);
+            }
+        }
+    };
+    for server in &evidence.history.servers {
+        judge(&mut server.log.iter().map(|stored| (stored.event.id(), place(server, stored.position))));
+    }
+    for observer in &evidence.observers {
+        judge(&mut observer.shown.iter().map(|(index, id, _, _)| (*id, observer.history.place(*index))));
+    }
+    let mut twins: BTreeMap<(DeviceId, u64), EventId> = BTreeMap::new();
+    for event in evidence.events.values() {
+        let one = *twins.entry((event.device(), event.seq())).or_insert(event.id());
+        if one != event.id() {
+            let (other, device) = (event.id(), event.device().short());
+            outcome.anomalies.push(Anomaly::Fork { seq: event.seq(), one, other, device });
+        }
+    }
+    outcome
+}
+
+// ---- P2 ---------------------------------------------------------------------------------------------
+
+/// What a server has now: its log by event, in one incarnation.
+struct Store<'a> {
+    incarnation: Incarnation,
+    positions: BTreeMap<EventId, Position>,
+    tip: Position,
+    history: &'a ServerHistory,
+}
+
+fn stores<'a>(evidence: &'a Evidence<'_>) -> BTreeMap<ServerId, Store<'a>> {
+    let store = |history: &'a ServerHistory| Store {
+        incarnation: history.incarnation,
+        positions: history.log.iter().map(|stored| (stored.event.id(), stored.position)).collect(),
+        tip: history.log.last().map_or(0, |stored| stored.position),
+        history,
+    };
+    evidence.history.servers.iter().map(|server| (server.server, store(server))).collect()
+}
+
+fn durable(evidence: &Evidence<'_>) -> Outcome {
+    let mut outcome = Outcome::new("every acked event is on the disks that acked it", "P2", "receipts");
+    let stores = stores(evidence);
+    let mut unread: BTreeMap<ServerId, usize> = BTreeMap::new();
+    for observer in &evidence.observers {
+        let mut acks: BTreeMap<EventId, Vec<(ServerId, Incarnation)>> = BTreeMap::new();
+        let mut told: BTreeMap<EventId, (usize, usize, usize)> = BTreeMap::new();
+        for (index, entry) in observer.history.entries.iter().enumerate() {
+            match entry {
+                Entry::Receipt { server, incarnation, id, position } => {
+                    outcome.examined += 1;
+                    acks.entry(*id).or_default().push((*server, *incarnation));
+                    let Some(store) = stores.get(server) else {
+                        *unread.entry(*server).or_default() += 1;
+                        continue;
+                    };
+                    let judged = store.incarnation == *incarnation && *position <= store.tip;
+                    let beyond = store.incarnation == *incarnation && *position > store.tip;
+                    let lost = judged && store.positions.get(id) != Some(position);
+                    if lost || (beyond && !store.history.live) {
+                        outcome.anomalies.push(Anomaly::LostAck {
+                            event: *id,
+                            server: evidence.history.name_of(*server),
+                            position: *position,
+                            receipt: observer.history.place(index),
+                        });
+                    }
+                }
+                Entry::Level { id, copies, .. } => {
+                    let receipts = acks.get(id).map_or(0, Vec::len);
+                    let best = told.entry(*id).or_insert((0, index, receipts));
+                    if *copies as usize >= best.0 {
+                        *best = (*copies as usize, index, receipts);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (id, (told, index, receipts)) in told {
+            let before = acks.get(&id).map_or(&[][..], |acks| &acks[..receipts.min(acks.len())]);
+            let lost = |(server, incarnation): &&(ServerId, Incarnation)| {
+                stores.get(server).is_some_and(|store| store.incarnation != *incarnation)
+            };
+            let unread = before.iter().filter(|(server, _)| !stores.contains_key(server)).count();
+            let unjudged = before
+                .iter()
+                .filter(|(server, incarnation)| {
+                    stores.get(server).is_some_and(|store| {
+                        store.history.live
+                            && store.incarnation == *incarnation
+                            && !store.positions.contains_key(&id)
+                    })
+                })
+                .count();
+            let losses = before.iter().filter(lost).count();
+            let found = stores.values().filter(|store| store.positions.contains_key(&id)).count();
+            if found + losses + unread + unjudged < told {
+                let at = observer.history.place(index);
+                outcome.anomalies.push(Anomaly::TooFewCopies { event: id, told, found, losses, at });
+            }
+        }
+    }
+    outcome.unknowns.extend(unread.into_iter().map(|(server, receipts)| {
+        format!(
+            "the log of server {} was not read: {} cannot be checked",
+            name(server),
+            count(receipts, "receipt")
+        )
+    }));
+    outcome
+}
+
+fn honest_copies(evidence: &Evidence<'_>) -> Outcome {
+    let mut outcome = Outcome::new("nobody is told of more copies than there are receipts", "P2", "notices");
+    for observer in &evidence.observers {
+        let mut current: BTreeMap<ServerId, Incarnation> = BTreeMap::new();
+        let mut cursors: BTreeMap<ServerId, Position> = BTreeMap::new();
+        let mut acks: BTreeMap<EventId, BTreeSet<ServerId>> = BTreeMap::new();
+        for (index, entry) in observer.history.entries.iter().enumerate() {
+            let at = || observer.history.place(index);
+            match entry {
+                Entry::Incarnation { server, incarnation, .. } => {
+                    current.insert(*server, *incarnation);
+                    cursors.remove(server);
+                    acks.values_mut().for_each(|servers| {
+                        servers.remove(server);
+                    });
+                }
+                Entry::Receipt { server, incarnation, id, .. } => {
+                    if current.get(server) == Some(incarnation) {
+                        acks.entry(*id).or_default().insert(*server);
+                    } else {
+                        outcome.anomalies.push(Anomaly::StaleIncarnation {
+                            at: at(),
+                            server: evidence.history.name_of(*server),
+                        });
+                    }
+                }
+                Entry::Cursor { server, incarnation, position } => {
+                    if current.get(server) != Some(incarnation) {
+                        outcome.anomalies.push(Anomaly::StaleIncarnation {
+                            at: at(),
+                            server: evidence.history.name_of(*server),
+                        });
+                    }
+                    let before = cursors.insert(*server, *position).unwrap_or(0);
+                    if before > *position {
+                        let (server, from, to) = (evidence.history.name_of(*server), before, *position);
+                        outcome.anomalies.push(Anomaly::CursorBack { server, from, to, at: at() });
+                    }
+                }
+                Entry::Level { id, copies, .. } => {
+                    outcome.examined += 1;
+                    let (told, receipts) = (*copies as usize, acks.get(id).map_or(0, BTreeSet::len));
+                    if told > receipts || told == 0 {
+                        outcome.anomalies.push(Anomaly::Boast { event: *id, told, receipts, at: at() });
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    outcome
+}
+
+// ---- P3, P4 -----------------------------------------------------------------------------------------
+
+fn causally_closed(evidence: &Evidence<'_>) -> Outcome {
+    let mut outcome = Outcome::new("every log holds causes before effects", "P4", "events");
+    let mut judge = |log: &mut dyn Iterator<Item = (EventId, Place)>| {
+        let mut seen = BTreeSet::new();
+        for (id, at) in log {
+            outcome.examined += 1;
+            let Some(event) = evidence.events.get(&id) else { continue };
+            if let Some(parent) = event.parents().iter().find(|parent| !seen.contains(*parent)) {
+                outcome.anomalies.push(Anomaly::NotClosed { event: id, parent: *parent, at });
+            }
+            seen.insert(id);
+        }
+    };
+    for server in &evidence.history.servers {
+        judge(&mut server.log.iter().map(|stored| (stored.event.id(), place(server, stored.position))));
+    }
+    for observer in &evidence.observers {
+        let mut entered: Vec<_> = observer.entered.iter().map(|(id, index)| (*index, *id)).collect();
+        entered.sort_unstable();
+        judge(&mut entered.into_iter().map(|(index, id)| (id, observer.history.place(index))));
+    }
+    for event in evidence.events.values() {
+        for parent in event.parents().iter().filter_map(|id| evidence.events.get(id)) {
+            if fits_ancestors(event, std::iter::once(parent.as_ref())) == Err(Unfit::NotAfterParents) {
+                outcome
+                    .anomalies
+                    .push(Anomaly::TimeNotAfterParent { event: event.id(), parent: parent.id() });
+            }
+        }
+    }
+    outcome
+}
+
+fn sender_order(evidence: &Evidence<'_>) -> Outcome {
+    let mut outcome = Outcome::new("each sender's messages appear in the order of sending", "P3", "lines");
+    for observer in &evidence.observers {
+        let mut last: BTreeMap<(ConversationId, DeviceId), Key> = BTreeMap::new();
+        for (index, event, late) in displayed(evidence, observer) {
+            outcome.examined += 1;
+            let sender = (event.conversation().id(), event.device());
+            match last.get(&sender) {
+                Some(later) if later.seq > event.seq() && !late => {
+                    outcome.anomalies.push(Anomaly::SenderOrder {
+                        earlier: event.id(),
+                        later: later.id,
+                        at: observer.history.place(index),
+                    });
+                }
+                _ if late => {}
+                _ => {
+                    last.insert(sender, event.key());
+                }
+            }
+        }
+    }
+    outcome
+}
+
+fn causal_display(evidence: &Evidence<'_>) -> Outcome {
+    let mut outcome = Outcome::new("nothing appears before what its author had seen", "P4", "lines");
+    for observer in &evidence.observers {
+        let mut seen = BTreeSet::new();
+        for (index, event, _) in displayed(evidence, observer) {
+            outcome.examined += 1;
+            seen.insert(event.id());
+            for cause in evidence.shown_ancestors(event) {
+                if !seen.contains(&cause) {
+                    let at = observer.history.place(index);
+                    outcome.anomalies.push(Anomaly::EffectBeforeCause { event: event.id(), cause, at });
+                }
+            }
+        }
+    }
+    outcome
+}
+
+// ---- P5 ---------------------------------------------------------------------------------------------
+
+fn one_order(evidence: &Evidence<'_>) -> Outcome {
+    let mut outcome =
+        Outcome::new("every replica holds the same events in one canonical order", "P5", "conversations");
+    let union = evidence.transcripts(evidence.events.keys());
+    for server in &evidence.history.servers {
+        let ids: Vec<_> = server.log.iter().map(|stored| stored.event.id()).collect();
+        let own = evidence.transcripts(&ids);
+        if let Some(canonical) = &server.canonical {
+            judge_index(evidence, server, &own, canonical, &mut outcome);
+        } else if !server.live {
+            outcome.unknowns.push(format!("the canonical index of {} could not be read", server.source));
+        }
+        let held: BTreeSet<_> = ids.into_iter().collect();
+        let lacking: usize =
+            union.values().map(|keys| keys.iter().filter(|key| !held.contains(&key.id)).count()).sum();
+        outcome.examined += own.len();
+        if lacking > 0 {
+            outcome.unknowns.push(format!(
+                "server {} lacks {} that other logs hold; it has not acked them, so its authors still owe them \
+                 to it (run their chats while it is up)",
+                evidence.history.name_of(server.server),
+                count(lacking, "event")
+            ));
+        }
+    }
+    outcome
+}
+
+fn judge_index(
+    evidence: &Evidence<'_>,
+    server: &ServerHistory,
+    own: &BTreeMap<ConversationId, Vec<Key>>,
+    canonical: &[(ConversationId, Key)],
+    outcome: &mut Outcome,
+) {
+    let mut index: BTreeMap<ConversationId, Vec<Key>> = BTreeMap::new();
+    for (conversation, key) in canonical {
+        index.entry(*conversation).or_default().push(*key);
+    }
+    let none = Vec::new();
+    let conversations: BTreeSet<_> = own.keys().chain(index.keys()).collect();
+    for conversation in conversations {
+        let (ours, theirs) =
+            (own.get(conversation).unwrap_or(&none), index.get(conversation).unwrap_or(&none));
+        if ours != theirs {
+            outcome.anomalies.push(Anomaly::WrongIndex {
+                server: evidence.history.name_of(server.server),
+                expected: digest(ours),
+                found: digest(theirs),
+            });
+        }
+    }
+}
+
+fn everything_delivered(evidence: &Evidence<'_>) -> Outcome {
+    let mut outcome = Outcome::new("every reader has what it was sent", "P5", "deliveries");
+    let stores = stores(evidence);
+    for observer in &evidence.observers {
+        let Some(account) = observer.account else { continue };
+        let mut cursors: BTreeMap<(ServerId, Incarnation), Position> = BTreeMap::new();
+        for entry in &observer.history.entries {
+            if let Entry::Cursor { server, incarnation, position } = entry {
+                cursors.insert((*server, *incarnation), *position);
+            }
+        }
+        let mut unread = BTreeSet::new();
+        for (server, store) in &stores {
+            let cursor = cursors.get(&(*server, store.incarnation)).copied().unwrap_or(0);
+            for stored in &store.history.log {
+                if !Evidence::reads(account, &stored.event) {
+                    continue;
+                }
+                outcome.examined += 1;
+                let event = stored.event.id();
+                if observer.entered.contains_key(&event) {
+                    continue;
+                }
+                if stored.position <= cursor {
+                    let (reader, server, position) =
+                        (observer.name.clone(), evidence.history.name_of(*server), stored.position);
+                    outcome.anomalies.push(Anomaly::Undelivered { event, reader, server, position, cursor });
+                } else {
+                    unread.insert(event);
+                }
+            }
+        }
+        if !unread.is_empty() {
+            outcome.unknowns.push(format!(
+                "{} has not read {} yet (run `tercet chat {}`)",
+                observer.name,
+                count(unread.len(), "event"),
+                observer.name
+            ));
+        }
+    }
+    outcome
+}
+
+fn conversations(evidence: &Evidence<'_>) -> Vec<Settled> {
+    let held_by_server = evidence.history.servers.iter().map(|server| {
+        let ids: Vec<_> = server.log.iter().map(|stored| stored.event.id()).collect();
+        evidence.transcripts(&ids)
+    });
+    let held_by_client =
+        evidence.observers.iter().map(|observer| evidence.transcripts(observer.entered.keys()));
+    let holders: Vec<_> = held_by_server.chain(held_by_client).collect();
+    let settled = |(conversation, keys): (ConversationId, Vec<Key>)| {
+        let equal_in = holders.iter().filter(|holder| holder.get(&conversation) == Some(&keys)).count();
+        Settled { conversation, events: keys.len(), digest: digest(&keys), equal_in }
+    };
+    evidence.transcripts(evidence.events.keys()).into_iter().map(settled).collect()
+}
+
+// ---- P6 ---------------------------------------------------------------------------------------------
+
+fn honest_screens(evidence: &Evidence<'_>) -> Outcome {
+    let mut outcome = Outcome::new("screens follow the canonical order, or say \"late\"", "P6", "lines");
+    for observer in &evidence.observers {
+        let mut windows = windows(observer).into_iter().peekable();
+        let mut window_ms = 0;
+        let mut furthest: BTreeMap<ConversationId, Key> = BTreeMap::new();
+        for (index, id, late, at_ms) in &observer.shown {
+            while let Some((_, ms)) = windows.next_if(|(opened, _)| opened < index) {
+                window_ms = ms;
+            }
+            let Some(event) = evidence.events.get(id) else { continue };
+            outcome.examined += 1;
+            let (key, at) = (event.key(), observer.history.place(*index));
+            let due_ms = key.time.millis().saturating_add(window_ms);
+            if *at_ms <= due_ms {
+                let by_ms = due_ms - at_ms + 1;
+                outcome.anomalies.push(Anomaly::Early { event: *id, by_ms, at: at.clone() });
+            }
+            let front = furthest.entry(event.conversation().id()).or_insert(key);
+            match (*front > key, late) {
+                (true, false) => {
+                    outcome.anomalies.push(Anomaly::Unmarked { event: *id, after: front.id, at });
+                }
+                (false, true) => outcome.anomalies.push(Anomaly::UnjustifiedLate { event: *id, at }),
+                (true, true) | (false, false) => {}
+            }
+            *front = key.max(*front);
+        }
+    }
+    outcome
+}
+
+/// The reorder windows of a log: from which entry on, how many milliseconds.
+fn windows(observer: &Observer<'_>) -> Vec<(usize, u64)> {
+    let entries = observer.history.entries.iter().enumerate();
+    entries
+        .filter_map(|(index, entry)| match entry {
+            Entry::Opened { window_ms, .. } => Some((index, *window_ms)),
+            _ => None,
+        })
+        .collect()
+}
+
+// ---- small words ------------------------------------------------------------------------------------
+
+/// What a display showed, as far as it can be decoded: entry, event, whether marked late.
+fn displayed<'a>(
+    evidence: &'a Evidence<'_>,
+    observer: &'a Observer<'_>,
+) -> impl Iterator<Item = (usize, &'a Event, bool)> {
+    observer.shown.iter().filter_map(|(index, id, late, _)| {
+        let event = evidence.events.get(id)?;
+        (event.kind() == Kind::Post).then_some((*index, event.as_ref(), *late))
+    })
+}
+
+fn digest(keys: &[Key]) -> Digest {
+    Digest::of(keys.iter().map(|key| key.id))
+}
+
+fn place(server: &ServerHistory, position: Position) -> Place {
+    Place { source: server.source.clone(), entry: position }
+}
