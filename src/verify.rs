@@ -301,7 +301,7 @@ fn durable(evidence: &Evidence<'_>) -> Outcome {
     outcome.unknowns.extend(unread.into_iter().map(|(server, receipts)| {
         format!(
             "the log of server {} was not read: {} cannot be checked",
-            name(server),
+            evidence.history.name_of(server),
             count(receipts, "receipt")
         )
     }));
