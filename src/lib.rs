@@ -7,5 +7,6 @@ pub mod id;
 pub mod limits;
 pub mod order;
 pub mod server;
+pub mod store;
 pub mod text;
 pub mod view;
