@@ -62,11 +62,11 @@ pub(super) struct Check<'a> {
 
 impl Check<'_> {
     fn all(&self, scan: &Scan, identity: &Identity, tip: Option<&Tip>) -> Result<End, Failure> {
-        if !self.index.is_of(&self.snapshot, identity)? {
-            return damage("its tables belong to another store");
-        }
         let last = self.last()?;
         self.tip(identity, tip, last)?;
+        if !self.index.is_of(&self.snapshot, identity)? {
+            return damage("its tables belong to another store, or lack their beginning");
+        }
         let Some(end) = self.index.end(&self.snapshot)? else { return damage("its end mark is missing") };
         if last != end.position {
             return damage(format!("its log ends at {last}, and its end mark says {}", end.position));

@@ -131,6 +131,14 @@ impl DeviceLog {
     }
 }
 
+#[cfg(test)]
+impl DeviceLog {
+    /// From here on every write fails as on a full disk.
+    pub(super) fn break_file(&mut self) {
+        self.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    }
+}
+
 /// In a tip's place for a log's name; a device log has none of its own before its first entry.
 const LOG: [u8; 16] = *b"tercet device lg";
 

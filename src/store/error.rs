@@ -129,10 +129,9 @@ impl StoreError {
         let path = path.to_owned();
         move |error| match error {
             fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source)) => {
-                if source.kind() == io::ErrorKind::UnexpectedEof
-                    || source.kind() == io::ErrorKind::InvalidData
-                {
-                    return Self::damaged(&path, format!("a file of it ends too early ({source})"));
+                use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+                if matches!(source.kind(), InvalidData | NotFound | UnexpectedEof) {
+                    return Self::damaged(&path, format!("a file of it is missing, or too short ({source})"));
                 }
                 Self::io(&path, doing)(source)
             }

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! batch = 1, count u32, sequence number u64,
-//!         count x (2, value type, compression 0, keyspace u64, key bytes u16, value bytes u32, the same
+//!         count x (2, value type 0, compression 0, keyspace u64, key bytes u16, value bytes u32, the same
 //!                  again u32, key, value),
 //!         3, checksum u64, "FJL\x03"                                             (little-endian)
 //! ```
@@ -144,7 +144,7 @@ impl Reader {
     }
 
     fn read_item(&mut self) -> Found<(u64, Vec<u8>)> {
-        let Some([2, _, 0, head @ ..]) = self.take::<21>()? else { return Ok(None) };
+        let Some([2, 0, 0, head @ ..]) = self.take::<21>()? else { return Ok(None) };
         let keyspace = u64_at(&head, 0);
         let (key_bytes, value_bytes) = (u16::from_le_bytes([head[8], head[9]]), u32_at(&head, 10));
         if value_bytes != u32_at(&head, 14) {

@@ -88,7 +88,7 @@ fn make(folder: &Path, server: ServerId) -> Result<Option<Lock>, StoreError> {
         return Ok(None);
     }
     let engine = unfinished.join(ENGINE);
-    files::remove_folder(&engine).map_err(failed())?;
+    wipe(&unfinished).map_err(failed())?;
     let identity = Identity::new(server).map_err(failed())?;
     identity.write(&unfinished).map_err(failed())?;
     Index::create(&engine, &identity).map_err(StoreError::engine(folder, "make the store"))?;
@@ -97,6 +97,19 @@ fn make(folder: &Path, server: ServerId) -> Result<Option<Lock>, StoreError> {
     std::fs::rename(&unfinished, folder).map_err(failed())?;
     files::sync_folder(files::parent(folder)).map_err(failed())?;
     Ok(Some(lock))
+}
+
+/// Removes all but the lock, which is held.
+fn wipe(unfinished: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(unfinished)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => std::fs::remove_dir_all(entry.path())?,
+            false if entry.file_name() == LOCK => {}
+            false => std::fs::remove_file(entry.path())?,
+        }
+    }
+    Ok(())
 }
 
 fn lock(path: &Path, folder: &Path) -> Result<Lock, StoreError> {
