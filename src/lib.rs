@@ -14,6 +14,7 @@ pub mod limits;
 pub mod order;
 pub mod outbox;
 pub mod server;
+pub mod store;
 pub mod text;
 pub mod verify;
 pub mod view;
