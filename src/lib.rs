@@ -1,5 +1,6 @@
 //! tercet
 pub mod clock;
+pub mod cmd;
 pub mod event;
 pub mod frame;
 pub mod history;
