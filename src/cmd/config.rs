@@ -178,6 +178,8 @@ impl ServerConfig {
         for path in [&mut config.cluster, &mut config.key, &mut config.store] {
             *path = folder.join(&*path);
         }
+        // Without "../..", for whoever reads an error.
+        config.cluster = config.cluster.canonicalize().unwrap_or(config.cluster);
         Ok(config)
     }
 

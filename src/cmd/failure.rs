@@ -89,6 +89,14 @@ impl Failure {
         self
     }
 
+    /// The same failure with one more line of detail.
+    #[must_use]
+    pub fn detail(mut self, line: &str) -> Self {
+        self.what.push_str("\n  ");
+        self.what.push_str(line);
+        self
+    }
+
     /// What went wrong; further lines are details.
     pub fn what(&self) -> &str {
         &self.what

@@ -58,15 +58,17 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
     for line in last {
         show(&line)?;
     }
+    if !args.follow {
+        return Ok(Outcome::Done);
+    }
     let mut line = unfinished.unwrap_or_default();
-    while args.follow {
+    loop {
         if log.read_until(b'\n', &mut line).map_err(failed)? == 0 {
             sleep(FOLLOW_POLL);
         } else if line.ends_with(b"\n") {
             show(&std::mem::take(&mut line))?;
         }
     }
-    Ok(Outcome::Done)
 }
 
 fn show(line: &[u8]) -> Result<(), Failure> {

@@ -140,7 +140,7 @@ fn give_up(args: &Args, cluster: &Cluster, names: &[&str], failure: Failure) -> 
             .map(|(name, _)| name)
             .collect();
         if !running.is_empty() {
-            note(&format!("running: server {}", running.join(", ")));
+            return failure.detail(&format!("running: server {}", running.join(", ")));
         }
     } else if let Err(error) = cluster.stop(names) {
         note(&format!("the others could not all be stopped: {error}"));

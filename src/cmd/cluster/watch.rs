@@ -82,14 +82,14 @@ fn tell(name: &str, before: State, now: State, started: &mut [Started]) {
         let pid = was.pid();
         match now {
             State::Stopped | State::Elsewhere => {
-                note(&format!("{time} {YELLOW}server {name} (pid {pid}) stopped{how}{YELLOW:#}"))
+                note(&format!("{time} {YELLOW}server {name} (pid {pid}) stopped{how}{YELLOW:#}"));
             }
             _ => note(&format!("{time} {RED}server {name} (pid {pid}) died{how}{RED:#}")),
         }
     }
     match now {
         State::Up(process) if was == Some(process) => {
-            note(&format!("{time} {GREEN}server {name} goes on{GREEN:#}"))
+            note(&format!("{time} {GREEN}server {name} goes on{GREEN:#}"));
         }
         State::Up(process) => {
             note(&format!("{time} {GREEN}server {name} is up again (pid {}){GREEN:#}", process.pid()));
