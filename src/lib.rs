@@ -2,6 +2,7 @@
 pub mod anomaly;
 pub mod client;
 pub mod clock;
+pub mod cmd;
 pub mod delivery;
 pub mod directory;
 pub mod display;
@@ -11,6 +12,7 @@ pub mod frame;
 pub mod history;
 pub mod id;
 pub mod limits;
+pub mod net;
 pub mod order;
 pub mod outbox;
 pub mod server;

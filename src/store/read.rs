@@ -63,6 +63,7 @@ fn read_copy(folder: &Path) -> Result<ServerHistory, StoreError> {
 fn history(opened: &Opened, folder: &Path) -> Result<ServerHistory, Failure> {
     let check = Check { index: &opened.index, snapshot: opened.index.snapshot() };
     Ok(ServerHistory {
+        live: false,
         source: folder.display().to_string(),
         server: opened.identity.server,
         incarnation: opened.identity.incarnation,
