@@ -17,6 +17,7 @@ pub mod demo;
 pub mod failure;
 pub mod files;
 pub mod home;
+pub mod interrupts;
 pub mod keys;
 pub mod kill;
 pub mod nodes;
