@@ -36,7 +36,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     })
 }
 
-/// As [`write`], unless the file exists: then it stays and the answer is `false`, whoever made it when.
+/// As [`write()`], unless the file exists: then it stays and the answer is `false`, whoever made it when.
 ///
 /// # Errors
 /// Names the file.

@@ -18,6 +18,7 @@ pub mod device;
 pub mod failure;
 pub mod files;
 pub mod home;
+pub mod interrupts;
 pub mod keys;
 pub mod kill;
 pub mod nodes;

@@ -247,3 +247,34 @@ fn init_writes_a_folder_for_each_machine_that_works_wherever_it_is_copied() {
         "a server that is on another machine is not called stopped"
     );
 }
+
+#[test]
+fn ctrl_c_while_servers_start_leaves_nobody_behind() {
+    let cluster = TestCluster::up(2);
+    cluster.run(&["cluster", "down"]).ok();
+    // A server whose configuration never becomes readable never becomes ready.
+    let config = cluster.server("2").join("server.key");
+    fs::remove_file(&config).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &config,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_bits_truncate(0o600),
+        0,
+    )
+    .unwrap();
+    let mut up = std::process::Command::new(assert_cmd::cargo::cargo_bin("tercet"))
+        .args(["cluster", "up"])
+        .env("TERCET_DIR", cluster.dir())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    cluster.wait_for_state("1", "up");
+    kill_process(Pid::from_raw(i32::try_from(up.id()).unwrap()).unwrap(), Signal::INT).unwrap();
+    assert_eq!(up.wait().unwrap().code(), Some(3));
+    let mut err = String::new();
+    std::io::Read::read_to_string(&mut up.stderr.take().unwrap(), &mut err).unwrap();
+    assert!(err.contains("interrupted") && err.contains("next: tercet cluster up"), "{err}");
+    assert_eq!([cluster.state("1"), cluster.state("2")], ["stopped", "stopped"]);
+}

@@ -58,6 +58,17 @@ fn the_dir_flag_goes_before_the_environment() {
 }
 
 #[test]
+fn without_a_folder_given_state_lives_where_xdg_says() {
+    let state = tempfile::tempdir().unwrap();
+    let ran = run(command(Path::new(""))
+        .env_remove("TERCET_DIR")
+        .env("XDG_STATE_HOME", state.path())
+        .args(["kill", "1"]));
+    let expected = format!("there is no cluster in {}/tercet/local", state.path().display());
+    assert!(ran.failed().contains(&expected));
+}
+
+#[test]
 fn a_stale_pid_file_is_recognised_and_replaced() {
     let cluster = TestCluster::up(1);
     cluster.run(&["cluster", "down"]).ok();

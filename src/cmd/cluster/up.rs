@@ -1,7 +1,6 @@
 //! `tercet cluster up`: a running cluster, whatever was there before.
 
 use std::collections::BTreeMap;
-use std::thread::sleep;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -10,6 +9,7 @@ use super::{status, watch};
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::files;
 use crate::cmd::home::{Cluster, Home};
+use crate::cmd::interrupts::Interrupts;
 use crate::cmd::nodes::State;
 use crate::cmd::screen::{note, say};
 use crate::cmd::starting::{READY_POLL, Started, Starting};
@@ -52,8 +52,9 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
         return Ok(Outcome::Done);
     }
 
-    let started =
-        start(&cluster, &to_start).map_err(|failure| give_up(args, &cluster, &to_start, failure))?;
+    let mut interrupts = Interrupts::listen()?;
+    let started = start(&cluster, &to_start, &mut interrupts)
+        .map_err(|failure| give_up(args, &cluster, &to_start, failure))?;
     drop(lock);
     for server in &started {
         if let Some(stale) = server.stale {
@@ -65,7 +66,7 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
         note("the servers run in the background; stop them with: tercet cluster down");
         return Ok(Outcome::Done);
     }
-    watch::run(&cluster, started)
+    watch::run(&cluster, started, &mut interrupts)
 }
 
 fn load_or_create(args: &Args, home: &Home) -> Result<Cluster, Failure> {
@@ -85,7 +86,7 @@ fn load_or_create(args: &Args, home: &Home) -> Result<Cluster, Failure> {
 
 /// Starts servers at once, with a spinner for each on a terminal. When one fails, those that are ready
 /// stay; those that are not are abandoned.
-fn start(cluster: &Cluster, names: &[&str]) -> Result<Vec<Started>, Failure> {
+fn start(cluster: &Cluster, names: &[&str], interrupts: &mut Interrupts) -> Result<Vec<Started>, Failure> {
     let bars = MultiProgress::new();
     let mut waiting: Vec<(Starting, ProgressBar)> = Vec::new();
     let mut started = BTreeMap::new();
@@ -112,7 +113,16 @@ fn start(cluster: &Cluster, names: &[&str]) -> Result<Vec<Started>, Failure> {
             }
         }
         waiting = still;
-        sleep(READY_POLL);
+        if interrupts.come_within(READY_POLL) {
+            for (mut starting, bar) in waiting {
+                bar.finish_and_clear();
+                starting.abandon();
+            }
+            cluster.stop(names)?;
+            return Err(
+                Failure::new("interrupted; what it had started is stopped again").next("tercet cluster up")
+            );
+        }
     }
     match failure {
         Some(failure) => Err(failure),

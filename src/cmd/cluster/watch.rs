@@ -3,24 +3,23 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::home::Cluster;
+use crate::cmd::interrupts::Interrupts;
 use crate::cmd::nodes::State;
 use crate::cmd::screen::{GREEN, RED, YELLOW, note};
 use crate::cmd::starting::Started;
 
-const LOOK_MS: u64 = 100;
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Watches until ctrl-C, SIGTERM, the terminal's end, or until somebody has stopped all servers.
-pub(super) fn run(cluster: &Cluster, started: Vec<Started>) -> Result<Outcome, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::io("wait for signals", &error))?;
+pub(super) fn run(
+    cluster: &Cluster,
+    started: Vec<Started>,
+    interrupts: &mut Interrupts,
+) -> Result<Outcome, Failure> {
     note("ctrl-C stops all servers of this cluster; in another terminal: tercet chat NAME");
-    if runtime.block_on(watch(cluster, started))? == Ended::AllStopped {
+    if watch(cluster, started, interrupts)? == Ended::AllStopped {
         note("all servers were stopped");
         return Ok(Outcome::Done);
     }
@@ -39,21 +38,15 @@ enum Ended {
     AllStopped,
 }
 
-async fn watch(cluster: &Cluster, mut started: Vec<Started>) -> Result<Ended, Failure> {
-    let listen = |kind| -> Result<Signal, Failure> {
-        signal(kind).map_err(|error| Failure::io("listen for signals", &error))
-    };
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut hangup = listen(SignalKind::hangup())?;
-    let mut look = tokio::time::interval(Duration::from_millis(LOOK_MS));
+fn watch(
+    cluster: &Cluster,
+    mut started: Vec<Started>,
+    interrupts: &mut Interrupts,
+) -> Result<Ended, Failure> {
     let mut known: BTreeMap<String, State> = cluster.states()?.into_iter().collect();
     loop {
-        tokio::select! {
-            _ = interrupt.recv() => return Ok(Ended::Interrupted),
-            _ = terminate.recv() => return Ok(Ended::Interrupted),
-            _ = hangup.recv() => return Ok(Ended::Interrupted),
-            _ = look.tick() => {}
+        if interrupts.come_within(LOOK) {
+            return Ok(Ended::Interrupted);
         }
         let now = cluster.states()?;
         for (name, state) in &now {
