@@ -50,7 +50,7 @@ pub enum ScriptError {
 /// # Errors
 /// The first line that is wrong.
 pub fn parse(text: &str) -> Result<Vec<Line>, ScriptError> {
-    let mut rooms: BTreeMap<&str, Vec<(Name, String)>> = BTreeMap::new();
+    let mut rooms: BTreeMap<&str, Vec<Said<'_>>> = BTreeMap::new();
     let mut order = Vec::new();
     for (index, row) in text.lines().enumerate() {
         let line = index + 1;
@@ -63,43 +63,48 @@ pub fn parse(text: &str) -> Result<Vec<Line>, ScriptError> {
         else {
             return Err(ScriptError::Columns(line));
         };
-        let nick = nick.parse().map_err(|why| ScriptError::Nick { line, why })?;
         if said.is_empty() || said.len() > MESSAGE_MAX_BYTES {
             return Err(ScriptError::Text { line, bytes: said.len() });
         }
         if !rooms.contains_key(room) {
             order.push(room);
         }
-        rooms.entry(room).or_default().push((nick, said.to_owned()));
+        rooms.entry(room).or_default().push(Said { line, nick: nick.trim(), text: said });
     }
     let mut lines = Vec::new();
     for room in order {
         let said = rooms.remove(room).unwrap_or_default();
         let Some((one, other)) = most_talkative(&said) else { continue };
-        for (from, text) in said {
-            let to = if from == one {
-                &other
-            } else if from == other {
-                &one
-            } else {
-                continue;
+        for Said { line, nick, text } in said {
+            let to = match nick {
+                nick if nick == one => other,
+                nick if nick == other => one,
+                _ => continue,
             };
-            lines.push(Line { to: to.clone(), from, text });
+            let name = |nick: &str| nick.parse().map_err(|why| ScriptError::Nick { line, why });
+            lines.push(Line { from: name(nick)?, to: name(to)?, text: text.to_owned() });
         }
     }
     if lines.is_empty() { Err(ScriptError::Empty) } else { Ok(lines) }
 }
 
+/// One row of a script, as it stands there.
+struct Said<'a> {
+    line: usize,
+    nick: &'a str,
+    text: &'a str,
+}
+
 /// The two who say most; of equals, those that come first in the alphabet.
-fn most_talkative(said: &[(Name, String)]) -> Option<(Name, Name)> {
-    let mut counts: BTreeMap<&Name, usize> = BTreeMap::new();
-    for (nick, _) in said {
-        *counts.entry(nick).or_default() += 1;
+fn most_talkative<'a>(said: &[Said<'a>]) -> Option<(&'a str, &'a str)> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in said {
+        *counts.entry(row.nick).or_default() += 1;
     }
     let mut ranked: Vec<_> = counts.into_iter().collect();
-    ranked.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
+    ranked.sort_by_key(|(nick, count)| (std::cmp::Reverse(*count), *nick));
     match ranked.as_slice() {
-        [(one, _), (other, _), ..] => Some(((*one).clone(), (*other).clone())),
+        [(one, _), (other, _), ..] => Some((one, other)),
         _ => None,
     }
 }
@@ -127,7 +132,7 @@ mod tests {
             ("", "no room"),
             ("a\t1\tbob\thi", "no room"),
             ("# head\na\t1\tbob", "line 2 has not four columns"),
-            ("a\t1\tb ob\thi", "line 1: the name \"b ob\""),
+            ("a\t1\tb ob\thi\na\t2\tbob\thi", "line 1: the name \"b ob\""),
             ("a\t1\tbob\t", "line 1: the text has 0 bytes"),
         ];
         for (text, says) in cases {
