@@ -45,6 +45,10 @@ pub const SILENCE_MS: u64 = 2_500;
 pub const CLIENT_SILENCE_MS: u64 = 15_000;
 /// Longest that a server waits for a peer to take one frame off its hands.
 pub const WRITE_STALL_MS: u64 = 10_000;
+/// Longest that a connection which a side ends may take to hand over its last frames.
+pub const CLOSE_MS: u64 = 2_000;
+/// Pause after the operating system refused to hand over a connection, for want of files for instance.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// First wait before a server is dialled again; doubled, with jitter, up to [`REDIAL_MAX_MS`].
 pub const REDIAL_MIN_MS: u64 = 25;
 /// Longest wait before a server is dialled again.
