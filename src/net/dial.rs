@@ -210,10 +210,32 @@ async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
     // Our end may have been given the port of a server that is down; it must be able to bind it again.
     socket.set_reuseaddr(true)?;
     let stream = socket.connect(address).await?;
-    if stream.local_addr()? == stream.peer_addr()? {
-        // Nobody listens, and the operating system has connected the socket to itself.
+    if connected_to_itself(&stream)? {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// Whether the operating system, for want of a listener, has given our end the very port it was to reach.
+fn connected_to_itself(stream: &TcpStream) -> io::Result<bool> {
+    Ok(stream.local_addr()? == stream.peer_addr()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_that_has_met_itself_is_told_from_one_that_has_met_a_server() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let own = socket.local_addr().unwrap();
+        assert!(connected_to_itself(&socket.connect(own).await.unwrap()).unwrap());
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let met = connect_to(listener.local_addr().unwrap()).await.unwrap();
+        assert!(!connected_to_itself(&met).unwrap());
+    }
 }

@@ -42,7 +42,8 @@ pub enum LinkEvent {
         server: ServerId,
         /// What it says of itself.
         welcome: Welcome,
-        /// Where to send to it, until its `Down`. Closing it ends the connection, and it is dialled anew.
+        /// Where to send to it, until its `Down`. Whoever closes it or drops the last clone ends the
+        /// connection, which is then made anew.
         queue: LinkQueue,
     },
     /// The server sent a frame, `Pong` included.

@@ -75,6 +75,14 @@ impl Identity {
         Ok(Self { public, key: Arc::new(key), provider })
     }
 
+    /// Somebody who claims another's public key.
+    #[cfg(test)]
+    pub(super) fn impostor(key: &SigningKey, claimed: [u8; 32]) -> Result<Self, IdentityError> {
+        let own = Self::new(key)?;
+        let shown = vec![CertificateDer::from(spki::encode(&claimed))];
+        Ok(Self { key: Arc::new(CertifiedKey::new(shown, own.key.key.clone())), public: claimed, ..own })
+    }
+
     /// The public key, as an `AccountId` or a `ServerId` is made of it.
     pub fn public_key(&self) -> [u8; 32] {
         self.public

@@ -59,6 +59,32 @@ async fn a_client_without_a_key_is_refused() {
 }
 
 #[tokio::test]
+async fn a_client_that_claims_a_key_it_does_not_hold_is_refused() {
+    let mut server = Server::start(Bounds::default()).await;
+    let key = SigningKey::from_bytes(&[4; 32]);
+    let impostor = Identity::impostor(&key, identity(CLIENT).public_key()).unwrap();
+    let error = dial(&server.member, &impostor, &hello(), LONG).await.unwrap_err();
+    assert!(matches!(error, DialError::Protocol { .. } | DialError::Closed { .. }), "{error}");
+    server.still_works().await;
+}
+
+#[tokio::test]
+async fn a_server_that_shows_the_right_key_but_does_not_hold_it_is_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let impostor =
+        Identity::impostor(&SigningKey::from_bytes(&[4; 32]), identity(SEED).public_key()).unwrap();
+    let answering = tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(impostor.server_config().unwrap()));
+        acceptor.accept(tcp).await.map(drop)
+    });
+    let error = dial_as(CLIENT, &member(&address, SEED)).await.unwrap_err();
+    assert!(matches!(&error, DialError::Protocol { why, .. } if why.contains("BadSignature")), "{error}");
+    assert!(answering.await.unwrap().is_err(), "the impostor got through");
+}
+
+#[tokio::test]
 async fn somebody_who_is_no_tercet_server_is_named_as_such() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -69,7 +95,7 @@ async fn somebody_who_is_no_tercet_server_is_named_as_such() {
         let _ = tcp.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         tcp
     });
-    let error = dial_as(CLIENT, &member(address, SEED)).await.unwrap_err();
+    let error = dial_as(CLIENT, &member(&address, SEED)).await.unwrap_err();
     assert!(
         matches!(&error, DialError::Protocol { address: at, .. } if *at == address.to_string()),
         "{error}"
@@ -80,14 +106,14 @@ async fn somebody_who_is_no_tercet_server_is_named_as_such() {
 #[tokio::test]
 async fn nobody_there_and_nobody_answering_are_told_apart() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let silent = member(listener.local_addr().unwrap(), SEED);
+    let silent = member(&listener.local_addr().unwrap(), SEED);
     let limit = Duration::from_millis(200);
     let error = dial(&silent, &identity(CLIENT), &hello(), limit).await.unwrap_err();
     assert!(matches!(error, DialError::Silent { .. }), "{error}");
     drop(listener);
     let error = dial_as(CLIENT, &silent).await.unwrap_err();
     assert!(matches!(error, DialError::Unreachable { .. }), "{error}");
-    let error = dial_as(CLIENT, &member("no port", SEED)).await.unwrap_err();
+    let error = dial_as(CLIENT, &member(&"no port", SEED)).await.unwrap_err();
     assert!(error.to_string().contains("no port"), "{error}");
 }
 

@@ -57,7 +57,7 @@ struct Puppet {
 impl Puppet {
     async fn start() -> (Self, Member) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let member = member(listener.local_addr().unwrap(), SEED);
+        let member = member(&listener.local_addr().unwrap(), SEED);
         (Self { listener }, member)
     }
 
@@ -156,9 +156,25 @@ async fn a_refusal_in_the_middle_of_a_conversation_is_reported() {
     let (puppet, member) = Puppet::start().await;
     let mut client = Client::of(member);
     let (_reader, mut writer) = puppet.answer(&welcome()).await;
-    client.up().await;
+    let _queue = client.up().await;
     writer.send(&ToClient::Refused(Refusal::Stopping), LONG).await.unwrap();
     assert_eq!(client.down().await, Down::Refused(Refusal::Stopping));
+}
+
+#[tokio::test]
+async fn dropping_the_queue_ends_the_connection_after_what_was_queued_and_it_is_dialled_anew() {
+    let (puppet, member) = Puppet::start().await;
+    let mut client = Client::of(member);
+    let (mut reader, writer) = puppet.answer(&welcome()).await;
+    let queue = client.up().await;
+    queue.try_send(ToServer::Status).unwrap();
+    drop(queue);
+    assert_eq!(reader.next(LONG).await.unwrap(), Some(ToServer::Status));
+    assert_eq!(reader.next(LONG).await.unwrap(), None);
+    drop((reader, writer));
+    assert_eq!(client.down().await, Down::Closed);
+    let _wire = puppet.answer(&welcome()).await;
+    client.up().await;
 }
 
 #[tokio::test]

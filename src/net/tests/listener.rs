@@ -54,7 +54,6 @@ async fn what_is_no_frame_is_refused_by_name() {
         }
         assert!(matches!(reader.next(LONG).await, Ok(None)), "{what}: not closed in good order");
         drop(reader);
-        drop(_outbox);
         let (closed, why) = server.closed().await;
         assert_eq!(closed, conn);
         assert!(why.unwrap().contains(&expected), "{what}");
@@ -115,7 +114,7 @@ fn large() -> ToClient {
 
 #[tokio::test]
 async fn a_peer_that_never_reads_is_dropped_and_holds_nobody_up() {
-    let bounds = Bounds { write_stall: Duration::from_millis(300), ..Bounds::default() };
+    let bounds = Bounds { write_stall: Duration::from_secs(1), ..Bounds::default() };
     let mut server = Server::start(bounds).await;
     let (deaf_conn, deaf, _never_read) = server.let_in(2).await;
     let (conn, outbox, mut client) = server.let_in(CLIENT).await;
@@ -147,7 +146,7 @@ async fn a_peer_that_lets_its_queue_overflow_is_dropped() {
 
 #[tokio::test]
 async fn a_silent_client_is_dropped_and_one_that_pings_is_not() {
-    let bounds = Bounds { silence: Duration::from_millis(600), ..Bounds::default() };
+    let bounds = Bounds { silence: Duration::from_millis(1500), ..Bounds::default() };
     let mut server = Server::start(bounds).await;
     let (talking, _talks, mut client) = server.let_in(CLIENT).await;
     let pinging = tokio::spawn(async move {
@@ -220,7 +219,7 @@ async fn a_full_server_hangs_up_and_takes_the_next_when_there_is_room() {
 
 #[tokio::test]
 async fn idle_handshakes_give_way_to_those_behind_them() {
-    let bounds = Bounds { handshakes: 1, handshake: Duration::from_millis(300), ..Bounds::default() };
+    let bounds = Bounds { handshakes: 1, handshake: Duration::from_secs(1), ..Bounds::default() };
     let mut server = Server::start(bounds).await;
     let mut idle = TcpStream::connect(&server.member.address).await.unwrap();
     server.still_works().await;
@@ -251,7 +250,7 @@ async fn running_out_of_files_is_reported_once_and_survived_without_spinning() {
         let never = std::future::pending();
         serve_within(Bounds::default(), failing, &identity(SEED), admit, sender, never).await.unwrap();
     });
-    let dialling = tokio::spawn(async move { dial_as(CLIENT, &member(address, SEED)).await.map(drop) });
+    let dialling = tokio::spawn(async move { dial_as(CLIENT, &member(&address, SEED)).await.map(drop) });
     let mut reports = 0;
     let outbox = loop {
         match soon("an event", inbound.recv()).await.unwrap() {

@@ -33,7 +33,7 @@ fn id(seed: u8) -> ServerId {
     ServerId::new(identity(seed).public_key())
 }
 
-fn member(address: impl ToString, seed: u8) -> Member {
+fn member(address: &impl ToString, seed: u8) -> Member {
     Member { name: seed.to_string(), address: address.to_string(), id: id(seed) }
 }
 
@@ -78,7 +78,7 @@ impl Server {
 
     async fn start_at(bounds: Bounds, address: &str) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
-        let member = member(listener.local_addr().unwrap(), SEED);
+        let member = member(&listener.local_addr().unwrap(), SEED);
         let (sender, inbound) = mpsc::channel(16);
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
