@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::id::EventId;
 use crate::limits::FRAME_MAX_BYTES;
 use crate::net::listener::Accept;
 use crate::net::queue::QueueError;
@@ -96,6 +97,23 @@ async fn the_cores_last_frame_gets_out_before_the_connection_ends() {
     drop(client);
     assert_eq!(server.closed().await, (conn, None));
     server.stop().await;
+}
+
+#[tokio::test]
+async fn the_last_frame_gets_out_although_the_peer_keeps_sending_what_nobody_reads() {
+    let mut server = Server::start(Bounds { close: LONG, ..Bounds::default() }).await;
+    let (_, outbox, mut client) = server.let_in(CLIENT).await;
+    // The core takes none of these, so that they are still unread when the connection ends.
+    for _ in 0..100 {
+        client.writer.send(&ToServer::Fetch { ids: vec![EventId::new([1; 32]); 256] }, LONG).await.unwrap();
+    }
+    (0..100).for_each(|_| outbox.try_send(large()).unwrap());
+    outbox.try_send(ToClient::Refused(Refusal::TooSlow)).unwrap();
+    outbox.close();
+    for _ in 0..100 {
+        assert_eq!(client.reader.next(LONG).await.unwrap(), Some(large()));
+    }
+    assert_eq!(client.reader.next(LONG).await.unwrap(), Some(ToClient::Refused(Refusal::TooSlow)));
 }
 
 #[tokio::test]
@@ -221,9 +239,12 @@ async fn a_full_server_hangs_up_and_takes_the_next_when_there_is_room() {
 async fn idle_handshakes_give_way_to_those_behind_them() {
     let bounds = Bounds { handshakes: 1, handshake: Duration::from_secs(1), ..Bounds::default() };
     let mut server = Server::start(bounds).await;
+    let (conn, _outbox, done) = server.let_in(2).await;
     let mut idle = TcpStream::connect(&server.member.address).await.unwrap();
     server.still_works().await;
     assert_eq!(soon("hanging up", idle.read(&mut [0; 16])).await.unwrap_or(0), 0);
+    drop(done);
+    assert_eq!(server.closed().await.0, conn, "a finished handshake still counted");
 }
 
 /// A listener whose operating system has run out of something for a while.
