@@ -27,8 +27,8 @@ use crate::frame::{
 };
 use crate::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, RoomId, Seq, ServerId};
 use crate::limits::{
-    CLOCK_AHEAD_MAX_MS, FEED_WINDOW, FETCH_MAX, FOLLOWER_STALL_MS, FRAME_EVENTS, FRAME_EVENTS_BYTES,
-    PROTOCOL_VERSION, PULL_MAX,
+    CLOCK_AHEAD_MAX_MS, FEED_FRAMES, FEED_WINDOW, FETCH_MAX, FOLLOWER_STALL_MS, FRAME_EVENTS,
+    FRAME_EVENTS_BYTES, PROTOCOL_VERSION, PULL_MAX,
 };
 
 /// One connection, as long as it lasts; never used twice.
@@ -268,7 +268,7 @@ struct Follow {
 
 impl Follow {
     fn has_room(&self) -> bool {
-        self.open_items < FEED_WINDOW
+        self.open_items < FEED_WINDOW && self.open.len() < FEED_FRAMES
     }
 
     fn sent(&mut self, now_ms: u64, upto: Position, items: usize) {
@@ -282,8 +282,7 @@ impl Follow {
 
     fn cursor(&mut self, now_ms: u64, position: Position) {
         self.moved_ms = now_ms;
-        while let Some(&(upto, items)) = self.open.front().filter(|(upto, _)| *upto <= position) {
-            debug_assert!(upto <= position);
+        while let Some((_, items)) = self.open.front().filter(|(upto, _)| *upto <= position) {
             self.open_items -= items;
             self.open.pop_front();
         }

@@ -18,7 +18,7 @@ use super::home::{Cluster, Home};
 use super::nodes::Signal;
 use super::screen::{self, BOLD, DIM, GREEN, RED, YELLOW};
 use super::{keys, verify};
-use crate::text::count;
+use crate::text::{count, inert};
 use cast::Cast;
 use script::Line;
 
@@ -32,6 +32,8 @@ const TALK: Duration = Duration::from_secs(9);
 const PACE_MIN: Duration = Duration::from_millis(2);
 /// How long to wait for the outboxes before verify is asked anyway.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
+/// How much of a line is shown while it is being said.
+const SPOKEN_CHARS: usize = 64;
 const POLL: Duration = Duration::from_millis(20);
 
 /// What `demo` is told.
@@ -158,15 +160,15 @@ async fn play(stage: &Stage, lines: &[Line], seed: u64) -> Result<(), Failure> {
         count(cast::people(lines).len(), "person").replace("persons", "people"),
         count(lines.len(), "message")
     ))?;
+    let start = Instant::now();
     for name in &names {
         let started = block_in_place(|| cluster.start(name))?;
-        told(&Instant::now(), None, &format!("server {name} is ready (pid {})", started.process.pid()))?;
+        told(&start, None, &format!("server {name} is ready (pid {})", started.process.pid()))?;
     }
     let cast = Cast::sign_in(cluster, lines).await?;
 
     let plot = Plot::of(seed, &names, lines.len());
     let bar = bar(lines.len())?;
-    let start = Instant::now();
     let pace = (TALK / u32::try_from(lines.len()).unwrap_or(u32::MAX)).max(PACE_MIN);
     for (index, line) in lines.iter().enumerate() {
         if index == plot.first_dies {
@@ -180,7 +182,7 @@ async fn play(stage: &Stage, lines: &[Line], seed: u64) -> Result<(), Failure> {
         }
         cast.say(line).await?;
         bar.set_position(index as u64 + 1);
-        bar.set_message(cast.summary().await?);
+        bar.set_message(format!("{}\n  {}", cast.summary().await?, spoken(line)));
         sleep(pace.saturating_sub(Duration::from_millis(1))).await;
     }
     bar.finish_and_clear();
@@ -265,13 +267,24 @@ fn judge(stage: &Stage) -> Result<Outcome, Failure> {
     Ok(verify::outcome(&report))
 }
 
+/// A line as it is being said, cut to fit below the bar.
+fn spoken(line: &Line) -> String {
+    let text = inert(&line.text);
+    let ellipsis = if text.chars().count() > SPOKEN_CHARS { "…" } else { "" };
+    format!(
+        "{BOLD}{}{BOLD:#}: {}{ellipsis}",
+        inert(line.from.as_str()),
+        text.chars().take(SPOKEN_CHARS).collect::<String>()
+    )
+}
+
 fn bar(messages: usize) -> Result<ProgressBar, Failure> {
     let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {msg}")
         .map_err(|error| Failure::new(format!("the progress bar: {error}")))?;
     Ok(ProgressBar::new(messages as u64).with_style(style))
 }
 
-/// One line of what happens, with the time since the talking began.
+/// One line of what happens, with the time since the demo began.
 fn told(start: &Instant, bar: Option<&ProgressBar>, what: &str) -> Result<(), Failure> {
     let line = format!("{DIM}{:>5.1} s{DIM:#}  {what}", start.elapsed().as_secs_f32());
     match bar {
