@@ -150,7 +150,7 @@ impl Cast {
         let sum = |field: fn(&Seen) -> &AtomicUsize| -> usize {
             self.people.values().map(|person| field(&person.seen).load(Ordering::Relaxed)).sum()
         };
-        format!("{} shown, {} marked late", count(sum(|seen| &seen.lines), "line"), sum(|seen| &seen.late))
+        format!("{} shown, {} late", count(sum(|seen| &seen.lines), "line"), sum(|seen| &seen.late))
     }
 }
 

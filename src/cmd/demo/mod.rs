@@ -238,7 +238,7 @@ async fn settle(cast: &Cast, start: &Instant) -> Result<(), Failure> {
                 start,
                 None,
                 &format!(
-                    "the outboxes are empty: everything is on {SERVERS}/{SERVERS} servers and was read ({})",
+                    "outboxes empty: everything on {SERVERS}/{SERVERS} and read ({})",
                     cast.shown()
                 ),
             );
