@@ -237,10 +237,7 @@ async fn settle(cast: &Cast, start: &Instant) -> Result<(), Failure> {
             return told(
                 start,
                 None,
-                &format!(
-                    "outboxes empty: everything on {SERVERS}/{SERVERS} and read ({})",
-                    cast.shown()
-                ),
+                &format!("outboxes empty: everything on {SERVERS}/{SERVERS} and read ({})", cast.shown()),
             );
         }
         if Instant::now() > deadline {
