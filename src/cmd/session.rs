@@ -105,6 +105,8 @@ pub enum Notice {
     NameTaken,
     /// The account has its name.
     SignedIn,
+    /// Everybody who has a name, anew after each change.
+    Names(Vec<String>),
 }
 
 type Question = Box<dyn FnOnce(&Client) + Send>;
@@ -176,6 +178,7 @@ impl Session {
             queues: BTreeMap::new(),
             notices,
             registration: Registration::Open,
+            names: 0,
         };
         worker.write(&opening)?;
         let worker = tokio::spawn(worker.run(command_queue, link_events));
@@ -266,6 +269,8 @@ struct Worker {
     queues: BTreeMap<ServerId, LinkQueue>,
     notices: mpsc::Sender<Notice>,
     registration: Registration,
+    /// How many names have been told.
+    names: usize,
 }
 
 type Reply = (oneshot::Sender<Result<(), EventError>>, Result<(), EventError>);
@@ -306,6 +311,7 @@ impl Worker {
                 }
             }
             self.register(&mut turn);
+            self.tell_names(&mut turn);
             self.carry_out(turn).await?;
         }
     }
@@ -374,6 +380,15 @@ impl Worker {
                 let name = self.name.to_string();
                 let _said = self.say(Conversation::Directory, Kind::Register, name, turn);
             }
+        }
+    }
+
+    fn tell_names(&mut self, turn: &mut Turn) {
+        let names = self.client.directory().len();
+        if names != self.names {
+            self.names = names;
+            let all = self.client.directory().all().map(|(name, _)| name.to_owned()).collect();
+            turn.notices.push(Notice::Names(all));
         }
     }
 
