@@ -119,6 +119,9 @@ impl Eyes {
                     server(*id)
                 ),
             ),
+            Notice::Failed(why) => {
+                styled(BAD, format!("-- stopped: {}; nothing more is sent, press Enter to leave", inert(why)))
+            }
             Notice::NameTaken => styled(BAD, "-- this name belongs to somebody else"),
         };
         Some(line)
