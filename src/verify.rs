@@ -11,7 +11,7 @@ use std::slice;
 use serde::Serialize;
 
 use crate::anomaly::{Anomaly, Place};
-use crate::event::{Event, Kind};
+use crate::event::{Conversation, Event, Kind};
 use crate::evidence::{Evidence, Observer};
 use crate::frame::DeviceCursor;
 use crate::history::{Entry, History, ServerHistory};
@@ -189,7 +189,9 @@ fn nothing_invented(evidence: &Evidence<'_>) -> Outcome {
         }
         let Some(account) = observer.account else { continue };
         for (id, index) in &observer.entered {
-            if evidence.events.get(id).is_some_and(|event| !Evidence::reads(account, event)) {
+            if evidence.events.get(id).is_some_and(|event| {
+                matches!(event.conversation(), Conversation::Direct(..)) && !Evidence::reads(account, event)
+            }) {
                 outcome.anomalies.push(Anomaly::Leaked { event: *id, at: observer.history.place(*index) });
             }
         }
