@@ -345,6 +345,11 @@ impl Client {
         self.account
     }
 
+    /// The device.
+    pub fn device(&self) -> DeviceId {
+        self.config.device
+    }
+
     /// The servers.
     pub fn view(&self) -> &View {
         &self.config.view

@@ -1,0 +1,10 @@
+//! The program as a person meets it: real processes, real files, real signals.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests, too; clippy knows only #[test] functions"
+)]
+
+mod cluster;
+mod kill;
+mod support;
+mod trouble;
