@@ -100,6 +100,14 @@ fn each_rule_refuses_a_text_that_breaks_it() {
         let (file, text) = rule.refused;
         assert!(!(rule.check)(file, text).is_empty(), "\"{}\" lets this pass:\n{text}", rule.name);
     }
+    for word in WORLDLY {
+        assert_eq!(pure("src/made_up.rs", &format!("fn f() {{ {word}::g() }}")), [format!("uses {word}")]);
+    }
+    for word in UNFINISHED {
+        assert_eq!(finished("src/made_up.rs", &format!("fn f() {{ {word}() }}")), [format!("says {word}")]);
+    }
+    let allowed = "#![allow(unused, reason = \"for a while\")]";
+    assert_eq!(exceptions_have_reasons("src/made_up.rs", allowed).len(), 1);
 }
 
 #[test]
