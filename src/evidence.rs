@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::anomaly::{Anomaly, Place};
-use crate::event::{Event, Kind};
+use crate::directory::Directory;
+use crate::event::{Conversation, Event, Kind};
 use crate::history::{ClientHistory, Entry, History};
 use crate::id::{AccountId, ConversationId, DeviceId, EventId};
 use crate::order::Key;
@@ -151,9 +152,18 @@ impl<'a> Evidence<'a> {
         nearest
     }
 
+    /// Who is who, by all registrations that were found.
+    pub fn directory(&self) -> Directory {
+        let mut registrations: Vec<_> =
+            self.events.values().filter(|event| event.kind() == Kind::Register).collect();
+        registrations.sort_unstable_by_key(|event| event.key());
+        Directory::from_registrations(
+            registrations.iter().filter_map(|event| Some((event.account(), event.text()?))),
+        )
+    }
+
     /// Whether an account reads an event.
     pub fn reads(account: AccountId, event: &Event) -> bool {
-        use crate::event::Conversation;
         event.conversation() == Conversation::Directory || event.conversation().other(account).is_some()
     }
 }

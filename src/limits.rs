@@ -62,6 +62,8 @@ pub const CORE_QUEUE: usize = 4096;
 pub const STAGED_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Events that a server may have sent to a follower beyond its cursor.
 pub const FEED_WINDOW: usize = 2048;
+/// Frames that a server may have sent to a follower beyond its cursor, however few events each holds.
+pub const FEED_FRAMES: usize = 256;
 /// A follower with deliveries open that moves no cursor for this long is dropped.
 pub const FOLLOWER_STALL_MS: u64 = 30_000;
 /// Log entries in one answer to a pull.
@@ -107,7 +109,11 @@ const _: () = {
         FEED_SILENT_MS > PING_MS && FEED_SILENT_MS < SILENCE_MS,
         "a lagging feed is replaced before it is dropped"
     );
-    assert!(SEND_QUEUE_FRAMES > FEED_WINDOW / FRAME_EVENTS, "a full feed window must fit the queue");
+    assert!(
+        SEND_QUEUE_FRAMES > FEED_FRAMES + UPLOAD_WINDOW,
+        "all that a peer may have open must fit the queue"
+    );
+    assert!(FEED_FRAMES > FEED_WINDOW / FRAME_EVENTS, "a feed window of full frames must fit");
     assert!(REORDER_WINDOW_MS > FETCH_AFTER_MS, "a fetched event should still be in time for its place");
     assert!(PARENTS_MAX >= 2, "a merge must join at least two heads");
     assert!(SERVERS_MAX <= 32, "a client keeps its servers in 32 bits");

@@ -16,110 +16,25 @@
 //! The machine knows no socket, no file and no clock. It asks a [`Log`] for what is durable, says what is to
 //! be written, and is told when that is on the disk. Time comes in as Unix milliseconds.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
 
-use crate::event::{Conversation, Event};
+use crate::event::Event;
+use crate::follow::Follow;
 use crate::frame::{
     DeviceCursor, Item, Receipt, Refusal, Rejection, Role, ServerStatus, ToClient, ToServer, Token,
 };
-use crate::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, RoomId, Seq, ServerId};
+use crate::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, ServerId};
 use crate::limits::{
-    CLOCK_AHEAD_MAX_MS, FEED_WINDOW, FETCH_MAX, FOLLOWER_STALL_MS, FRAME_EVENTS, FRAME_EVENTS_BYTES,
-    PROTOCOL_VERSION, PULL_MAX,
+    CLOCK_AHEAD_MAX_MS, FETCH_MAX, FRAME_EVENTS, FRAME_EVENTS_BYTES, PROTOCOL_VERSION, PULL_MAX,
 };
+use crate::log::{Log, Stream, Write};
+use crate::staged::Staged;
 
 /// One connection, as long as it lasts; never used twice.
 pub type ConnId = u64;
-
-/// The events of a log that the same readers receive. A reader follows several and merges them by position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stream {
-    /// Everybody's.
-    Directory,
-    /// The direct conversations of one account.
-    Inbox(AccountId),
-    /// A room's members'.
-    Room(RoomId),
-}
-
-impl Stream {
-    /// The streams that an event belongs to: one, or both sides' inboxes.
-    pub fn of(conversation: Conversation) -> impl Iterator<Item = Self> {
-        let (first, second) = match conversation {
-            Conversation::Directory => (Self::Directory, None),
-            Conversation::Direct(low, high) if low == high => (Self::Inbox(low), None),
-            Conversation::Direct(low, high) => (Self::Inbox(low), Some(Self::Inbox(high))),
-            Conversation::Room(room) => (Self::Room(room), None),
-        };
-        std::iter::once(first).chain(second)
-    }
-
-    /// The streams that an account reads.
-    fn read_by(account: AccountId) -> [Self; 2] {
-        [Self::Directory, Self::Inbox(account)]
-    }
-}
-
-/// What the machine asks of the log below it. Answers cover what is durable, nothing else.
-pub trait Log {
-    /// Why the log cannot answer; it ends the server.
-    type Error;
-
-    /// Where an event stands.
-    ///
-    /// # Errors
-    /// The log's own, as for every method here.
-    fn position(&self, id: &EventId) -> Result<Option<Position>, Self::Error>;
-
-    /// The event of this device and number that was stored first.
-    ///
-    /// # Errors
-    /// See [`Log::position`].
-    fn of_device(&self, device: DeviceId, seq: Seq) -> Result<Option<EventId>, Self::Error>;
-
-    /// The event at a position.
-    ///
-    /// # Errors
-    /// See [`Log::position`].
-    fn event(&self, position: Position) -> Result<Option<Arc<Event>>, Self::Error>;
-
-    /// At most `limit` places of a stream after `after` and up to `upto`, in log order.
-    ///
-    /// # Errors
-    /// See [`Log::position`].
-    fn scan(
-        &self,
-        stream: Stream,
-        after: Position,
-        upto: Position,
-        limit: usize,
-    ) -> Result<Vec<(Position, EventId)>, Self::Error>;
-
-    /// Every device's cursor.
-    ///
-    /// # Errors
-    /// See [`Log::position`].
-    fn cursors(&self) -> Result<Vec<DeviceCursor>, Self::Error>;
-}
-
-/// One thing to be written. A batch of them is synced before [`Input::Synced`] comes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Write {
-    /// The log's next event.
-    Append {
-        /// Its position: the next after the last.
-        position: Position,
-        /// The event.
-        event: Arc<Event>,
-        /// Whether another event has the same device and sequence number (rule 6).
-        fork: bool,
-    },
-    /// A device's cursor has moved.
-    Cursor(DeviceCursor),
-}
 
 /// A frame to the server whose events have been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -230,15 +145,6 @@ pub struct Server {
     cursors: BTreeMap<DeviceId, DeviceCursor>,
 }
 
-/// What has a position and is on its way to the disk.
-#[derive(Debug, Default)]
-struct Staged {
-    events: BTreeMap<Position, (Arc<Event>, Vec<ConnId>)>,
-    positions: BTreeMap<EventId, Position>,
-    of_device: BTreeMap<(DeviceId, Seq), EventId>,
-    bytes: usize,
-}
-
 #[derive(Debug)]
 struct Conn {
     key: [u8; 32],
@@ -250,44 +156,6 @@ enum ConnState {
     Silent,
     Peer,
     Device { device: DeviceId, follow: Option<Follow> },
-}
-
-/// How a connection reads the log.
-#[derive(Debug)]
-struct Follow {
-    bodies: bool,
-    /// The log has been searched up to here for this reader.
-    searched: Position,
-    /// Whether the log holds more that was not searched, for want of window.
-    behind: bool,
-    /// Frames sent beyond the cursor: up to where, and how many items.
-    open: VecDeque<(Position, usize)>,
-    open_items: usize,
-    moved_ms: u64,
-}
-
-impl Follow {
-    fn has_room(&self) -> bool {
-        self.open_items < FEED_WINDOW
-    }
-
-    fn sent(&mut self, now_ms: u64, upto: Position, items: usize) {
-        if self.open.is_empty() {
-            self.moved_ms = now_ms;
-        }
-        self.searched = upto;
-        self.open_items += items;
-        self.open.push_back((upto, items));
-    }
-
-    fn cursor(&mut self, now_ms: u64, position: Position) {
-        self.moved_ms = now_ms;
-        while let Some(&(upto, items)) = self.open.front().filter(|(upto, _)| *upto <= position) {
-            debug_assert!(upto <= position);
-            self.open_items -= items;
-            self.open.pop_front();
-        }
-    }
 }
 
 type Outputs = Vec<Output>;
@@ -308,7 +176,7 @@ impl Server {
 
     /// Bytes of events that wait for the disk.
     pub fn staged_bytes(&self) -> usize {
-        self.staged.bytes
+        self.staged.bytes()
     }
 
     /// Takes one input, appends what is to be done to `out`.
@@ -450,9 +318,7 @@ impl Server {
                 .map(|cursor| Output::Write(Write::Cursor(cursor))),
         );
         let stalled = |conn: &Conn| match &conn.state {
-            ConnState::Device { follow: Some(follow), .. } => {
-                follow.open_items > 0 && now_ms.saturating_sub(follow.moved_ms) > FOLLOWER_STALL_MS
-            }
+            ConnState::Device { follow: Some(follow), .. } => follow.is_stalled(now_ms),
             _ => false,
         };
         let stalled: Vec<_> =
@@ -545,9 +411,9 @@ impl Server {
         log: &L,
         out: &mut Outputs,
     ) -> Result<(), L::Error> {
-        let position = self.durable + self.staged.events.len() as Position + 1;
+        let position = self.durable + self.staged.len() + 1;
         let twin = (event.device(), event.seq());
-        let fork = self.staged.of_device.contains_key(&twin) || log.of_device(twin.0, twin.1)?.is_some();
+        let fork = self.staged.has_of_device(twin.0, twin.1) || log.of_device(twin.0, twin.1)?.is_some();
         self.forks += u64::from(fork);
         self.staged.push(position, Arc::clone(&event), conn);
         out.push(Output::Write(Write::Append { position, event, fork }));
@@ -580,7 +446,7 @@ impl Server {
             }
         }
         for (conn, fresh) in deliveries {
-            self.deliver(now_ms, conn, fresh, log, out)?;
+            self.deliver(now_ms, conn, &fresh, log, out)?;
         }
         Ok(())
     }
@@ -600,17 +466,11 @@ impl Server {
             self.refuse(conn, protocol("a cursor beyond the end of the log"), out);
             return Ok(());
         }
-        let Some(Conn { key, state: ConnState::Device { follow, .. } }) = self.conns.get_mut(&conn) else {
+        let Some(Conn { key, state: ConnState::Device { device, follow } }) = self.conns.get_mut(&conn)
+        else {
             return Ok(());
         };
-        *follow = Some(Follow {
-            bodies,
-            searched: after,
-            behind: true,
-            open: VecDeque::new(),
-            open_items: 0,
-            moved_ms: now_ms,
-        });
+        *follow = Some(Follow::new(now_ms, *device, after, bodies));
         for stream in Stream::read_by(AccountId::new(*key)) {
             self.listeners.entry(stream).or_default().insert(conn);
         }
@@ -645,24 +505,22 @@ impl Server {
         &mut self,
         now_ms: u64,
         conn: ConnId,
-        fresh: Vec<(Position, Arc<Event>)>,
+        fresh: &[(Position, Arc<Event>)],
         log: &L,
         out: &mut Outputs,
     ) -> Result<(), L::Error> {
         let durable = self.durable;
-        let Some((reader, follow)) = self.follower(conn) else { return Ok(()) };
-        if follow.behind {
+        let Some(follow) = self.follower(conn) else { return Ok(()) };
+        if follow.is_behind() {
             return Ok(());
         }
         if !follow.has_room() || fresh.len() > FRAME_EVENTS {
-            follow.behind = true;
+            follow.fall_behind();
             return self.search(now_ms, conn, log, out);
         }
-        let mut frames = Frames::default();
-        for (position, event) in &fresh {
-            frames.push(item(*position, event, reader, follow.bodies));
-        }
-        frames.send(now_ms, conn, follow, durable, true, out);
+        let items = fresh.iter().map(|(position, event)| follow.item(*position, event)).collect();
+        let frames = follow.frames(now_ms, items, durable, true);
+        frames.into_iter().for_each(|frame| send(out, conn, frame));
         Ok(())
     }
 
@@ -678,36 +536,35 @@ impl Server {
         let Some(account) = self.conns.get(&conn).map(|entry| AccountId::new(entry.key)) else {
             return Ok(());
         };
-        let Some((reader, follow)) = self.follower(conn) else { return Ok(()) };
-        while follow.behind && follow.has_room() {
+        let Some(follow) = self.follower(conn) else { return Ok(()) };
+        while follow.is_behind() && follow.has_room() {
             let mut found = Vec::new();
             for stream in Stream::read_by(account) {
-                found.extend(log.scan(stream, follow.searched, durable, FRAME_EVENTS)?);
+                found.extend(log.scan(stream, follow.searched(), durable, FRAME_EVENTS)?);
             }
             found.sort_unstable();
-            follow.behind = found.len() >= FRAME_EVENTS;
+            let caught_up = found.len() < FRAME_EVENTS;
             found.truncate(FRAME_EVENTS);
-            let upto =
-                if follow.behind { found.last().map_or(durable, |(position, _)| *position) } else { durable };
-            let mut frames = Frames::default();
+            let last = found.last().map(|(position, _)| *position);
+            let upto = last.filter(|_| !caught_up).unwrap_or(durable);
+            let mut items = Vec::with_capacity(found.len());
             for (position, id) in found {
-                let own_or_announced = !follow.bodies;
-                let full = if own_or_announced { None } else { log.event(position)? };
-                frames.push(match full {
-                    Some(event) => item(position, &event, reader, true),
+                let event = if follow.bodies() { log.event(position)? } else { None };
+                items.push(match event {
+                    Some(event) => follow.item(position, &event),
                     None => Item { position, id, event: None },
                 });
             }
-            let caught_up = !follow.behind;
-            frames.send(now_ms, conn, follow, upto, caught_up, out);
+            let frames = follow.frames(now_ms, items, upto, caught_up);
+            frames.into_iter().for_each(|frame| send(out, conn, frame));
         }
         Ok(())
     }
 
-    fn follower(&mut self, conn: ConnId) -> Option<(DeviceId, &mut Follow)> {
+    fn follower(&mut self, conn: ConnId) -> Option<&mut Follow> {
         match &mut self.conns.get_mut(&conn)?.state {
-            ConnState::Device { device, follow: Some(follow) } => Some((*device, follow)),
-            _ => None,
+            ConnState::Device { follow, .. } => follow.as_mut(),
+            ConnState::Silent | ConnState::Peer => None,
         }
     }
 
@@ -764,92 +621,6 @@ impl Server {
         send(out, conn, ToClient::Log { items, tip: self.durable, cursors });
         Ok(())
     }
-}
-
-impl Staged {
-    fn push(&mut self, position: Position, event: Arc<Event>, uploader: ConnId) {
-        self.bytes += event.bytes().len();
-        self.positions.insert(event.id(), position);
-        self.of_device.insert((event.device(), event.seq()), event.id());
-        self.events.insert(position, (event, vec![uploader]));
-    }
-
-    fn get(&self, id: &EventId) -> Option<Arc<Event>> {
-        let (event, _) = self.events.get(self.positions.get(id)?)?;
-        Some(Arc::clone(event))
-    }
-
-    /// Whether the event is staged; if so, the uploader gets a receipt when it is durable.
-    fn wait_for(&mut self, id: &EventId, uploader: ConnId) -> bool {
-        let Some((_, uploaders)) = self.positions.get(id).and_then(|position| self.events.get_mut(position))
-        else {
-            return false;
-        };
-        if !uploaders.contains(&uploader) {
-            uploaders.push(uploader);
-        }
-        true
-    }
-
-    fn take_upto(&mut self, upto: Position) -> Vec<(Position, Arc<Event>, Vec<ConnId>)> {
-        let later = self.events.split_off(&(upto + 1));
-        let taken = std::mem::replace(&mut self.events, later);
-        taken
-            .into_iter()
-            .map(|(position, (event, uploaders))| {
-                self.bytes -= event.bytes().len();
-                self.positions.remove(&event.id());
-                self.of_device.remove(&(event.device(), event.seq()));
-                (position, event, uploaders)
-            })
-            .collect()
-    }
-}
-
-/// Items cut into frames of bounded size.
-#[derive(Default)]
-struct Frames {
-    full: Vec<Vec<Item>>,
-    items: Vec<Item>,
-    bytes: usize,
-}
-
-impl Frames {
-    fn push(&mut self, item: Item) {
-        let bytes = item.event.as_ref().map_or(0, |event| event.len());
-        if self.bytes + bytes > FRAME_EVENTS_BYTES {
-            self.full.push(std::mem::take(&mut self.items));
-            self.bytes = 0;
-        }
-        self.bytes += bytes;
-        self.items.push(item);
-    }
-
-    /// Sends everything; the last frame reaches up to `upto`, the others up to their last item.
-    fn send(
-        mut self,
-        now_ms: u64,
-        conn: ConnId,
-        follow: &mut Follow,
-        upto: Position,
-        caught_up: bool,
-        out: &mut Outputs,
-    ) {
-        self.full.push(self.items);
-        let last = self.full.len() - 1;
-        for (index, items) in self.full.into_iter().enumerate() {
-            let is_last = index == last;
-            let reached = if is_last { upto } else { items.last().map_or(upto, |item| item.position) };
-            follow.sent(now_ms, reached, items.len());
-            send(out, conn, ToClient::Feed { items, upto: reached, caught_up: caught_up && is_last });
-        }
-    }
-}
-
-/// A follower's own events come back to it as ids: it has them.
-fn item(position: Position, event: &Event, reader: DeviceId, bodies: bool) -> Item {
-    let whole = bodies && event.device() != reader;
-    Item { position, id: event.id(), event: whole.then(|| ByteBuf::from(event.bytes())) }
 }
 
 /// What is wrong with an event beside its ancestors.

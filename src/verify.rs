@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::anomaly::{Anomaly, Place};
-use crate::event::{Event, Kind};
+use crate::directory::Directory;
+use crate::event::{Conversation, Event, Kind};
 use crate::evidence::{Evidence, Observer};
 use crate::history::{Entry, History, ServerHistory};
 use crate::id::{ConversationId, DeviceId, EventId, Incarnation, Position, ServerId};
@@ -66,11 +67,15 @@ impl Outcome {
 pub struct Settled {
     /// Which conversation.
     pub conversation: ConversationId,
+    /// What a person calls it: its two accounts, or the directory.
+    pub label: String,
     /// How many events all logs together hold of it.
     pub events: usize,
     /// Their canonical order's fingerprint.
     pub digest: Digest,
-    /// How many logs and stores hold exactly this.
+    /// How many logs and stores hold some of it.
+    pub held_in: usize,
+    /// How many of those hold all of it, and so have this digest.
     pub equal_in: usize,
 }
 
@@ -547,11 +552,34 @@ fn conversations(evidence: &Evidence<'_>) -> Vec<Settled> {
     let held_by_client =
         evidence.observers.iter().map(|observer| evidence.transcripts(observer.entered.keys()));
     let holders: Vec<_> = held_by_server.chain(held_by_client).collect();
+    let directory = evidence.directory();
     let settled = |(conversation, keys): (ConversationId, Vec<Key>)| {
-        let equal_in = holders.iter().filter(|holder| holder.get(&conversation) == Some(&keys)).count();
-        Settled { conversation, events: keys.len(), digest: digest(&keys), equal_in }
+        let held: Vec<_> = holders.iter().filter_map(|holder| holder.get(&conversation)).collect();
+        let equal_in = held.iter().filter(|held| **held == &keys).count();
+        let first = keys.first().and_then(|key| evidence.events.get(&key.id));
+        let label = first.map_or_else(String::new, |event| label(event.conversation(), &directory));
+        Settled {
+            conversation,
+            label,
+            events: keys.len(),
+            digest: digest(&keys),
+            held_in: held.len(),
+            equal_in,
+        }
     };
     evidence.transcripts(evidence.events.keys()).into_iter().map(settled).collect()
+}
+
+fn label(conversation: Conversation, directory: &Directory) -> String {
+    match conversation {
+        Conversation::Directory => "directory".to_owned(),
+        Conversation::Direct(low, high) => {
+            let mut names = [directory.name(low), directory.name(high)];
+            names.sort();
+            names.join(", ")
+        }
+        Conversation::Room(room) => format!("room {}", room.short()),
+    }
 }
 
 // ---- P6 ---------------------------------------------------------------------------------------------

@@ -28,10 +28,11 @@ use super::session::now_ms;
 use crate::frame::{Refusal, ToClient};
 use crate::id::Position;
 use crate::limits::{CORE_QUEUE, STAGED_MAX_BYTES};
+use crate::log::Write;
 use crate::net::listener::{self, FromNet};
 use crate::net::queue::Outbox;
 use crate::net::tls::Identity;
-use crate::server::{Config, ConnId, Input, Output, Request, Server, Write};
+use crate::server::{Config, ConnId, Input, Output, Request, Server};
 use crate::store::{Replica, StoreError};
 
 const TICK: Duration = Duration::from_secs(1);

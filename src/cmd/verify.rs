@@ -20,6 +20,8 @@ use crate::verify::{Report, Verdict, check};
 
 /// How many anomalies of one check are told in full.
 const STORIES: usize = 5;
+/// How many conversations are listed.
+const CONVERSATIONS: usize = 12;
 
 /// What `verify` is told.
 #[derive(Debug, clap::Args)]
@@ -212,19 +214,32 @@ pub fn render(report: &Report) -> String {
         Verdict::Unknown => ("unknown", YELLOW),
         Verdict::Violation => ("violation", RED),
     };
-    let logs = report.clients + report.servers;
-    let equal = report.conversations.iter().filter(|conversation| conversation.equal_in > 0).count();
+    if !report.conversations.is_empty() {
+        text.push_str(&format!("\n{}\n", conversations(report)));
+    }
     text.push_str(&format!(
-        "\n{BOLD}verdict:{BOLD:#} {style}{word}{style:#}  ({}, {}, from {} and {}; {equal} held whole)",
+        "\n{BOLD}verdict:{BOLD:#} {style}{word}{style:#}  {DIM}({} in {}, from {} and {}){DIM:#}",
         count(report.events, "event"),
         count(report.conversations.len(), "conversation"),
         count(report.clients, "device log"),
         count(report.servers, "server"),
     ));
-    if logs > 0
-        && let [only] = report.conversations.as_slice()
-    {
-        text.push_str(&format!("\ndigest {}", only.digest.short()));
-    }
     text
+}
+
+/// The conversations with their digests: the proof of one order, for two people to read to each other.
+fn conversations(report: &Report) -> String {
+    let mut table = Table::new(&["conversation", "events", "digest", "equal in"]);
+    for settled in report.conversations.iter().take(CONVERSATIONS) {
+        let style = if settled.equal_in == settled.held_in { GREEN } else { YELLOW };
+        table.row(vec![
+            (inert(&settled.label), PLAIN),
+            (settled.events.to_string(), PLAIN),
+            (settled.digest.short(), PLAIN),
+            (format!("{} of {} logs", settled.equal_in, settled.held_in), style),
+        ]);
+    }
+    let more = report.conversations.len().saturating_sub(CONVERSATIONS);
+    let rest = if more == 0 { String::new() } else { format!("\nand {more} more (--json lists all)") };
+    table.render() + &rest
 }

@@ -70,7 +70,7 @@ pub enum FromNet<R> {
 
 /// The listener's bounds.
 #[derive(Debug, Clone, Copy)]
-pub struct Bounds {
+pub(super) struct Bounds {
     /// Connections at once.
     pub connections: usize,
     /// Connections whose handshake is under way at once.

@@ -70,7 +70,7 @@ pub enum StoreError {
     },
     /// It lost, or may have lost, something that was acked.
     #[error(
-        "the store {} is damaged: {what}. Nothing in it was changed. Move the folder away and start the \
+        "the store {} is damaged: {what}. Its data was left as it is. Move the folder away and start the \
          server again: it takes a new incarnation and refills from the others; or put a backup in its place",
         path.display()
     )]
@@ -129,9 +129,12 @@ impl StoreError {
         let path = path.to_owned();
         move |error| match error {
             fjall::Error::Io(source) | fjall::Error::Storage(fjall::LsmError::Io(source)) => {
-                use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
-                if matches!(source.kind(), InvalidData | NotFound | UnexpectedEof) {
-                    return Self::damaged(&path, format!("a file of it is missing, or too short ({source})"));
+                use io::ErrorKind::{InvalidData, InvalidInput, NotFound, UnexpectedEof};
+                if matches!(source.kind(), InvalidData | InvalidInput | NotFound | UnexpectedEof) {
+                    return Self::damaged(
+                        &path,
+                        format!("a file of it is missing, or does not hold what it should ({source})"),
+                    );
                 }
                 Self::io(&path, doing)(source)
             }

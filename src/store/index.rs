@@ -17,7 +17,7 @@ use super::keys::{self, Chain, End};
 use crate::event::{Conversation, Event};
 use crate::frame::DeviceCursor;
 use crate::id::Position;
-use crate::server::Stream;
+use crate::log::Stream;
 
 const MIB: u64 = 1024 * 1024;
 const CACHE_BYTES: u64 = 8 * MIB;

@@ -21,8 +21,8 @@ use serde::de::value::{Error as ValueError, U64Deserializer};
 use crate::clock::Time;
 use crate::frame::DeviceCursor;
 use crate::id::{AccountId, ConversationId, DeviceId, EventId, Position, Seq};
+use crate::log::Stream;
 use crate::order::Key;
-use crate::server::Stream;
 
 /// A hash over everything up to one position.
 pub(super) type Chain = [u8; 32];

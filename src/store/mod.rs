@@ -5,7 +5,7 @@
 //! back less without a word (design rules 1, 6 and 7).
 //!
 //! ```text
-//! open: lock -> identity -> set_aside (after a crash) -> journal (framing, read only) -> fjall -> check
+//! open: lock -> identity -> set_aside (after a crash) -> journal and versions (framing, read only) -> fjall -> check
 //! run:  commit: one batch, one fdatasync -> tip (no sync) -> durable()
 //! ```
 //!
@@ -28,6 +28,7 @@ mod set_aside;
 #[cfg(test)]
 mod tests;
 mod tip;
+mod versions;
 
 pub use device_log::DeviceLog;
 pub use error::{LogError, StoreError};

@@ -3,6 +3,9 @@
 //! A new store is built in a folder beside its own and renamed when it is complete, since fjall cannot open
 //! one whose making was cut short. What a crash leaves in the folder beside is wiped by the next attempt.
 //! The lock file is made there too: a lock belongs to the file, whatever its folder is called.
+//!
+//! What fjall would not survive, or would cut or remove without a word, is found before it sees it
+//! ([`super::journal`], [`super::versions`]).
 
 use std::fs::OpenOptions;
 use std::io;
@@ -18,6 +21,7 @@ use super::keys::End;
 use super::lock::{Lock, LockError};
 use super::set_aside::SetAside;
 use super::tip::{Tip, TipFile};
+use super::versions;
 use crate::id::ServerId;
 
 /// The storage engine's folder within the store's.
@@ -137,7 +141,7 @@ fn open_engine(folder: &Path, identity: &Identity, tip: Option<&Tip>) -> Result<
     if let Some(aside) = SetAside::left_behind(folder, &engine).map_err(failed())? {
         aside.put_back().map_err(failed())?;
     }
-    check_names(&engine, folder)?;
+    check_layout(&engine, folder)?;
     let scan = journal::scan(&engine).map_err(|error| match error {
         ScanError::Damaged(what) => StoreError::damaged(folder, what),
         ScanError::Io(path, error) => StoreError::io(&path, "read")(error),
@@ -157,7 +161,7 @@ fn open_engine(folder: &Path, identity: &Identity, tip: Option<&Tip>) -> Result<
 }
 
 /// fjall panics over names that it did not give, and makes a new database where its marker is missing.
-fn check_names(engine: &Path, folder: &Path) -> Result<(), StoreError> {
+fn check_layout(engine: &Path, folder: &Path) -> Result<(), StoreError> {
     let failed = || StoreError::io(engine, "read the folder");
     let damaged = |what: String| StoreError::damaged(folder, what);
     if !engine.join("version").try_exists().map_err(failed())? {
@@ -168,6 +172,9 @@ fn check_names(engine: &Path, folder: &Path) -> Result<(), StoreError> {
         if name.to_str().is_none_or(|name| name.parse::<u64>().is_err()) {
             return Err(damaged(format!("'{ENGINE}/keyspaces/{}' does not belong in it", name.display())));
         }
+    }
+    if let Some(what) = versions::check(engine).map_err(failed())? {
+        return Err(damaged(what));
     }
     if journal::files(engine).map_err(failed())?.is_empty() {
         return Err(damaged("its journals are missing".to_owned()));

@@ -21,7 +21,7 @@ use crate::event::Event;
 use crate::frame::DeviceCursor;
 use crate::history::ServerHistory;
 use crate::id::{DeviceId, EventId, Incarnation, Position, Seq, ServerId};
-use crate::server::{Log, Stream, Write};
+use crate::log::{Log, Stream, Write};
 
 /// A handle to one server's store; clones are cheap, and the store closes with the last of them.
 #[derive(Clone)]

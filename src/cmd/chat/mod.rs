@@ -1,7 +1,7 @@
 //! `tercet chat NAME`: talk to people.
 //!
-//! On a terminal it is a line editor with messages coming in above it ([`editor`]); otherwise it reads lines
-//! and writes lines, so that it can be scripted ([`script`]). Both share what is here: one task prints what
+//! On a terminal it is a line editor with messages coming in above it (`editor`); otherwise it reads lines
+//! and writes lines, so that it can be scripted (`script`). Both share what is here: one task prints what
 //! the session tells, another carries out what is typed, and neither waits for the other.
 
 mod command;

@@ -1,6 +1,7 @@
 //! Real sockets on 127.0.0.1. What is awaited is a condition, with a generous deadline; nothing sleeps to
 //! let something happen.
 
+mod doors;
 mod handshake;
 mod link;
 mod listener;

@@ -14,7 +14,7 @@ use crate::clock::Time;
 use crate::event::{Conversation, Draft, Event, Kind, account_of};
 use crate::frame::DeviceCursor;
 use crate::id::{DeviceId, Position, RoomId, Seq, ServerId};
-use crate::server::{Log, Write};
+use crate::log::{Log, Write};
 
 const SERVER: ServerId = ServerId::new([9; 32]);
 

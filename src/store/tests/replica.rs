@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 use crate::id::EventId;
-use crate::server::Stream;
+use crate::log::Stream;
 use crate::store::{StoreError, files};
 
 #[test]
