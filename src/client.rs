@@ -382,7 +382,8 @@ impl Client {
 
     /// Own events that fewer than `copies` servers have acked, in order.
     pub fn unsafe_below(&self, copies: usize) -> Vec<Arc<Event>> {
-        let lacking = self.own.iter().filter(|key| self.copies_of(key) < copies);
+        let owed: BTreeSet<_> = self.links.iter().flat_map(|link| link.outbox.owed_keys()).collect();
+        let lacking = owed.into_iter().filter(|key| self.copies_of(key) < copies);
         lacking.filter_map(|key| self.event(&key.id)).cloned().collect()
     }
 

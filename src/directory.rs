@@ -37,6 +37,16 @@ impl Directory {
         self.names.get(&account).cloned().unwrap_or_else(|| format!("?{}", account.short()))
     }
 
+    /// How many names are taken; one that is taken stays so.
+    pub fn len(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// Whether nobody has a name.
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+    }
+
     /// Every account with its name, by name.
     pub fn all(&self) -> impl Iterator<Item = (&str, AccountId)> {
         let mut all: Vec<_> = self.names.iter().map(|(account, name)| (name.as_str(), *account)).collect();
