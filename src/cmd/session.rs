@@ -407,25 +407,26 @@ impl Worker {
         }
     }
 
-    /// Takes the name on first use, once a server has told who has which.
+    /// Takes the name on first use, once a server has told who has which. A name that this log knows to be
+    /// ours serves without a server too; should an earlier claim turn up later, the person is told then.
     fn register(&mut self, turn: &mut Turn) {
-        if self.registration == Registration::Done || !self.client.is_caught_up() {
-            return;
-        }
-        match self.client.directory().account(self.name.as_str()) {
-            Some(owner) if owner == self.client.account() => {
-                self.registration = Registration::Done;
-                turn.notices.push(Notice::SignedIn);
-            }
-            Some(_) if self.registration == Registration::Taken => {}
-            Some(_) => {
-                self.registration = Registration::Taken;
-                turn.notices.push(Notice::NameTaken);
-            }
+        let owner = self.client.directory().account(self.name.as_str());
+        let found = match owner {
+            Some(owner) if owner == self.client.account() => Registration::Done,
+            _ if !self.client.is_caught_up() => return,
+            Some(_) => Registration::Taken,
             None => {
                 let name = self.name.to_string();
                 let _said = self.say(Conversation::Directory, Kind::Register, name, turn);
+                return;
             }
+        };
+        if found != self.registration {
+            self.registration = found;
+            turn.notices.push(match found {
+                Registration::Taken => Notice::NameTaken,
+                _ => Notice::SignedIn,
+            });
         }
     }
 
