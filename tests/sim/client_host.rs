@@ -5,6 +5,7 @@ use fastrand::Rng;
 use tercet::client::{Action, Client, Config, Effects, Input};
 use tercet::event::{Conversation, Event, Kind, account_of};
 use tercet::frame::{Role, ToClient, ToServer, decode, encode};
+use tercet::history::Entry;
 use tercet::id::DeviceId;
 use tercet::limits::{PING_MS, PROTOCOL_VERSION, REDIAL_MAX_MS, REDIAL_MIN_MS, SENT_AT, SILENCE_MS};
 use tercet::server::{self, ConnId};
@@ -104,7 +105,8 @@ impl World {
         }
         let down_ms = self.rng.u64(20..5_000);
         self.after(down_ms, What::Remedy(Remedy::StartClient { client }));
-        self.note(|| format!("client {client} crashes"));
+        self.saw("a device crashes");
+        self.note(|| format!("it was client {client}"));
     }
 
     fn end_by_client(&mut self, conn: ConnId) {
@@ -179,7 +181,12 @@ impl World {
                 *welcomed = true;
                 self.client_step(client, Input::Up { server: name, incarnation });
             }
-            frame if *welcomed => self.client_step(client, Input::Frame { server: name, frame }),
+            frame if *welcomed => {
+                if let ToClient::Missing { .. } = frame {
+                    self.saw("a server lacks parents");
+                }
+                self.client_step(client, Input::Frame { server: name, frame });
+            }
             _ => {}
         }
     }
@@ -199,7 +206,8 @@ impl World {
         if self.clients[client].machine.is_none() || self.clients[client].suspended {
             return self.after(300, What::Say { client, texts });
         }
-        let other = self.rng.usize(..self.clients.len());
+        let apart = self.swarm.all_apart && !self.healed;
+        let other = if apart { self.a_stranger_to(client) } else { self.rng.usize(..self.clients.len()) };
         let account = |host: &ClientHost| account_of(&host.key);
         let conversation = Conversation::direct(account(&self.clients[client]), account(&self.clients[other]));
         self.note(|| format!("client {client} says {texts} things to client {other}"));
@@ -210,6 +218,12 @@ impl World {
         }
     }
 
+    /// A client of another account; for all clients of two accounts, the two are in one conversation.
+    fn a_stranger_to(&self, client: usize) -> usize {
+        let name = &self.clients[client].name;
+        self.clients.iter().position(|other| other.name != *name).unwrap_or(client)
+    }
+
     pub fn client_step(&mut self, client: usize, input: Input) {
         let now_ms = self.clock_ms(self.clients[client].skew_ms);
         let Some(machine) = &mut self.clients[client].machine else { return };
@@ -218,12 +232,23 @@ impl World {
             self.failures.push(format!("client {client} cannot say it: {error}"));
         }
         let wakes_ms = machine.next_wake_ms(now_ms);
+        self.witness(&effects);
         self.carry_out(client, effects);
         let host = &mut self.clients[client];
         let (boot, due_ms) = (host.boot, self.now_ms + wakes_ms.saturating_sub(now_ms).max(1));
         if host.machine.is_some() && (due_ms < host.wakes_ms || host.wakes_ms <= self.now_ms) {
             host.wakes_ms = due_ms;
             self.after(due_ms - self.now_ms, What::Wake { client, boot });
+        }
+    }
+
+    fn witness(&mut self, effects: &Effects) {
+        for entry in &effects.log {
+            if let Entry::Authored { event, .. } = entry
+                && Event::from_own_store(event).is_ok_and(|event| event.kind() == Kind::Merge)
+            {
+                self.saw("a merge");
+            }
         }
     }
 
@@ -259,16 +284,21 @@ impl World {
                         self.redial(client, server);
                     }
                 }
-                Action::LogLost { server, acked } => {
-                    self.note(|| format!("client {client}: {} lost its log with {acked}", server.short()));
-                }
-                Action::Show { .. } | Action::Copies { .. } | Action::Rejected { .. } => {}
+                Action::LogLost { .. } => self.saw("a client learns of a lost log"),
+                Action::Show { late: true, .. } => self.saw("a late line"),
+                Action::Rejected { .. } => self.saw("an event from a clock ahead"),
+                Action::Show { late: false, .. } | Action::Copies { .. } => {}
             }
         }
         self.survives(client)
     }
 
     fn client_says(&mut self, client: usize, server: usize, frame: &ToServer) {
+        match frame {
+            ToServer::Fetch { .. } => self.saw("a fetch"),
+            ToServer::Follow { bodies: true, after } if *after > 0 => self.saw("a feed gone on with"),
+            _ => {}
+        }
         if let Some((conn, _)) = self.clients[client].links[server] {
             self.send(conn, Way::ToServer, encode(frame).unwrap());
         }

@@ -19,6 +19,7 @@ mod server_host;
 mod swarm;
 mod world;
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -35,6 +36,7 @@ const SEEDS_TO_CATCH: u64 = 48;
 /// What one seed's run came to.
 struct Run {
     failures: Vec<String>,
+    seen: BTreeMap<&'static str, u64>,
     virtual_ms: u64,
     story: String,
 }
@@ -48,7 +50,8 @@ fn run(seed: u64, trace: bool, adjust: impl FnOnce(&mut Swarm)) -> Run {
     }
     let mut world = World::new(seed, rng, swarm, trace);
     let failures = world.run();
-    Run { failures, virtual_ms: world.now_ms, story: world.story.finalize().to_string() }
+    let story = world.story.finalize().to_string();
+    Run { failures, seen: world.seen, virtual_ms: world.now_ms, story }
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -65,6 +68,7 @@ fn sweep() {
     let upto = from + number("TERCET_SEEDS").unwrap_or(SEEDS);
     let (next, virtual_ms, started) = (AtomicU64::new(from), AtomicU64::new(0), Instant::now());
     let failed = Mutex::new(Vec::new());
+    let seen = Mutex::new(BTreeMap::<_, u64>::new());
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -72,6 +76,9 @@ fn sweep() {
                 break;
             }
             let run = run(seed, false, |_| {});
+            for (what, times) in run.seen {
+                *seen.lock().unwrap().entry(what).or_default() += times;
+            }
             virtual_ms.fetch_add(run.virtual_ms, Ordering::Relaxed);
             if let Some(failure) = run.failures.first() {
                 println!("seed {seed}: {failure}\n  {}", command(seed));
@@ -91,6 +98,7 @@ fn sweep() {
         seeds / seconds,
         virtual_hours * 3_600.0 / seconds
     );
+    println!("{:#?}", seen.into_inner().unwrap());
     let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "seeds {failed:?} failed; run\n{}", command(failed[0]));
 }

@@ -71,7 +71,8 @@ impl World {
         }
         let down_ms = self.rng.u64(20..5_000);
         self.after(down_ms, What::Remedy(Remedy::StartServer { server }));
-        self.note(|| format!("server {server} crashes"));
+        self.saw("a server crashes");
+        self.note(|| format!("it was server {server}"));
     }
 
     fn end_by_server(&mut self, conn: ConnId) {
@@ -162,7 +163,9 @@ impl World {
             Output::Write(write) => self.servers[server].disk.stage(write),
             Output::Send { conn, frame } => self.server_says(server, conn, &frame),
             Output::Refuse { conn, refusal } => {
-                if refusal != Refusal::TooSlow {
+                if refusal == Refusal::TooSlow && self.clocks_lie() {
+                    self.saw("a follower too slow");
+                } else {
                     self.failures.push(format!("server {server} refuses an honest client: {refusal}"));
                 }
                 self.server_says(server, conn, &ToClient::Refused(refusal));
@@ -176,6 +179,7 @@ impl World {
             return;
         }
         if self.net.waiting(conn, Way::ToClient) >= SEND_QUEUE_FRAMES {
+            self.saw("a full send queue");
             return self.server_closed(server, conn);
         }
         self.send(conn, Way::ToClient, encode(frame).unwrap());

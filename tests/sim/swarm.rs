@@ -3,6 +3,8 @@
 //! Each run leaves some faults out altogether (swarm testing: Groce et al., 2012): a fault that is always
 //! there hides what only its absence would show.
 
+use tercet::limits::UPLOAD_WINDOW;
+
 use crate::nemesis::Fault;
 use crate::plant::Plant;
 
@@ -42,7 +44,11 @@ impl Swarm {
             fault_every_ms: rng.u64(100..3_000),
             faults,
             says: if many_heads { 30 } else { rng.usize(3..40) },
-            burst: if rng.u32(..120) == 0 { 540 } else { rng.usize(1..12) },
+            burst: match rng.u32(..120) {
+                0 => UPLOAD_WINDOW + 40,
+                1..12 => 60,
+                _ => rng.usize(1..12),
+            },
             all_apart: many_heads,
             window_ms: [0, 40, 400, 2_000][rng.usize(..4)],
             delay_max_ms: [1, 10, 60, 400][rng.usize(..4)],
