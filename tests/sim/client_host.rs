@@ -126,6 +126,7 @@ impl World {
         if blocked || host.suspended || there.stalled || there.machine.is_none() {
             return self.redial(client, server);
         }
+        self.note(|| format!("client {client} reaches server {server}"));
         let conn = self.net.open(self.now_ms, client, server);
         let key = self.clients[client].key.verifying_key().to_bytes();
         let device = self.clients[client].device;
@@ -162,6 +163,7 @@ impl World {
         let Some((_, welcomed)) = self.clients[client].links[server].take_if(|(link, _)| *link == conn) else {
             return;
         };
+        self.note(|| format!("client {client} loses server {server}"));
         self.redial(client, server);
         if welcomed {
             let server = self.view.servers()[server].id;

@@ -20,7 +20,8 @@ pub fn unrest(world: &World) -> Option<String> {
         let Some(machine) = &host.machine else { return Some(format!("client {index} is down")) };
         for server in 0..world.servers.len() {
             if !machine.is_up(server) {
-                return Some(format!("client {index} is not connected to server {server}"));
+                let link = host.links[server];
+                return Some(format!("client {index} is not connected to server {server}: {link:?}"));
             }
             if machine.owed(server) > 0 {
                 return Some(format!("client {index} owes server {server} {}", machine.owed(server)));

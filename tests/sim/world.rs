@@ -13,6 +13,7 @@ use ed25519_dalek::SigningKey;
 use fastrand::Rng;
 use tercet::frame::Token;
 use tercet::id::{ClusterId, Incarnation, ServerId};
+use tercet::limits::SILENCE_MS;
 use tercet::server::ConnId;
 use tercet::view::{Member, View};
 
@@ -30,7 +31,7 @@ const REST_MS: u64 = 20_000;
 /// So much longer it may take if clocks were wrong: events may lie that far ahead.
 const SKEW_MAX_MS: u64 = 300_000;
 /// How long it is watched after that.
-const AFTERMATH_MS: u64 = 2_000;
+const AFTERMATH_MS: u64 = SILENCE_MS + 1_000;
 const LOOK_EVERY_MS: u64 = 250;
 
 /// What happens at a time.
@@ -192,9 +193,9 @@ impl World {
             What::Remedy(remedy) => self.put_right(remedy),
             What::Heal => self.heal(),
             What::Look => {
-                if self.rests_since_ms.is_none() && judge::unrest(self).is_none() {
-                    self.rests_since_ms = Some(self.now_ms);
-                }
+                // A connection may stand and be dead: rest counts once it has outlasted every silence.
+                let rests = judge::unrest(self).is_none();
+                self.rests_since_ms = self.rests_since_ms.or(Some(self.now_ms)).filter(|_| rests);
                 self.after(LOOK_EVERY_MS, What::Look);
             }
         }
