@@ -200,7 +200,8 @@ struct Link {
     outbox: Outbox,
     delivery: Delivery,
     heard_ms: u64,
-    /// Answers `Missing` since the last receipt; more than a window of them is no progress.
+    /// Events sent again for an answer `Missing` since the last receipt; more than a few windows of them is
+    /// no progress.
     missing: usize,
 }
 
@@ -638,10 +639,6 @@ impl Client {
 
     /// The server lacks ancestors: collects those that it is not known to have, back to the ones it has.
     fn missing(&mut self, link: usize, id: EventId, parents: Vec<EventId>) -> Result<(), String> {
-        self.links[link].missing += 1;
-        if self.links[link].missing > 4 * UPLOAD_WINDOW {
-            return Err("it keeps lacking ancestors that it was sent".to_owned());
-        }
         let Some(child) = self.held.get(&id).map(|held| held.event.key()) else {
             return Err(format!("it speaks of event {} that it was not sent", id.short()));
         };
@@ -662,7 +659,12 @@ impl Client {
             }
         }
         let ancestors: Vec<_> = ancestors.into_iter().collect();
-        self.links[link].outbox.supply(child, &ancestors);
+        if self.links[link].outbox.supply(child, &ancestors) {
+            self.links[link].missing += 1;
+        }
+        if self.links[link].missing > 4 * UPLOAD_WINDOW {
+            return Err("it keeps lacking ancestors that it was sent".to_owned());
+        }
         Ok(())
     }
 
