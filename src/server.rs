@@ -160,6 +160,9 @@ enum ConnState {
 
 type Outputs = Vec<Output>;
 
+/// An event's parents, each with its event if that is before it in the log.
+type Parents = Vec<(EventId, Option<Arc<Event>>)>;
+
 impl Server {
     /// A server over a log that ends at `durable` and holds `forks` forks.
     pub fn new(config: Config, durable: Position, forks: u64) -> Self {
@@ -222,7 +225,7 @@ impl Server {
         let key = entry.key;
         match (&entry.state, request) {
             (ConnState::Silent, Request::Plain(ToServer::Hello { version, cluster, role })) => {
-                self.hello(now_ms, conn, version, cluster, role, out);
+                self.hello(now_ms, conn, version, cluster, &role, out);
             }
             (ConnState::Silent, _) => self.refuse(conn, protocol("the first frame must be Hello"), out),
             (_, Request::Plain(ToServer::Hello { .. })) => self.refuse(conn, protocol("a second Hello"), out),
@@ -263,11 +266,11 @@ impl Server {
         conn: ConnId,
         version: u16,
         cluster: ClusterId,
-        role: Role,
+        role: &Role,
         out: &mut Outputs,
     ) {
         let Some(entry) = self.conns.get_mut(&conn) else { return };
-        let refusal = match &role {
+        let refusal = match role {
             _ if version != PROTOCOL_VERSION => Some(Refusal::Version { server: PROTOCOL_VERSION }),
             _ if cluster != self.config.cluster => Some(Refusal::Cluster(self.config.cluster)),
             Role::Device { token, .. } if !token.matches(&self.config.token) => Some(Refusal::Token),
@@ -278,7 +281,7 @@ impl Server {
             return self.refuse(conn, refusal, out);
         }
         entry.state = match role {
-            Role::Device { device, .. } => ConnState::Device { device, follow: None },
+            Role::Device { device, .. } => ConnState::Device { device: *device, follow: None },
             Role::Peer => ConnState::Peer,
         };
         let welcome = ToClient::Welcome {
@@ -387,11 +390,7 @@ impl Server {
     }
 
     /// Each parent with its event, if it is durable or at least before this one in the log.
-    fn parents<L: Log>(
-        &self,
-        event: &Event,
-        log: &L,
-    ) -> Result<Vec<(EventId, Option<Arc<Event>>)>, L::Error> {
+    fn parents<L: Log>(&self, event: &Event, log: &L) -> Result<Parents, L::Error> {
         let find = |id: &EventId| {
             if let Some(staged) = self.staged.get(id) {
                 return Ok(Some(staged));
