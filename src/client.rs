@@ -200,7 +200,8 @@ struct Link {
     outbox: Outbox,
     delivery: Delivery,
     heard_ms: u64,
-    /// Answers `Missing` since the last receipt; more than a window of them is no progress.
+    /// Events sent again for an answer `Missing` since the last receipt; more than a few windows of them is
+    /// no progress.
     missing: usize,
 }
 
@@ -382,7 +383,8 @@ impl Client {
 
     /// Own events that fewer than `copies` servers have acked, in order.
     pub fn unsafe_below(&self, copies: usize) -> Vec<Arc<Event>> {
-        let lacking = self.own.iter().filter(|key| self.copies_of(key) < copies);
+        let owed: BTreeSet<_> = self.links.iter().flat_map(|link| link.outbox.owed_keys()).collect();
+        let lacking = owed.into_iter().filter(|key| self.copies_of(key) < copies);
         lacking.filter_map(|key| self.event(&key.id)).cloned().collect()
     }
 
@@ -637,10 +639,6 @@ impl Client {
 
     /// The server lacks ancestors: collects those that it is not known to have, back to the ones it has.
     fn missing(&mut self, link: usize, id: EventId, parents: Vec<EventId>) -> Result<(), String> {
-        self.links[link].missing += 1;
-        if self.links[link].missing > 4 * UPLOAD_WINDOW {
-            return Err("it keeps lacking ancestors that it was sent".to_owned());
-        }
         let Some(child) = self.held.get(&id).map(|held| held.event.key()) else {
             return Err(format!("it speaks of event {} that it was not sent", id.short()));
         };
@@ -661,7 +659,12 @@ impl Client {
             }
         }
         let ancestors: Vec<_> = ancestors.into_iter().collect();
-        self.links[link].outbox.supply(child, &ancestors);
+        if self.links[link].outbox.supply(child, &ancestors) {
+            self.links[link].missing += 1;
+        }
+        if self.links[link].missing > 4 * UPLOAD_WINDOW {
+            return Err("it keeps lacking ancestors that it was sent".to_owned());
+        }
         Ok(())
     }
 

@@ -43,6 +43,11 @@ impl Outbox {
         self.owed.len()
     }
 
+    /// The own events that the server's current incarnation has not acked.
+    pub fn owed_keys(&self) -> impl Iterator<Item = &Key> {
+        self.owed.iter()
+    }
+
     /// Whether the server's current incarnation has acked this own event.
     pub fn has_acked(&self, key: &Key) -> bool {
         !self.owed.contains(key)
@@ -88,17 +93,18 @@ impl Outbox {
     }
 
     /// The server lacks `ancestors` of an event that was sent: they go first, then the event again. If one
-    /// of them is parked, the event waits behind it.
-    pub fn supply(&mut self, event: Key, ancestors: &[Key]) {
+    /// of them is parked, the event waits behind it. Returns whether the event is sent again now.
+    pub fn supply(&mut self, event: Key, ancestors: &[Key]) -> bool {
         self.in_flight.remove(&event.id);
         if ancestors.iter().any(|key| self.parked.contains_key(&key.id)) {
             self.parked.insert(event.id, event);
-            return;
+            return false;
         }
         let on_their_way = |key: &&Key| self.in_flight.contains_key(&key.id);
         let fresh: Vec<_> = ancestors.iter().filter(|key| !on_their_way(key)).copied().collect();
         self.queue.extend(fresh);
         self.queue.insert(event);
+        true
     }
 
     /// Whether an event is queued, sent or parked on this connection.
@@ -182,7 +188,7 @@ mod tests {
     fn lacking_ancestors_go_before_the_event_that_names_them() {
         let mut outbox = connected(&[9]);
         assert_eq!(outbox.take(10), [key(9)]);
-        outbox.supply(key(9), &[key(5), key(4)]);
+        assert!(outbox.supply(key(9), &[key(5), key(4)]));
         assert_eq!(outbox.take(10), [key(4), key(5), key(9)]);
     }
 
@@ -191,7 +197,7 @@ mod tests {
         let mut outbox = connected(&[1, 2]);
         outbox.take(10);
         outbox.park(key(1), 50);
-        outbox.supply(key(2), &[key(1)]);
+        assert!(!outbox.supply(key(2), &[key(1)]), "it is not sent again before its time");
         outbox.unpark(49);
         assert!(outbox.take(10).is_empty());
         outbox.unpark(50);

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use crate::text::{NameError, inert};
+use crate::text::{NameError, inert, os_error};
 use crate::view::ViewError;
 
 /// A command ran; what it found.
@@ -63,7 +63,7 @@ impl Failure {
 
     /// The operating system refused: "cannot `doing`: `error`", with the next step for the common reasons.
     pub fn io(doing: impl fmt::Display, error: &io::Error) -> Self {
-        let failure = Self::new(format!("cannot {}: {}", inert(&doing.to_string()), error_text(error)));
+        let failure = Self::new(format!("cannot {}: {}", inert(&doing.to_string()), os_error(error)));
         match error.kind() {
             io::ErrorKind::PermissionDenied
             | io::ErrorKind::NotADirectory
@@ -110,15 +110,6 @@ impl Failure {
     /// See [`Failure::reader_gone`].
     pub fn is_reader_gone(&self) -> bool {
         self.reader_gone
-    }
-}
-
-/// An operating system's error without Rust's "(os error 2)".
-fn error_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(end) => text[..end].to_lowercase(),
-        None => text,
     }
 }
 

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
@@ -24,7 +24,7 @@ use crate::cmd::home::Cluster;
 use crate::event::{Conversation, Event, EventError, Kind};
 use crate::frame::{Rejection, Role, ToServer};
 use crate::id::{EventId, ServerId};
-use crate::limits::{CLIENT_QUEUE, PROTOCOL_VERSION};
+use crate::limits::{CLIENT_QUEUE, CLOCK_AHEAD_MAX_MS, PROTOCOL_VERSION};
 use crate::net::link::{Down, LinkEvent, LinkHandle, spawn_link};
 use crate::net::queue::LinkQueue;
 use crate::net::tls::Identity;
@@ -105,12 +105,33 @@ pub enum Notice {
     NameTaken,
     /// The account has its name.
     SignedIn,
+    /// The session has ended by itself; the last notice.
+    Failed(String),
+    /// Everybody who has a name, anew after each change.
+    Names(Vec<String>),
+}
+
+/// Why something was not said. Nothing has been written then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SayError {
+    /// It cannot be a message.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// No server would take it, and everything written after it would have to wait as long.
+    #[error(
+        "this machine's clock is {} s ahead of every connected server's; set the clock and start the chat again",
+        .ahead_ms / 1_000
+    )]
+    ClockAhead {
+        /// By how many milliseconds, at least.
+        ahead_ms: u64,
+    },
 }
 
 type Question = Box<dyn FnOnce(&Client) + Send>;
 
 enum Command {
-    Say { conversation: Conversation, text: String, reply: oneshot::Sender<Result<(), EventError>> },
+    Say { conversation: Conversation, text: String, reply: oneshot::Sender<Result<(), SayError>> },
     Ask(Question),
     Redial,
 }
@@ -129,6 +150,8 @@ pub struct Options {
 pub struct Session {
     commands: mpsc::Sender<Command>,
     worker: JoinHandle<Result<(), Failure>>,
+    /// Why the session has ended, if by itself.
+    cause: Arc<OnceLock<Failure>>,
     log: PathBuf,
 }
 
@@ -174,12 +197,24 @@ impl Session {
             log: device.log,
             links,
             queues: BTreeMap::new(),
+            ahead_ms: BTreeMap::new(),
             notices,
             registration: Registration::Open,
+            names: 0,
         };
         worker.write(&opening)?;
-        let worker = tokio::spawn(worker.run(command_queue, link_events));
-        Ok((Self { commands, worker, log: device.log_path }, notice_queue))
+        let cause = Arc::new(OnceLock::new());
+        let ended = Arc::clone(&cause);
+        let worker = tokio::spawn(async move {
+            let outcome = worker.run(command_queue, link_events).await;
+            if let Err(failure) = &outcome {
+                // Set first, so that whoever hears of the end can ask for the cause.
+                let _first = ended.set(failure.clone());
+                worker.tell(Notice::Failed(failure.what().to_owned())).await;
+            }
+            outcome
+        });
+        Ok((Self { commands, worker, cause, log: device.log_path }, notice_queue))
     }
 
     /// Where the device's log is.
@@ -196,10 +231,10 @@ impl Session {
         &self,
         conversation: Conversation,
         text: String,
-    ) -> Result<Result<(), EventError>, Failure> {
+    ) -> Result<Result<(), SayError>, Failure> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Say { conversation, text, reply }).await?;
-        answer.await.map_err(|_| ended())
+        answer.await.map_err(|_| self.ended())
     }
 
     /// Asks the machine something.
@@ -215,7 +250,7 @@ impl Session {
             drop(reply.send(question(client))); // nobody waits any more: nothing is lost
         };
         self.send(Command::Ask(Box::new(ask))).await?;
-        answer.await.map_err(|_| ended())
+        answer.await.map_err(|_| self.ended())
     }
 
     /// Dials unreachable servers now instead of after their wait.
@@ -236,18 +271,25 @@ impl Session {
     }
 
     async fn send(&self, command: Command) -> Result<(), Failure> {
-        self.commands.send(command).await.map_err(|_| ended())
+        self.commands.send(command).await.map_err(|_| self.ended())
     }
-}
 
-fn ended() -> Failure {
-    Failure::new("the session has ended")
+    fn ended(&self) -> Failure {
+        self.cause.get().cloned().unwrap_or_else(|| Failure::new("the session has ended"))
+    }
 }
 
 /// The wall clock: Unix milliseconds.
 pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// By how much our clock is ahead of all connected servers', if by more than any of them would take. An event
+/// written then would hold up all later ones until the servers' time has passed its own.
+fn clock_ahead(servers_ahead_ms: &BTreeMap<ServerId, i64>) -> Option<u64> {
+    let least = servers_ahead_ms.values().map(|ahead_ms| ahead_ms.saturating_neg()).min()?;
+    u64::try_from(least).ok().filter(|ahead_ms| *ahead_ms > CLOCK_AHEAD_MAX_MS)
 }
 
 /// How far the account has come with its name.
@@ -264,11 +306,15 @@ struct Worker {
     log: DeviceLog,
     links: Vec<LinkHandle>,
     queues: BTreeMap<ServerId, LinkQueue>,
+    /// How far each connected server's clock is ahead of ours.
+    ahead_ms: BTreeMap<ServerId, i64>,
     notices: mpsc::Sender<Notice>,
     registration: Registration,
+    /// How many names have been told.
+    names: usize,
 }
 
-type Reply = (oneshot::Sender<Result<(), EventError>>, Result<(), EventError>);
+type Reply = (oneshot::Sender<Result<(), SayError>>, Result<(), SayError>);
 
 /// What one turn of the worker brings about.
 #[derive(Default)]
@@ -280,7 +326,7 @@ struct Turn {
 
 impl Worker {
     async fn run(
-        mut self,
+        &mut self,
         mut commands: mpsc::Receiver<Command>,
         mut events: mpsc::Receiver<LinkEvent>,
     ) -> Result<(), Failure> {
@@ -306,6 +352,7 @@ impl Worker {
                 }
             }
             self.register(&mut turn);
+            self.tell_names(&mut turn);
             self.carry_out(turn).await?;
         }
     }
@@ -332,9 +379,12 @@ impl Worker {
         kind: Kind,
         text: String,
         turn: &mut Turn,
-    ) -> Result<(), EventError> {
+    ) -> Result<(), SayError> {
+        if let Some(ahead_ms) = clock_ahead(&self.ahead_ms) {
+            return Err(SayError::ClockAhead { ahead_ms });
+        }
         let input = Input::Say { conversation, kind, body: text.into_bytes() };
-        self.client.step(now_ms(), input, &mut turn.effects)
+        Ok(self.client.step(now_ms(), input, &mut turn.effects)?)
     }
 
     fn link_event(&mut self, event: LinkEvent, turn: &mut Turn) {
@@ -343,37 +393,49 @@ impl Worker {
                 self.queues.insert(server, queue);
                 let ahead_ms =
                     i64::try_from(welcome.time_ms).unwrap_or(i64::MAX) - i64::try_from(now_ms()).unwrap_or(0);
+                self.ahead_ms.insert(server, ahead_ms);
                 turn.notices.push(Notice::Up { server, ahead_ms });
                 self.step(Input::Up { server, incarnation: welcome.incarnation }, turn);
             }
             LinkEvent::Frame { server, frame } => self.step(Input::Frame { server, frame }, turn),
             LinkEvent::Down { server, why } => {
                 self.queues.remove(&server);
+                self.ahead_ms.remove(&server);
                 turn.notices.push(Notice::Down { server, why });
                 self.step(Input::Down { server }, turn);
             }
         }
     }
 
-    /// Takes the name on first use, once a server has told who has which.
+    /// Takes the name on first use, once a server has told who has which. A name that this log knows to be
+    /// ours serves without a server too; should an earlier claim turn up later, the person is told then.
     fn register(&mut self, turn: &mut Turn) {
-        if self.registration == Registration::Done || !self.client.is_caught_up() {
-            return;
-        }
-        match self.client.directory().account(self.name.as_str()) {
-            Some(owner) if owner == self.client.account() => {
-                self.registration = Registration::Done;
-                turn.notices.push(Notice::SignedIn);
-            }
-            Some(_) if self.registration == Registration::Taken => {}
-            Some(_) => {
-                self.registration = Registration::Taken;
-                turn.notices.push(Notice::NameTaken);
-            }
+        let owner = self.client.directory().account(self.name.as_str());
+        let found = match owner {
+            Some(owner) if owner == self.client.account() => Registration::Done,
+            _ if !self.client.is_caught_up() => return,
+            Some(_) => Registration::Taken,
             None => {
                 let name = self.name.to_string();
                 let _said = self.say(Conversation::Directory, Kind::Register, name, turn);
+                return;
             }
+        };
+        if found != self.registration {
+            self.registration = found;
+            turn.notices.push(match found {
+                Registration::Taken => Notice::NameTaken,
+                _ => Notice::SignedIn,
+            });
+        }
+    }
+
+    fn tell_names(&mut self, turn: &mut Turn) {
+        let names = self.client.directory().len();
+        if names != self.names {
+            self.names = names;
+            let all = self.client.directory().all().map(|(name, _)| name.to_owned()).collect();
+            turn.notices.push(Notice::Names(all));
         }
     }
 
@@ -431,5 +493,28 @@ impl Worker {
     async fn tell(&self, notice: Notice) {
         // Whoever stopped listening does not want to know; the log does.
         let _unheard = self.notices.send(notice).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_by_a_clock_that_is_ahead_of_every_server() {
+        let bound = i64::try_from(CLOCK_AHEAD_MAX_MS).unwrap();
+        let cases: [(&[i64], Option<u64>); 6] = [
+            (&[], None),
+            (&[0, 5], None),
+            (&[-bound], None),
+            (&[-bound - 1], Some(CLOCK_AHEAD_MAX_MS + 1)),
+            (&[-bound - 9, -1, -bound - 9], None),
+            (&[bound * 2], None),
+        ];
+        for (servers, ahead) in cases {
+            let servers =
+                servers.iter().zip(0..).map(|(ahead_ms, n)| (ServerId::new([n; 32]), *ahead_ms)).collect();
+            assert_eq!(clock_ahead(&servers), ahead, "{servers:?}");
+        }
     }
 }

@@ -20,13 +20,14 @@ use super::codec::{self, Reader, WireError, Writer};
 use super::tls::{Identity, KeyMismatch};
 use crate::frame::{Refusal, ToClient, ToServer};
 use crate::id::{Incarnation, Position, ServerId};
+use crate::text::os_error;
 use crate::view::Member;
 
 /// Why a server was not reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DialError {
     /// Nobody takes the connection.
-    #[error("cannot reach {address}: {why}; is the server running, and the address right?")]
+    #[error("cannot reach {address} ({why}); is it running?")]
     Unreachable {
         /// Where it should be.
         address: String,
@@ -111,7 +112,7 @@ pub(super) async fn dial(
     let address = || member.address.clone();
     let tcp = connect(&member.address, deadline)
         .await
-        .map_err(|error| DialError::Unreachable { address: address(), why: error.to_string() })?;
+        .map_err(|error| DialError::Unreachable { address: address(), why: os_error(&error) })?;
     timeout_at(deadline, introduce(tcp, member, identity, hello, limit))
         .await
         .unwrap_or_else(|_| Err(DialError::Silent { address: address(), waited: limit }))

@@ -4,7 +4,9 @@
     reason = "helpers of tests are tests, too; clippy knows only #[test] functions"
 )]
 
+mod chat;
 mod cluster;
 mod kill;
+mod people;
 mod support;
 mod trouble;

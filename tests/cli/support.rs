@@ -1,5 +1,7 @@
 //! A cluster folder of one test's own, whose servers do not outlive it.
 
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -35,7 +37,19 @@ impl Ran {
 
 pub struct TestCluster {
     _temporary: tempfile::TempDir,
+    _ports: Vec<OwnedFd>,
     dir: PathBuf,
+}
+
+/// A port that the system gives to nobody else. A socket that is bound and does not listen keeps it, and
+/// lets whoever asks for this very port listen there.
+fn reserve_port() -> (OwnedFd, u16) {
+    use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket, sockopt::set_socket_reuseaddr};
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    set_socket_reuseaddr(&socket, true).unwrap();
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = SocketAddr::try_from(getsockname(&socket).unwrap()).unwrap();
+    (socket, address.port())
 }
 
 impl TestCluster {
@@ -43,13 +57,19 @@ impl TestCluster {
     pub fn empty() -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let dir = temporary.path().join("cluster");
-        Self { _temporary: temporary, dir }
+        Self { _temporary: temporary, _ports: Vec::new(), dir }
     }
 
-    /// Running servers named 1 to `nodes`.
+    /// Running servers named 1 to `nodes`, whose ports stay theirs while they are down.
     pub fn up(nodes: usize) -> Self {
-        let cluster = Self::empty();
-        cluster.run(&["cluster", "up", "--detach", "--nodes", &nodes.to_string()]).ok();
+        let mut cluster = Self::empty();
+        let reserved: Vec<_> = (0..nodes).map(|_| reserve_port()).collect();
+        let servers: Vec<_> =
+            (1..).zip(&reserved).map(|(name, (_, port))| format!("{name}=127.0.0.1:{port}")).collect();
+        let args = servers.iter().flat_map(|server| ["--server", server]);
+        cluster.run(&["cluster", "init"].into_iter().chain(args).collect::<Vec<_>>()).ok();
+        cluster._ports = reserved.into_iter().map(|(socket, _)| socket).collect();
+        cluster.run(&["cluster", "up", "--detach"]).ok();
         cluster
     }
 
@@ -82,6 +102,15 @@ impl TestCluster {
 
     pub fn pid(&self, name: &str) -> u32 {
         u32::try_from(self.status(name)["pid"].as_u64().unwrap()).unwrap()
+    }
+
+    /// Sends a signal to servers and waits for nothing.
+    pub fn signal(&self, names: &[&str], signal: &str) {
+        self.run(&[&["kill", "--signal", signal], names].concat()).ok();
+    }
+
+    pub fn start(&self, name: &str) {
+        self.run(&["cluster", "start", name]).ok();
     }
 
     pub fn wait_for_state(&self, name: &str, state: &str) {
@@ -119,10 +148,15 @@ pub fn run(command: &mut Command) -> Ran {
 }
 
 /// Polls a condition until it holds.
-pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, holds: impl FnMut() -> bool) {
+    wait_or_explain(holds, || what.to_owned());
+}
+
+/// Polls a condition until it holds; says what it was if it does not.
+pub fn wait_or_explain(mut holds: impl FnMut() -> bool, what: impl Fn() -> String) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        assert!(Instant::now() < deadline, "waited in vain until {}", what());
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -61,6 +61,9 @@ impl Outlook {
                     self.up.fetch_and(!(1 << index), Ordering::Relaxed);
                 }
             }
+            Notice::Names(names) => {
+                self.names.lock().unwrap_or_else(PoisonError::into_inner).clone_from(names);
+            }
             _ => {}
         }
     }
@@ -183,6 +186,7 @@ pub async fn run(
     let mut editor: Editor<Assistant, FileHistory> = open(history).map_err(|error| terminal(&error))?;
     editor.set_helper(Some(Assistant { outlook: Arc::clone(&outlook) }));
 
+    greet(&eyes, me)?;
     let (heard, told) = (Arc::clone(&outlook), eyes.clone());
     let hear = move |notice: &Notice| heard.heard(notice, &told);
     let printer = match editor.create_external_printer() {
@@ -193,8 +197,6 @@ pub async fn run(
         }
         Err(_) => tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), Plain, hear)),
     };
-    greet(&eyes, me)?;
-
     let (lines, mut typed) = mpsc::channel::<Typed>(1);
     let path = history.to_owned();
     let first = prompt(me, &shared, &outlook);
@@ -209,9 +211,6 @@ pub async fn run(
             Done::Answer(lines) => lines.iter().try_for_each(|line| screen::say(line))?,
             Done::Not(why) => screen::say(&eyes.complaint(&why))?,
         }
-        let names =
-            session.ask(|client| client.directory().all().map(|(name, _)| name.to_owned()).collect()).await?;
-        *outlook.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
         drop(next_prompt.send(prompt(me, &shared, &outlook))); // the thread ends when we do
     }
     leave(session, printer, &eyes).await

@@ -94,7 +94,7 @@ impl Eyes {
     pub fn notice(&self, notice: &Notice) -> Option<String> {
         let server = |id| self.view.name_of(id);
         let line = match notice {
-            Notice::Show(_) | Notice::Copies { .. } | Notice::SignedIn => return None,
+            Notice::Show(_) | Notice::Copies { .. } | Notice::SignedIn | Notice::Names(_) => return None,
             Notice::Up { server: id, ahead_ms } if ahead_ms.abs() > 2_000 => styled(
                 WARN,
                 format!(
@@ -106,11 +106,8 @@ impl Eyes {
             ),
             Notice::Up { server: id, .. } => styled(DIM, format!("-- server {} is up", server(*id))),
             Notice::Down { server: id, why } => {
-                let grave = matches!(why, Down::WrongKey { .. } | Down::Refused(_) | Down::Protocol(_));
-                styled(
-                    if grave { BAD } else { WARN },
-                    format!("-- server {}: {}", server(*id), inert(&why.to_string())),
-                )
+                let style = if is_grave(why) { BAD } else { WARN };
+                styled(style, format!("-- server {} is down: {}", server(*id), inert(&why.to_string())))
             }
             Notice::Rejected { server: id, why } => {
                 styled(BAD, format!("-- server {} does not take a message yet: {why}", server(*id)))
@@ -122,6 +119,9 @@ impl Eyes {
                     server(*id)
                 ),
             ),
+            Notice::Failed(why) => {
+                styled(BAD, format!("-- stopped: {}; nothing more is sent, press Enter to leave", inert(why)))
+            }
             Notice::NameTaken => styled(BAD, "-- this name belongs to somebody else"),
         };
         Some(line)
@@ -149,6 +149,11 @@ impl Eyes {
             member.id.short()
         )
     }
+}
+
+/// Whether a person has to do something about it, however often it was said that the server is down.
+pub fn is_grave(why: &Down) -> bool {
+    matches!(why, Down::WrongKey { .. } | Down::Refused(_) | Down::Protocol(_))
 }
 
 /// At most `most` characters, with an ellipsis in place of the rest.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::command::{COMMANDS, Line};
-use super::render::Eyes;
+use super::render::{Eyes, is_grave};
 use crate::cmd::failure::Failure;
 use crate::cmd::session::{Notice, Session, Shown};
 use crate::event::Conversation;
-use crate::id::EventId;
+use crate::id::{EventId, ServerId};
 
 /// How long rises of copies are gathered, so that fifty messages that reach a server make one line.
 const GATHER_MS: u64 = 250;
@@ -98,6 +98,24 @@ impl Risen {
     }
 }
 
+/// Servers that a person has been told are down.
+#[derive(Debug, Default)]
+struct KnownDown(std::collections::BTreeSet<ServerId>);
+
+impl KnownDown {
+    /// Whether a notice is news: that a server is still down is not, unless there is something to do about it.
+    fn is_news(&mut self, notice: &Notice) -> bool {
+        match notice {
+            Notice::Up { server, .. } => {
+                self.0.remove(server);
+                true
+            }
+            Notice::Down { server, why } => self.0.insert(*server) || is_grave(why),
+            _ => true,
+        }
+    }
+}
+
 /// Prints what the session tells, until it ends. `heard` is told of each notice first.
 pub async fn print(
     mut notices: mpsc::Receiver<Notice>,
@@ -107,6 +125,7 @@ pub async fn print(
     heard: impl Fn(&Notice) + Send + 'static,
 ) {
     let mut risen = Risen::default();
+    let mut down = KnownDown::default();
     loop {
         let gather = tokio::time::sleep(Duration::from_millis(GATHER_MS));
         let notice = tokio::select! {
@@ -129,7 +148,9 @@ pub async fn print(
             Notice::NameTaken => drop(shared.signed_in.send_replace(Some(false))),
             _ => {}
         }
-        if let Some(line) = eyes.notice(&notice) {
+        if down.is_news(&notice)
+            && let Some(line) = eyes.notice(&notice)
+        {
             sink.line(&line);
         }
     }

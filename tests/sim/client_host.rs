@@ -1,0 +1,335 @@
+//! What stands around a client's machine: its log, its dialling, its person, its crashes.
+
+use ed25519_dalek::SigningKey;
+use fastrand::Rng;
+use tercet::client::{Action, Client, Config, Effects, Input};
+use tercet::event::{Conversation, Event, Kind, account_of};
+use tercet::frame::{Role, ToClient, ToServer, decode, encode};
+use tercet::history::Entry;
+use tercet::id::DeviceId;
+use tercet::limits::{PING_MS, PROTOCOL_VERSION, REDIAL_MAX_MS, REDIAL_MIN_MS, SENT_AT, SILENCE_MS};
+use tercet::server::{self, ConnId};
+
+use crate::disk::Tape;
+use crate::nemesis::Remedy;
+use crate::network::Way;
+use crate::plant::Plant;
+use crate::world::{What, World};
+
+pub struct ClientHost {
+    pub key: SigningKey,
+    pub name: String,
+    pub device: DeviceId,
+    pub tape: Tape,
+    pub machine: Option<Client>,
+    pub boot: u64,
+    pub skew_ms: i64,
+    pub suspended: bool,
+    /// Loses power after so many more appends, syncs or actions.
+    pub fuse: Option<u32>,
+    /// The connection to each server, and whether it has been welcomed.
+    pub links: Vec<Option<(ConnId, bool)>>,
+    wakes_ms: u64,
+}
+
+impl ClientHost {
+    pub fn new(account: usize, key: &SigningKey, servers: usize, rng: &mut Rng) -> Self {
+        let mut device = [0; 16];
+        rng.fill(&mut device);
+        Self {
+            key: key.clone(),
+            name: format!("account{account}"),
+            device: DeviceId::new(device),
+            tape: Tape::default(),
+            machine: None,
+            boot: 0,
+            skew_ms: 0,
+            suspended: false,
+            fuse: None,
+            links: vec![None; servers],
+            wakes_ms: 0,
+        }
+    }
+
+    pub fn config(&self, world: &World) -> Config {
+        Config {
+            key: self.key.clone(),
+            name: self.name.clone(),
+            device: self.device,
+            view: world.view.clone(),
+            window_ms: world.swarm.window_ms,
+        }
+    }
+}
+
+impl World {
+    pub fn start_client(&mut self, client: usize) {
+        let host = &self.clients[client];
+        if host.machine.is_some() {
+            return;
+        }
+        let is_new = host.tape.entries().is_empty();
+        let now_ms = self.clock_ms(host.skew_ms);
+        let resumed = Client::resume(now_ms, host.config(self), host.tape.entries());
+        let (machine, effects) = match resumed {
+            Ok(resumed) => resumed,
+            Err(error) => return self.failures.push(format!("client {client} cannot resume: {error}")),
+        };
+        let host = &mut self.clients[client];
+        host.machine = Some(machine);
+        (host.fuse, host.wakes_ms) = (None, 0);
+        let boot = host.boot;
+        self.note(|| format!("client {client} starts"));
+        self.carry_out(client, effects);
+        (0..self.servers.len()).for_each(|server| self.after(1, What::Dial { client, server, boot }));
+        self.client_step(client, Input::Tick);
+        if is_new {
+            let body = self.clients[client].name.clone().into_bytes();
+            let conversation = Conversation::Directory;
+            self.client_step(client, Input::Say { conversation, kind: Kind::Register, body });
+        }
+    }
+
+    pub fn crash_client(&mut self, client: usize) {
+        let host = &mut self.clients[client];
+        if host.machine.take().is_none() {
+            return;
+        }
+        host.boot += 1;
+        host.fuse = None;
+        host.tape.crash(&mut self.rng);
+        for server in 0..self.servers.len() {
+            if let Some((conn, _)) = self.clients[client].links[server].take() {
+                self.end_by_client(conn);
+            }
+        }
+        let down_ms = self.rng.u64(20..5_000);
+        self.after(down_ms, What::Remedy(Remedy::StartClient { client }));
+        self.saw("a device crashes");
+        self.note(|| format!("it was client {client}"));
+    }
+
+    fn end_by_client(&mut self, conn: ConnId) {
+        if self.net.is_open(conn, Way::ToClient) {
+            self.net.close(conn, Way::ToClient);
+            self.lose_some(conn, Way::ToServer);
+            self.tell_of_end(conn, Way::ToServer);
+        }
+    }
+
+    pub fn dial(&mut self, client: usize, server: usize, boot: u64) {
+        let (host, there) = (&self.clients[client], &self.servers[server]);
+        if host.boot != boot || host.machine.is_none() || host.links[server].is_some() {
+            return;
+        }
+        let blocked = Way::BOTH.into_iter().any(|way| self.net.is_blocked(client, server, way));
+        if blocked || host.suspended || there.stalled || there.machine.is_none() {
+            return self.redial(client, server);
+        }
+        self.note(|| format!("client {client} reaches server {server}"));
+        let conn = self.net.open(self.now_ms, client, server);
+        let key = self.clients[client].key.verifying_key().to_bytes();
+        let device = self.clients[client].device;
+        self.clients[client].links[server] = Some((conn, false));
+        self.server_step(server, server::Input::Opened { conn, key });
+        let role = Role::Device { device, token: self.token.clone() };
+        let hello = ToServer::Hello { version: PROTOCOL_VERSION, cluster: self.view.cluster(), role };
+        self.client_says(client, server, &hello);
+        self.after(PING_MS, What::Ping { conn });
+    }
+
+    fn redial(&mut self, client: usize, server: usize) {
+        let boot = self.clients[client].boot;
+        let wait_ms = self.rng.u64(REDIAL_MIN_MS..=REDIAL_MAX_MS);
+        self.after(wait_ms, What::Dial { client, server, boot });
+    }
+
+    pub fn ping(&mut self, conn: ConnId) {
+        let Some(ends) = self.net.get(conn).filter(|_| self.net.is_open(conn, Way::ToClient)) else { return };
+        let (client, server) = (ends.client, ends.server);
+        self.after(PING_MS, What::Ping { conn });
+        if self.clients[client].suspended {
+            return;
+        }
+        if self.now_ms - self.net.heard_ms(conn, Way::ToClient) > SILENCE_MS {
+            return self.client_closes(client, server, conn);
+        }
+        self.client_says(client, server, &ToServer::Ping);
+    }
+
+    /// Called when the connection is over for the client, whoever ended it.
+    pub fn client_closes(&mut self, client: usize, server: usize, conn: ConnId) {
+        self.end_by_client(conn);
+        let Some((_, welcomed)) = self.clients[client].links[server].take_if(|(link, _)| *link == conn) else {
+            return;
+        };
+        self.note(|| format!("client {client} loses server {server}"));
+        self.redial(client, server);
+        if welcomed {
+            let server = self.view.servers()[server].id;
+            self.client_step(client, Input::Down { server });
+        }
+    }
+
+    pub fn client_hears(&mut self, client: usize, server: usize, conn: ConnId, bytes: &[u8]) {
+        let frame: ToClient = decode(bytes).unwrap();
+        let name = self.view.servers()[server].id;
+        let Some((_, welcomed)) = self.clients[client].links[server].as_mut().filter(|(link, _)| *link == conn)
+        else {
+            return;
+        };
+        match frame {
+            ToClient::Welcome { incarnation, .. } => {
+                *welcomed = true;
+                self.client_step(client, Input::Up { server: name, incarnation });
+            }
+            frame if *welcomed => {
+                if let ToClient::Missing { .. } = frame {
+                    self.saw("a server lacks parents");
+                }
+                self.client_step(client, Input::Frame { server: name, frame });
+            }
+            _ => {}
+        }
+    }
+
+    pub fn wake(&mut self, client: usize, boot: u64) {
+        let host = &self.clients[client];
+        if host.boot != boot || self.now_ms < host.wakes_ms {
+            return;
+        }
+        if host.suspended {
+            return self.after(100, What::Wake { client, boot });
+        }
+        self.client_step(client, Input::Tick);
+    }
+
+    pub fn say(&mut self, client: usize, texts: usize) {
+        if self.clients[client].machine.is_none() || self.clients[client].suspended {
+            return self.after(300, What::Say { client, texts });
+        }
+        let apart = self.swarm.all_apart && !self.healed;
+        let other = if apart { self.a_stranger_to(client) } else { self.rng.usize(..self.clients.len()) };
+        let account = |host: &ClientHost| account_of(&host.key);
+        let conversation = Conversation::direct(account(&self.clients[client]), account(&self.clients[other]));
+        self.note(|| format!("client {client} says {texts} things to client {other}"));
+        for _ in 0..texts {
+            let body: String = (0..self.rng.usize(1..12)).map(|_| self.rng.lowercase()).collect();
+            let input = Input::Say { conversation, kind: Kind::Post, body: body.into_bytes() };
+            self.client_step(client, input);
+        }
+    }
+
+    /// A client of another account; for all clients of two accounts, the two are in one conversation.
+    fn a_stranger_to(&self, client: usize) -> usize {
+        let name = &self.clients[client].name;
+        self.clients.iter().position(|other| other.name != *name).unwrap_or(client)
+    }
+
+    pub fn client_step(&mut self, client: usize, input: Input) {
+        let now_ms = self.clock_ms(self.clients[client].skew_ms);
+        let Some(machine) = &mut self.clients[client].machine else { return };
+        let mut effects = Effects::default();
+        if let Err(error) = machine.step(now_ms, input, &mut effects) {
+            self.failures.push(format!("client {client} cannot say it: {error}"));
+        }
+        let wakes_ms = machine.next_wake_ms(now_ms);
+        self.witness(&effects);
+        self.carry_out(client, effects);
+        let host = &mut self.clients[client];
+        let (boot, due_ms) = (host.boot, self.now_ms + wakes_ms.saturating_sub(now_ms).max(1));
+        if host.machine.is_some() && (due_ms < host.wakes_ms || host.wakes_ms <= self.now_ms) {
+            host.wakes_ms = due_ms;
+            self.after(due_ms - self.now_ms, What::Wake { client, boot });
+        }
+    }
+
+    fn witness(&mut self, effects: &Effects) {
+        for entry in &effects.log {
+            if let Entry::Authored { event, .. } = entry
+                && Event::from_own_store(event).is_ok_and(|event| event.kind() == Kind::Merge)
+            {
+                self.saw("a merge");
+            }
+        }
+    }
+
+    fn carry_out(&mut self, client: usize, effects: Effects) {
+        let must_sync = effects.must_sync() && self.swarm.plant != Some(Plant::NeverSyncs);
+        if self.swarm.plant == Some(Plant::ActsBeforeAppend) {
+            let Some(()) = self.act(client, effects.actions) else { return };
+            self.clients[client].tape.append(effects.log);
+            return self.clients[client].tape.sync();
+        }
+        let Some(()) = self.survives(client) else { return };
+        self.clients[client].tape.append(effects.log);
+        if must_sync {
+            let Some(()) = self.survives(client) else { return };
+            self.clients[client].tape.sync();
+        }
+        self.act(client, effects.actions);
+    }
+
+    fn act(&mut self, client: usize, actions: Vec<Action>) -> Option<()> {
+        for action in actions {
+            self.survives(client)?;
+            match action {
+                Action::Send { server, frame } => {
+                    let server = self.view.index_of(server)?;
+                    self.client_says(client, server, &self.forget_sent(client, frame));
+                }
+                Action::Drop { server, why } => {
+                    self.failures.push(format!("client {client} drops an honest server: {why}"));
+                    let server = self.view.index_of(server)?;
+                    if let Some((conn, _)) = self.clients[client].links[server].take() {
+                        self.end_by_client(conn);
+                        self.redial(client, server);
+                    }
+                }
+                Action::LogLost { .. } => self.saw("a client learns of a lost log"),
+                Action::Show { late: true, .. } => self.saw("a late line"),
+                Action::Rejected { .. } => self.saw("an event from a clock ahead"),
+                Action::Show { late: false, .. } | Action::Copies { .. } => {}
+            }
+        }
+        self.survives(client)
+    }
+
+    fn client_says(&mut self, client: usize, server: usize, frame: &ToServer) {
+        match frame {
+            ToServer::Fetch { .. } => self.saw("a fetch"),
+            ToServer::Follow { bodies: true, after } if *after > 0 => self.saw("a feed gone on with"),
+            _ => {}
+        }
+        if let Some((conn, _)) = self.clients[client].links[server] {
+            self.send(conn, Way::ToServer, encode(frame).unwrap());
+        }
+    }
+
+    /// The planted [`Plant::ForgetsAfterSent`].
+    fn forget_sent(&self, client: usize, frame: ToServer) -> ToServer {
+        let machine = self.clients[client].machine.as_ref();
+        let (ToServer::Upload { events }, Some(machine), Some(Plant::ForgetsAfterSent)) =
+            (&frame, machine, self.swarm.plant)
+        else {
+            return frame;
+        };
+        let is_sent = |bytes: &[u8]| {
+            Event::from_own_store(bytes).is_ok_and(|event| machine.copies(&event.id()) >= SENT_AT)
+        };
+        ToServer::Upload { events: events.iter().filter(|bytes| !is_sent(bytes)).cloned().collect() }
+    }
+
+    /// Burns the fuse, if there is one; `None` if the device has just lost power.
+    fn survives(&mut self, client: usize) -> Option<()> {
+        let host = &mut self.clients[client];
+        host.machine.as_ref()?;
+        let Some(left) = &mut host.fuse else { return Some(()) };
+        if *left > 0 {
+            *left -= 1;
+            return Some(());
+        }
+        self.crash_client(client);
+        None
+    }
+}

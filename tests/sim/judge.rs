@@ -1,0 +1,151 @@
+//! What must hold once the cluster is at rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tercet::client::Client;
+use tercet::event::{Event, Kind};
+use tercet::evidence::Evidence;
+use tercet::history::{ClientHistory, Entry, History, ServerHistory};
+use tercet::id::{DeviceId, EventId};
+use tercet::verify::{self, Verdict};
+
+use crate::world::World;
+
+/// Why the cluster is not at rest yet; `None` if it is.
+pub fn unrest(world: &World) -> Option<String> {
+    if !world.healed {
+        return Some("faults go on".to_owned());
+    }
+    for (index, host) in world.clients.iter().enumerate() {
+        let Some(machine) = &host.machine else { return Some(format!("client {index} is down")) };
+        for server in 0..world.servers.len() {
+            if !machine.is_up(server) {
+                let link = host.links[server];
+                return Some(format!("client {index} is not connected to server {server}: {link:?}"));
+            }
+            if machine.owed(server) > 0 {
+                return Some(format!("client {index} owes server {server} {}", machine.owed(server)));
+            }
+        }
+        if machine.unsettled() > 0 {
+            return Some(format!("client {index} has {} unsettled", machine.unsettled()));
+        }
+        if !machine.is_caught_up() {
+            return Some(format!("client {index} has not caught up"));
+        }
+    }
+    undelivered(world)
+}
+
+/// An event that somebody should have and has not.
+fn undelivered(world: &World) -> Option<String> {
+    let devices: BTreeSet<DeviceId> = world.clients.iter().map(|host| host.device).collect();
+    let mut stored: BTreeMap<EventId, &Event> = BTreeMap::new();
+    for host in &world.servers {
+        stored.extend(host.disk.events().map(|event| (event.id(), event.as_ref())));
+    }
+    for (index, host) in world.servers.iter().enumerate() {
+        let owned = |event: &&&Event| devices.contains(&event.device());
+        if let Some(event) = stored.values().filter(owned).find(|event| !host.disk.holds(&event.id())) {
+            return Some(format!("server {index} lacks event {}", event.id().short()));
+        }
+    }
+    for (index, host) in world.clients.iter().enumerate() {
+        let machine = host.machine.as_ref()?;
+        let reads = |event: &&&Event| Evidence::reads(machine.account(), event);
+        if let Some(event) = stored.values().filter(reads).find(|event| machine.event(&event.id()).is_none()) {
+            return Some(format!("client {index} lacks event {}", event.id().short()));
+        }
+    }
+    None
+}
+
+/// What `tercet verify` says of the logs.
+pub fn verify(world: &World) -> Vec<String> {
+    let history = history(world);
+    let report = verify::check(&history);
+    let mut failures: Vec<_> = report.anomalies().map(|anomaly| format!("anomaly: {anomaly}")).collect();
+    if failures.is_empty() && world.devices_lost == 0 && report.verdict() != Verdict::Valid {
+        let unknowns = report.outcomes.iter().flat_map(|outcome| &outcome.unknowns);
+        failures.extend(unknowns.map(|unknown| format!("nothing was lost, yet unknown: {unknown}")));
+    }
+    let holders = world.servers.len() + world.clients.len();
+    for conversation in &report.conversations {
+        if world.devices_lost == 0 && conversation.equal_in < world.servers.len() {
+            failures.push(format!(
+                "conversation {} is equal in {} of {holders} logs",
+                conversation.conversation.short(),
+                conversation.equal_in
+            ));
+        }
+    }
+    failures
+}
+
+fn history(world: &World) -> History {
+    let clients = world.clients.iter().enumerate().map(|(index, host)| ClientHistory {
+        source: format!("client {index}"),
+        entries: host.tape.entries().to_vec(),
+    });
+    let servers = world.servers.iter().zip(world.view.servers()).map(|(host, member)| ServerHistory {
+        source: format!("server {}", member.name),
+        server: member.id,
+        incarnation: host.disk.incarnation,
+        live: false,
+        log: host.disk.stored(),
+        canonical: Some(host.disk.canonical()),
+        cursors: tercet::server::Log::cursors(&host.disk).unwrap(),
+    });
+    History {
+        names: world.view.servers().iter().map(|member| (member.id, member.name.clone())).collect(),
+        clients: clients.collect(),
+        servers: servers.collect(),
+        absent: Vec::new(),
+    }
+}
+
+/// A client that starts from its log is the one that wrote it.
+pub fn replay(world: &World) -> Vec<String> {
+    let mut failures = Vec::new();
+    for (index, host) in world.clients.iter().enumerate() {
+        let Some(before) = &host.machine else { continue };
+        let entries = host.tape.entries();
+        let now_ms = world.clock_ms(0);
+        let after = match Client::resume(now_ms, host.config(world), entries) {
+            Ok((after, _)) => after,
+            Err(error) => {
+                failures.push(format!("client {index} cannot resume: {error}"));
+                continue;
+            }
+        };
+        let mut compare = |what, before: String, after: String| {
+            if before != after {
+                failures.push(format!("client {index} restarts with other {what}: {before}, now {after}"));
+            }
+        };
+        compare("conversations", transcripts(before), transcripts(&after));
+        compare("directory", format!("{:?}", before.directory()), format!("{:?}", after.directory()));
+        compare("copies", copies(before, world), copies(&after, world));
+        compare("waiting lines", before.unsettled().to_string(), after.unsettled().to_string());
+        let shown = entries.iter().filter(|entry| matches!(entry, Entry::Displayed { .. })).count();
+        let posts = before.conversations().flat_map(|(_, transcript)| transcript.keys());
+        let posts = posts.filter(|key| before.event(&key.id).is_some_and(|event| event.kind() == Kind::Post));
+        compare("lines shown", posts.count().to_string(), shown.to_string());
+    }
+    failures
+}
+
+fn transcripts(client: &Client) -> String {
+    let digests = client.conversations().map(|(conversation, transcript)| {
+        let heads: Vec<_> = transcript.heads().map(|head| head.short()).collect();
+        format!("{} {:?} {heads:?}", conversation.id().short(), transcript.digest())
+    });
+    digests.collect::<Vec<_>>().join("; ")
+}
+
+fn copies(client: &Client, world: &World) -> String {
+    let servers = world.servers.len();
+    let owed: Vec<_> = (0..servers).map(|server| client.owed(server)).collect();
+    let below: Vec<_> = (1..=servers).map(|copies| client.unsafe_below(copies).len()).collect();
+    format!("owed {owed:?}, below {below:?}")
+}

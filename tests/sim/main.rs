@@ -1,0 +1,128 @@
+//! The seeded simulator: virtual clusters that drive the very [`tercet::server::Server`] and
+//! [`tercet::client::Client`] that ship, with every fault that [`nemesis::Fault`] names, and judge the logs
+//! they leave by [`tercet::verify`].
+//!
+//! - `cargo test --test sim` runs a few hundred seeds.
+//! - `TERCET_SEED=7 cargo test --test sim -- replay --nocapture` runs seed 7 and tells its story.
+//! - `TERCET_SEEDS=100000 cargo test --release --test sim -- sweep --nocapture` runs many, on all cores;
+//!   `TERCET_FROM=5000` starts elsewhere.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "this is a test")]
+
+mod client_host;
+mod disk;
+mod judge;
+mod nemesis;
+mod network;
+mod plant;
+mod server_host;
+mod swarm;
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use plant::Plant;
+use swarm::Swarm;
+use world::World;
+
+/// Seeds that `cargo test` runs.
+const SEEDS: u64 = 300;
+/// Seeds within which a planted bug must show.
+const SEEDS_TO_CATCH: u64 = 48;
+
+/// What one seed's run came to.
+struct Run {
+    failures: Vec<String>,
+    seen: BTreeMap<&'static str, u64>,
+    virtual_ms: u64,
+    story: String,
+}
+
+fn run(seed: u64, trace: bool, adjust: impl FnOnce(&mut Swarm)) -> Run {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut swarm = Swarm::draw(&mut rng);
+    adjust(&mut swarm);
+    if trace {
+        println!("{swarm:#?}");
+    }
+    let mut world = World::new(seed, rng, swarm, trace);
+    let failures = world.run();
+    let story = world.story.finalize().to_string();
+    Run { failures, seen: world.seen, virtual_ms: world.now_ms, story }
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+fn command(seed: u64) -> String {
+    format!("TERCET_SEED={seed} cargo test --test sim -- replay --nocapture")
+}
+
+#[test]
+fn sweep() {
+    let from = number("TERCET_FROM").unwrap_or(0);
+    let upto = from + number("TERCET_SEEDS").unwrap_or(SEEDS);
+    let (next, virtual_ms, started) = (AtomicU64::new(from), AtomicU64::new(0), Instant::now());
+    let failed = Mutex::new(Vec::new());
+    let seen = Mutex::new(BTreeMap::<_, u64>::new());
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= upto || failed.lock().unwrap().len() >= 10 {
+                break;
+            }
+            let run = run(seed, false, |_| {});
+            for (what, times) in run.seen {
+                *seen.lock().unwrap().entry(what).or_default() += times;
+            }
+            virtual_ms.fetch_add(run.virtual_ms, Ordering::Relaxed);
+            if let Some(failure) = run.failures.first() {
+                println!("seed {seed}: {failure}\n  {}", command(seed));
+                failed.lock().unwrap().push(seed);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        (0..threads).for_each(|_| drop(scope.spawn(work)));
+    });
+    let seconds = started.elapsed().as_secs_f64();
+    let (seeds, virtual_hours) =
+        ((upto - from) as f64, virtual_ms.load(Ordering::Relaxed) as f64 / 3_600_000.0);
+    println!(
+        "{seeds} seeds in {seconds:.1} s: {:.1} seeds/s, {:.0} simulated hours per hour",
+        seeds / seconds,
+        virtual_hours * 3_600.0 / seconds
+    );
+    println!("{:#?}", seen.into_inner().unwrap());
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "seeds {failed:?} failed; run\n{}", command(failed[0]));
+}
+
+#[test]
+fn replay() {
+    let Some(seed) = number("TERCET_SEED") else { return };
+    let failures = run(seed, true, |_| {}).failures;
+    assert!(failures.is_empty(), "seed {seed}:\n{}", failures.join("\n"));
+}
+
+#[test]
+fn the_same_seed_is_the_same_story() {
+    for seed in 0..5 {
+        assert_eq!(run(seed, false, |_| {}).story, run(seed, false, |_| {}).story, "seed {seed}");
+    }
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    for plant in Plant::ALL {
+        let caught = (0..SEEDS_TO_CATCH)
+            .find_map(|seed| Some((seed, run(seed, false, |swarm| plant.put_into(swarm)).failures.pop()?)));
+        let Some((seed, failure)) = caught else { panic!("{plant:?} went unnoticed") };
+        println!("{plant:?}, seed {seed}: {failure}");
+    }
+}

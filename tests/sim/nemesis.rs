@@ -1,0 +1,181 @@
+//! What goes wrong, and how it is put right again.
+
+use tercet::id::DeviceId;
+
+use crate::network::Way;
+use crate::world::{What, World};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// A connection breaks.
+    Cut,
+    /// Some clients and servers do not reach each other, both ways or one way.
+    Partition,
+    /// A server stops running, with its connections open, and goes on later.
+    Stall,
+    /// A device sleeps.
+    Suspend,
+    /// A server loses power in the middle of something.
+    CrashServer,
+    /// A server comes back with an empty disk.
+    LoseDisk,
+    /// A device loses power in the middle of something.
+    CrashClient,
+    /// A person goes on with a new device: the old one's log is gone.
+    LoseDevice,
+    /// A clock is wrong, or is set.
+    Clock,
+}
+
+impl Fault {
+    pub const ALL: [Self; 9] = [
+        Self::Cut,
+        Self::Partition,
+        Self::Stall,
+        Self::Suspend,
+        Self::CrashServer,
+        Self::LoseDisk,
+        Self::CrashClient,
+        Self::LoseDevice,
+        Self::Clock,
+    ];
+}
+
+/// What puts a fault right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Remedy {
+    Unblock { client: usize, server: usize, way: Way },
+    Continue { server: usize },
+    WakeUp { client: usize },
+    StartServer { server: usize },
+    StartClient { client: usize },
+}
+
+impl World {
+    /// One thing goes wrong, and the next is planned.
+    pub fn go_wrong(&mut self) {
+        if self.healed {
+            return;
+        }
+        let next_ms = self.rng.u64(1..2 * self.swarm.fault_every_ms);
+        self.after(next_ms, What::Fault);
+        let Some(fault) = self.rng.choice(self.swarm.faults.clone()) else { return };
+        let (client, server) = (self.rng.usize(..self.clients.len()), self.rng.usize(..self.servers.len()));
+        self.note(|| format!("fault {fault:?} (client {client}, server {server})"));
+        match fault {
+            Fault::Cut => self.cut_any(),
+            Fault::Partition => self.partition(client, server),
+            Fault::Stall => {
+                self.servers[server].stalled = true;
+                let after_ms = self.rng.u64(100..6_000);
+                self.after(after_ms, What::Remedy(Remedy::Continue { server }));
+            }
+            Fault::Suspend => {
+                self.clients[client].suspended = true;
+                let most_ms = if self.rng.u32(..8) == 0 { 40_000 } else { 4_000 };
+                let after_ms = self.rng.u64(100..most_ms);
+                self.after(after_ms, What::Remedy(Remedy::WakeUp { client }));
+            }
+            Fault::CrashServer => self.servers[server].fuse = Some(self.rng.u32(..12)),
+            Fault::LoseDisk => {
+                self.crash_server(server);
+                let kept = self.swarm.plant == Some(crate::plant::Plant::KeepsIncarnation);
+                self.replace_disk(server, kept);
+            }
+            Fault::CrashClient => self.clients[client].fuse = Some(self.rng.u32(..12)),
+            Fault::LoseDevice => {
+                self.crash_client(client);
+                self.lose_device(client);
+            }
+            Fault::Clock => self.set_a_clock(client, server),
+        }
+    }
+
+    fn cut_any(&mut self) {
+        let conns: Vec<_> = self.net.ids().map(|(id, _)| id).collect();
+        if let Some(conn) = self.rng.choice(conns) {
+            self.net.cut(conn);
+            Way::BOTH.into_iter().for_each(|way| self.lose_some(conn, way));
+            Way::BOTH.into_iter().for_each(|way| self.tell_of_end(conn, way));
+        }
+    }
+
+    fn partition(&mut self, client: usize, server: usize) {
+        let (clients, servers) = (self.clients.len(), self.servers.len());
+        let (clients, servers) = match self.rng.u32(..3) {
+            0 => (client..client + 1, server..server + 1),
+            1 => (client..client + 1, 0..servers),
+            _ => (0..clients, server..server + 1),
+        };
+        let ways = match self.rng.u32(..4) {
+            0 => &[Way::ToServer][..],
+            1 => &[Way::ToClient][..],
+            _ => &Way::BOTH[..],
+        };
+        let after_ms = self.rng.u64(100..9_000);
+        for client in clients {
+            for server in servers.clone() {
+                for way in ways.iter().copied() {
+                    self.net.block(client, server, way);
+                    self.after(after_ms, What::Remedy(Remedy::Unblock { client, server, way }));
+                }
+            }
+        }
+    }
+
+    fn set_a_clock(&mut self, client: usize, server: usize) {
+        let most_ms = [5, 2_000, 70_000, 300_000][self.rng.usize(..4)];
+        let skew_ms = self.rng.i64(-most_ms..=most_ms);
+        if self.rng.bool() {
+            self.clients[client].skew_ms = skew_ms;
+        } else {
+            self.servers[server].skew_ms = skew_ms;
+        }
+        self.note(|| format!("clock off by {skew_ms} ms"));
+    }
+
+    pub fn replace_disk(&mut self, server: usize, keeps_incarnation: bool) {
+        let old = self.servers[server].disk.incarnation;
+        let incarnation = if keeps_incarnation { old } else { self.incarnation() };
+        self.servers[server].disk = crate::disk::Disk::new(incarnation);
+        self.note(|| format!("server {server} has an empty disk, incarnation {incarnation:?}"));
+    }
+
+    fn lose_device(&mut self, client: usize) {
+        let mut bytes = [0; 16];
+        self.rng.fill(&mut bytes);
+        let host = &mut self.clients[client];
+        host.tape = crate::disk::Tape::default();
+        host.device = DeviceId::new(bytes);
+        self.devices_lost += 1;
+        let device = self.clients[client].device;
+        self.note(|| format!("client {client} goes on as {device:?}"));
+    }
+
+    pub fn put_right(&mut self, remedy: Remedy) {
+        match remedy {
+            Remedy::Unblock { client, server, way } => self.net.unblock(client, server, way),
+            Remedy::Continue { server } => self.servers[server].stalled = false,
+            Remedy::WakeUp { client } => self.clients[client].suspended = false,
+            Remedy::StartServer { server } => self.start_server(server),
+            Remedy::StartClient { client } => self.start_client(client),
+        }
+    }
+
+    /// Everything is put right, for good.
+    pub fn heal(&mut self) {
+        self.note(|| "everything heals".to_owned());
+        self.healed = true;
+        self.net.unblock_all();
+        for server in 0..self.servers.len() {
+            let host = &mut self.servers[server];
+            (host.stalled, host.skew_ms, host.fuse) = (false, 0, None);
+            self.start_server(server);
+        }
+        for client in 0..self.clients.len() {
+            let host = &mut self.clients[client];
+            (host.suspended, host.skew_ms, host.fuse) = (false, 0, None);
+            self.start_client(client);
+        }
+    }
+}

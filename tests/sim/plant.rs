@@ -1,0 +1,138 @@
+//! Bugs put in on purpose, so that it shows that the simulator would find them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use tercet::clock::Time;
+use tercet::event::{Conversation, Draft, Event, Kind};
+use tercet::frame::DeviceCursor;
+use tercet::id::{DeviceId, EventId, Position, Seq};
+use tercet::server::{Log, Stream};
+
+use crate::disk::Disk;
+use crate::nemesis::Fault;
+use crate::swarm::Swarm;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plant {
+    /// The server's store says "synced" when it has only taken notice.
+    AcksBeforeSync,
+    /// A server whose disk was replaced goes on under its old incarnation.
+    KeepsIncarnation,
+    /// The server takes every parent for known.
+    TakesOrphans,
+    /// The device sends before it writes its log.
+    ActsBeforeAppend,
+    /// The device never waits for its disk.
+    NeverSyncs,
+    /// The device stops uploading what two servers have.
+    ForgetsAfterSent,
+    /// A frame to the client gets lost in the middle of a connection.
+    SwallowsFrames,
+}
+
+impl Plant {
+    pub const ALL: [Self; 7] = [
+        Self::AcksBeforeSync,
+        Self::KeepsIncarnation,
+        Self::TakesOrphans,
+        Self::ActsBeforeAppend,
+        Self::NeverSyncs,
+        Self::ForgetsAfterSent,
+        Self::SwallowsFrames,
+    ];
+
+    /// Sees to it that the run gives the bug a chance.
+    pub fn put_into(self, swarm: &mut Swarm) {
+        swarm.plant = Some(self);
+        swarm.burst = swarm.burst.min(12);
+        let needed = match self {
+            Self::AcksBeforeSync => Fault::CrashServer,
+            Self::KeepsIncarnation => Fault::LoseDisk,
+            Self::ActsBeforeAppend | Self::NeverSyncs => Fault::CrashClient,
+            Self::TakesOrphans | Self::ForgetsAfterSent => Fault::Partition,
+            Self::SwallowsFrames => Fault::Cut,
+        };
+        if !swarm.faults.contains(&needed) {
+            swarm.faults.push(needed);
+        }
+        if self == Self::TakesOrphans {
+            swarm.servers = swarm.servers.max(2);
+        }
+        if self == Self::ForgetsAfterSent {
+            swarm.servers = swarm.servers.max(3);
+        }
+    }
+}
+
+/// The planted [`Plant::TakesOrphans`]: whatever parent is asked for, an event of that conversation is found.
+pub struct LaxLog<'a> {
+    disk: &'a Disk,
+    uploaded: BTreeSet<EventId>,
+    /// For each parent that is not there, a position no log reaches, and what "stands" there.
+    stand_ins: BTreeMap<EventId, Position>,
+    at: BTreeMap<Position, Arc<Event>>,
+}
+
+impl<'a> LaxLog<'a> {
+    pub fn new(disk: &'a Disk, events: &[Arc<Event>], key_of: impl Fn(Conversation) -> Option<Arc<Event>>) -> Self {
+        let uploaded = events.iter().map(|event| event.id()).collect();
+        let mut lax = Self { disk, uploaded, stand_ins: BTreeMap::new(), at: BTreeMap::new() };
+        let mut position = Position::MAX;
+        for event in events {
+            let Some(stand_in) = key_of(event.conversation()) else { continue };
+            for parent in event.parents().iter().filter(|parent| !disk.holds(parent)) {
+                position -= 1;
+                lax.stand_ins.insert(*parent, position);
+                lax.at.insert(position, Arc::clone(&stand_in));
+            }
+        }
+        lax
+    }
+}
+
+impl Log for LaxLog<'_> {
+    type Error = Infallible;
+
+    fn position(&self, id: &EventId) -> Result<Option<Position>, Infallible> {
+        let stand_in = self.stand_ins.get(id).filter(|_| !self.uploaded.contains(id)).copied();
+        Ok(self.disk.position(id)?.or(stand_in))
+    }
+
+    fn of_device(&self, device: DeviceId, seq: Seq) -> Result<Option<EventId>, Infallible> {
+        self.disk.of_device(device, seq)
+    }
+
+    fn event(&self, position: Position) -> Result<Option<Arc<Event>>, Infallible> {
+        Ok(self.disk.event(position)?.or_else(|| self.at.get(&position).cloned()))
+    }
+
+    fn scan(
+        &self,
+        stream: Stream,
+        after: Position,
+        upto: Position,
+        limit: usize,
+    ) -> Result<Vec<(Position, EventId)>, Infallible> {
+        self.disk.scan(stream, after, upto, limit)
+    }
+
+    fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {
+        self.disk.cursors()
+    }
+}
+
+/// An event of this conversation that is older than any other.
+pub fn stand_in(key: &ed25519_dalek::SigningKey, conversation: Conversation) -> Option<Arc<Event>> {
+    let draft = Draft {
+        device: DeviceId::new([0xee; 16]),
+        seq: 1,
+        parents: BTreeSet::new(),
+        time: Time::from_millis(1),
+        conversation,
+        kind: Kind::Merge,
+        body: Vec::new(),
+    };
+    draft.sign(key).ok().map(Arc::new)
+}

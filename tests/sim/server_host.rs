@@ -1,0 +1,219 @@
+//! What stands around a server's machine: its disk, its connections, its crashes.
+
+use std::collections::BTreeSet;
+
+use tercet::frame::{Refusal, ToClient, ToServer, decode, encode};
+use tercet::id::{Incarnation, ServerId};
+use tercet::limits::{CLIENT_SILENCE_MS, SEND_QUEUE_FRAMES};
+use tercet::server::{Config, ConnId, Input, Output, Request, Server};
+
+use crate::disk::Disk;
+use crate::nemesis::Remedy;
+use crate::network::Way;
+use crate::plant::{LaxLog, Plant, stand_in};
+use crate::world::{What, World};
+
+pub struct ServerHost {
+    pub machine: Option<Server>,
+    pub disk: Disk,
+    pub boot: u64,
+    pub skew_ms: i64,
+    pub stalled: bool,
+    /// Loses power after so many more outputs.
+    pub fuse: Option<u32>,
+}
+
+impl ServerHost {
+    pub fn new(incarnation: Incarnation) -> Self {
+        Self { machine: None, disk: Disk::new(incarnation), boot: 0, skew_ms: 0, stalled: false, fuse: None }
+    }
+}
+
+impl World {
+    fn server_id(&self, server: usize) -> ServerId {
+        self.view.servers()[server].id
+    }
+
+    pub fn start_server(&mut self, server: usize) {
+        let config = Config {
+            server: self.server_id(server),
+            cluster: self.view.cluster(),
+            token: self.token.clone(),
+            epoch: self.view.epoch(),
+            peers: BTreeSet::new(),
+            incarnation: self.servers[server].disk.incarnation,
+            started_ms: self.clock_ms(self.servers[server].skew_ms),
+        };
+        let host = &mut self.servers[server];
+        if host.machine.is_some() {
+            return;
+        }
+        host.machine = Some(Server::new(config, host.disk.tip(), host.disk.forks()));
+        host.fuse = None;
+        let boot = host.boot;
+        self.after(1_000, What::ServerTick { server, boot });
+        self.note(|| format!("server {server} starts"));
+    }
+
+    pub fn crash_server(&mut self, server: usize) {
+        let batch_survives = self.rng.bool();
+        let host = &mut self.servers[server];
+        if host.machine.take().is_none() {
+            return;
+        }
+        host.boot += 1;
+        host.fuse = None;
+        host.disk.crash(batch_survives);
+        let conns: Vec<_> =
+            self.net.ids().filter(|(_, conn)| conn.server == server).map(|(id, _)| id).collect();
+        for conn in conns {
+            self.end_by_server(conn);
+        }
+        let down_ms = self.rng.u64(20..5_000);
+        self.after(down_ms, What::Remedy(Remedy::StartServer { server }));
+        self.saw("a server crashes");
+        self.note(|| format!("it was server {server}"));
+    }
+
+    fn end_by_server(&mut self, conn: ConnId) {
+        if self.net.is_open(conn, Way::ToServer) {
+            self.net.close(conn, Way::ToServer);
+            self.lose_some(conn, Way::ToClient);
+            self.tell_of_end(conn, Way::ToClient);
+        }
+    }
+
+    /// Called when the connection is over for the server, whoever ended it.
+    pub fn server_closed(&mut self, server: usize, conn: ConnId) {
+        self.end_by_server(conn);
+        self.server_step(server, Input::Closed { conn });
+    }
+
+    pub fn server_hears(&mut self, server: usize, conn: ConnId, bytes: &[u8]) {
+        let frame: ToServer = decode(bytes).unwrap();
+        match Request::from_frame(frame) {
+            Ok(request) => self.server_step(server, Input::Request { conn, request }),
+            Err(refusal) => self.failures.push(format!("server {server} got an invalid event: {refusal}")),
+        }
+    }
+
+    pub fn synced(&mut self, server: usize, boot: u64) {
+        if self.servers[server].boot != boot {
+            return;
+        }
+        if self.servers[server].stalled {
+            return self.after(30, What::Synced { server, boot });
+        }
+        let disk = &mut self.servers[server].disk;
+        disk.finish_sync();
+        let upto = disk.tip();
+        self.sync(server);
+        self.server_step(server, Input::Synced { upto });
+    }
+
+    pub fn server_tick(&mut self, server: usize, boot: u64) {
+        if self.servers[server].boot != boot {
+            return;
+        }
+        self.after(1_000, What::ServerTick { server, boot });
+        if self.servers[server].stalled {
+            return;
+        }
+        let silent = |world: &Self, conn| {
+            world.net.is_open(conn, Way::ToServer)
+                && world.now_ms - world.net.heard_ms(conn, Way::ToServer) > CLIENT_SILENCE_MS
+        };
+        let conns = self.net.ids().filter(|(id, conn)| conn.server == server && silent(self, *id));
+        for conn in conns.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.server_closed(server, conn);
+        }
+        self.server_step(server, Input::Tick);
+    }
+
+    pub fn server_step(&mut self, server: usize, input: Input) {
+        let now_ms = self.clock_ms(self.servers[server].skew_ms);
+        let orphans_welcome = self.swarm.plant == Some(Plant::TakesOrphans);
+        let host = &mut self.servers[server];
+        let Some(machine) = &mut host.machine else { return };
+        let mut outputs = Vec::new();
+        let Ok(()) = match &input {
+            Input::Request { request: Request::Upload(events), .. } if orphans_welcome => {
+                let stand_in = |conversation| {
+                    self.clients.iter().find_map(|client| stand_in(&client.key, conversation))
+                };
+                let lax = LaxLog::new(&host.disk, &events.clone(), stand_in);
+                machine.step(now_ms, input, &lax, &mut outputs)
+            }
+            _ => machine.step(now_ms, input, &host.disk, &mut outputs),
+        };
+        for output in outputs {
+            if self.server_fuse_burns(server) {
+                return self.crash_server(server);
+            }
+            self.carry_out_output(server, output);
+        }
+        if self.swarm.plant == Some(Plant::AcksBeforeSync) {
+            self.pretend_synced(server);
+        }
+        self.sync(server);
+    }
+
+    fn carry_out_output(&mut self, server: usize, output: Output) {
+        match output {
+            Output::Write(write) => self.servers[server].disk.stage(write),
+            Output::Send { conn, frame } => self.server_says(server, conn, &frame),
+            Output::Refuse { conn, refusal } => {
+                if refusal == Refusal::TooSlow && self.clocks_lie() {
+                    self.saw("a follower too slow");
+                } else {
+                    self.failures.push(format!("server {server} refuses an honest client: {refusal}"));
+                }
+                self.server_says(server, conn, &ToClient::Refused(refusal));
+                self.end_by_server(conn);
+            }
+        }
+    }
+
+    fn server_says(&mut self, server: usize, conn: ConnId, frame: &ToClient) {
+        if !self.net.is_open(conn, Way::ToServer) {
+            return;
+        }
+        if self.net.waiting(conn, Way::ToClient) >= SEND_QUEUE_FRAMES {
+            self.saw("a full send queue");
+            return self.server_closed(server, conn);
+        }
+        self.send(conn, Way::ToClient, encode(frame).unwrap());
+        let loses = self.swarm.plant == Some(Plant::SwallowsFrames) && self.rng.u32(..30) == 0;
+        if loses && matches!(frame, ToClient::Feed { .. }) {
+            self.net.swallow(conn, Way::ToClient);
+        }
+    }
+
+    fn sync(&mut self, server: usize) {
+        let host = &mut self.servers[server];
+        if host.machine.is_some() && host.disk.start_sync() {
+            let boot = host.boot;
+            let delay_ms = 1 + self.rng.u64(..self.swarm.sync_max_ms);
+            self.after(delay_ms, What::Synced { server, boot });
+        }
+    }
+
+    fn pretend_synced(&mut self, server: usize) {
+        let before = self.servers[server].disk.tip();
+        self.servers[server].disk.pretend_synced();
+        let upto = self.servers[server].disk.tip();
+        if upto > before {
+            // The sync that would make it true is under way, and comes too late for a crash.
+            let boot = self.servers[server].boot;
+            self.after(self.swarm.sync_max_ms, What::Synced { server, boot });
+            self.server_step(server, Input::Synced { upto });
+        }
+    }
+
+    fn server_fuse_burns(&mut self, server: usize) -> bool {
+        let Some(left) = &mut self.servers[server].fuse else { return false };
+        let burnt = *left == 0;
+        *left = left.saturating_sub(1);
+        burnt
+    }
+}

@@ -1,0 +1,59 @@
+//! What one seed's run is like: how large, how busy, how slow, and which faults it has.
+//!
+//! Each run leaves some faults out altogether (swarm testing: Groce et al., 2012): a fault that is always
+//! there hides what only its absence would show.
+
+use tercet::limits::UPLOAD_WINDOW;
+
+use crate::nemesis::Fault;
+use crate::plant::Plant;
+
+#[derive(Debug, Clone)]
+pub struct Swarm {
+    pub servers: usize,
+    pub accounts: usize,
+    pub devices_each: usize,
+    /// How long faults go on.
+    pub fault_ms: u64,
+    pub fault_every_ms: u64,
+    pub faults: Vec<Fault>,
+    /// How many times somebody says something.
+    pub says: usize,
+    /// How many things are said at once when somebody has much to say.
+    pub burst: usize,
+    /// Everybody says the first thing before anybody hears another.
+    pub all_apart: bool,
+    pub window_ms: u64,
+    pub delay_max_ms: u64,
+    pub sync_max_ms: u64,
+    pub plant: Option<Plant>,
+}
+
+impl Swarm {
+    pub fn draw(rng: &mut fastrand::Rng) -> Self {
+        let many_heads = rng.u32(..40) == 0;
+        let mut faults: Vec<_> = Fault::ALL.into_iter().filter(|_| rng.bool()).collect();
+        if rng.u32(..3) > 0 {
+            faults.retain(|fault| *fault != Fault::LoseDevice);
+        }
+        Self {
+            servers: if rng.u32(..10) < 6 { 3 } else { rng.usize(1..=5) },
+            accounts: if many_heads { 2 } else { rng.usize(2..=4) },
+            devices_each: if many_heads { 10 } else { 1 + rng.usize(..8) / 6 },
+            fault_ms: rng.u64(2_000..30_000),
+            fault_every_ms: rng.u64(100..3_000),
+            faults,
+            says: if many_heads { 30 } else { rng.usize(3..40) },
+            burst: match rng.u32(..120) {
+                0 => UPLOAD_WINDOW + 40,
+                1..12 => 60,
+                _ => rng.usize(1..12),
+            },
+            all_apart: many_heads,
+            window_ms: [0, 40, 400, 2_000][rng.usize(..4)],
+            delay_max_ms: [1, 10, 60, 400][rng.usize(..4)],
+            sync_max_ms: [1, 10, 100, 900][rng.usize(..4)],
+            plant: None,
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! One virtual cluster: its time, its accidents, and the order in which things happen, all out of one seed.
+//!
+//! ```text
+//!   queue --> server_host --> server::Server --> disk, network
+//!         --> client_host --> client::Client --> tape, network
+//!         --> nemesis     --> network, crashes, clocks
+//! ```
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use ed25519_dalek::SigningKey;
+use fastrand::Rng;
+use tercet::frame::Token;
+use tercet::id::{ClusterId, Incarnation, ServerId};
+use tercet::limits::SILENCE_MS;
+use tercet::server::ConnId;
+use tercet::view::{Member, View};
+
+use crate::client_host::ClientHost;
+use crate::judge;
+use crate::nemesis::{Fault, Remedy};
+use crate::network::{Network, Way};
+use crate::server_host::ServerHost;
+use crate::swarm::Swarm;
+
+/// Unix milliseconds at which every run begins.
+pub const EPOCH_MS: u64 = 1_800_000_000_000;
+/// By then a healed cluster must be at rest.
+const REST_MS: u64 = 20_000;
+/// So much longer it may take if clocks were wrong: events may lie that far ahead.
+const SKEW_MAX_MS: u64 = 300_000;
+/// How long it is watched after that.
+const AFTERMATH_MS: u64 = SILENCE_MS + 1_000;
+const LOOK_EVERY_MS: u64 = 250;
+
+/// What happens at a time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    Arrive { conn: ConnId, way: Way },
+    /// An end learns that the connection is over.
+    Fin { conn: ConnId, way: Way },
+    Dial { client: usize, server: usize, boot: u64 },
+    Ping { conn: ConnId },
+    Synced { server: usize, boot: u64 },
+    ServerTick { server: usize, boot: u64 },
+    Wake { client: usize, boot: u64 },
+    Say { client: usize, texts: usize },
+    Fault,
+    Remedy(Remedy),
+    Heal,
+    Look,
+}
+
+pub struct World {
+    pub now_ms: u64,
+    pub rng: Rng,
+    pub swarm: Swarm,
+    pub net: Network,
+    pub servers: Vec<ServerHost>,
+    pub clients: Vec<ClientHost>,
+    pub view: View,
+    pub token: Token,
+    pub healed: bool,
+    pub devices_lost: usize,
+    /// What went wrong that no fault explains.
+    pub failures: Vec<String>,
+    /// How often the rarer things happened: a sweep that never saw one has not tested it.
+    pub seen: BTreeMap<&'static str, u64>,
+    pub trace: bool,
+    /// A fingerprint of everything that happened, in order.
+    pub story: blake3::Hasher,
+    queue: BinaryHeap<Reverse<(u64, u64, What)>>,
+    queued: u64,
+    rests_since_ms: Option<u64>,
+}
+
+impl World {
+    pub fn new(seed: u64, mut rng: Rng, swarm: Swarm, trace: bool) -> Self {
+        let mut bytes = || {
+            let mut bytes = [0; 32];
+            rng.fill(&mut bytes);
+            bytes
+        };
+        let (token, cluster) = (Token::new(bytes()), ClusterId::new([7; 16]));
+        let member = |index: usize, key: [u8; 32]| Member {
+            name: (index + 1).to_string(),
+            address: format!("server{}:1", index + 1),
+            id: ServerId::new(SigningKey::from_bytes(&key).verifying_key().to_bytes()),
+        };
+        let members = (0..swarm.servers).map(|index| member(index, bytes())).collect();
+        let view = View::new(cluster, 1, members).unwrap();
+        let keys: Vec<_> = (0..swarm.accounts).map(|_| SigningKey::from_bytes(&bytes())).collect();
+        let mut world = Self {
+            now_ms: 0,
+            rng,
+            net: Network::default(),
+            servers: Vec::new(),
+            clients: Vec::new(),
+            view,
+            token,
+            healed: false,
+            devices_lost: 0,
+            failures: Vec::new(),
+            seen: BTreeMap::new(),
+            trace,
+            story: blake3::Hasher::new(),
+            queue: BinaryHeap::new(),
+            queued: 0,
+            rests_since_ms: None,
+            swarm,
+        };
+        world.note(|| format!("seed {seed}"));
+        for _ in 0..world.swarm.servers {
+            let incarnation = world.incarnation();
+            world.servers.push(ServerHost::new(incarnation));
+        }
+        for (account, key) in keys.iter().enumerate() {
+            for _ in 0..world.swarm.devices_each {
+                let host = ClientHost::new(account, key, world.swarm.servers, &mut world.rng);
+                world.clients.push(host);
+            }
+        }
+        world.plan();
+        world
+    }
+
+    fn plan(&mut self) {
+        let fault_ms = self.swarm.fault_ms;
+        (0..self.servers.len()).for_each(|server| self.start_server(server));
+        for client in 0..self.clients.len() {
+            if self.swarm.all_apart {
+                for server in 0..self.servers.len() {
+                    for way in Way::BOTH {
+                        self.net.block(client, server, way);
+                        self.after(1_000, What::Remedy(Remedy::Unblock { client, server, way }));
+                    }
+                }
+                self.after(500, What::Say { client, texts: 1 });
+            }
+            self.start_client(client);
+        }
+        for _ in 0..self.swarm.says {
+            let client = self.rng.usize(..self.clients.len());
+            let texts = if self.rng.u32(..4) == 0 { self.swarm.burst } else { 1 };
+            // One long burst is enough: each signature in it is checked by everybody.
+            self.swarm.burst = if texts > 20 { 5 } else { self.swarm.burst };
+            let at_ms = self.rng.u64(..fault_ms);
+            self.after(at_ms, What::Say { client, texts });
+        }
+        self.after(self.swarm.fault_every_ms, What::Fault);
+        self.after(fault_ms, What::Heal);
+        self.after(fault_ms + LOOK_EVERY_MS, What::Look);
+    }
+
+    /// Runs to the end; returns what is wrong.
+    pub fn run(&mut self) -> Vec<String> {
+        let skew_ms = if self.clocks_lie() { SKEW_MAX_MS } else { 0 };
+        let deadline_ms = self.swarm.fault_ms + REST_MS + skew_ms;
+        while let Some(Reverse((at_ms, _, what))) = self.queue.pop() {
+            self.now_ms = at_ms;
+            if self.rests_since_ms.is_some_and(|since_ms| at_ms > since_ms + AFTERMATH_MS) {
+                break;
+            }
+            let failed = !self.failures.is_empty() && self.swarm.plant.is_none();
+            if at_ms > deadline_ms || failed {
+                break;
+            }
+            self.happen(what);
+        }
+        let mut failures = std::mem::take(&mut self.failures);
+        if failures.is_empty() || self.swarm.plant.is_some() {
+            failures.extend(judge::unrest(self).map(|why| format!("it never comes to rest: {why}")));
+            failures.extend(judge::verify(self));
+        }
+        if failures.is_empty() {
+            failures.extend(judge::replay(self));
+        }
+        failures
+    }
+
+    fn happen(&mut self, what: What) {
+        match what {
+            What::Arrive { conn, way } => self.arrive(conn, way),
+            What::Fin { conn, way } => self.fin(conn, way),
+            What::Dial { client, server, boot } => self.dial(client, server, boot),
+            What::Ping { conn } => self.ping(conn),
+            What::Synced { server, boot } => self.synced(server, boot),
+            What::ServerTick { server, boot } => self.server_tick(server, boot),
+            What::Wake { client, boot } => self.wake(client, boot),
+            What::Say { client, texts } => self.say(client, texts),
+            What::Fault => self.go_wrong(),
+            What::Remedy(remedy) => self.put_right(remedy),
+            What::Heal => self.heal(),
+            What::Look => {
+                // A connection may stand and be dead: rest counts once it has outlasted every silence.
+                let rests = judge::unrest(self).is_none();
+                self.rests_since_ms = self.rests_since_ms.or(Some(self.now_ms)).filter(|_| rests);
+                self.after(LOOK_EVERY_MS, What::Look);
+            }
+        }
+    }
+
+    pub fn after(&mut self, delay_ms: u64, what: What) {
+        self.queued += 1;
+        self.queue.push(Reverse((self.now_ms + delay_ms, self.queued, what)));
+    }
+
+    pub fn note(&mut self, what: impl FnOnce() -> String) {
+        if self.trace {
+            let what = what();
+            self.story.update(what.as_bytes());
+            println!("{:>7} {what}", self.now_ms);
+        }
+    }
+
+    pub fn saw(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
+        self.note(|| what.to_owned());
+    }
+
+    pub fn clocks_lie(&self) -> bool {
+        self.swarm.faults.contains(&Fault::Clock)
+    }
+
+    pub fn incarnation(&mut self) -> Incarnation {
+        let mut bytes = [0; 16];
+        self.rng.fill(&mut bytes);
+        Incarnation::new(bytes)
+    }
+
+    /// The clock of a node that is off by so much, Unix milliseconds.
+    pub fn clock_ms(&self, skew_ms: i64) -> u64 {
+        (EPOCH_MS + self.now_ms).saturating_add_signed(skew_ms)
+    }
+
+    // ---- connections --------------------------------------------------------------------------------
+
+    pub fn send(&mut self, conn: ConnId, way: Way, frame: Vec<u8>) {
+        self.story.update(&frame);
+        let delay_ms = 1 + self.rng.u64(..self.swarm.delay_max_ms);
+        if let Some(at_ms) = self.net.send(conn, way, frame, self.now_ms, delay_ms) {
+            self.after(at_ms - self.now_ms, What::Arrive { conn, way });
+        }
+    }
+
+    fn arrive(&mut self, conn: ConnId, way: Way) {
+        let Some(ends) = self.net.get(conn) else { return };
+        let (client, server) = (ends.client, ends.server);
+        if self.is_held_up(client, server, way) {
+            return self.after(50, What::Arrive { conn, way });
+        }
+        let Some(frame) = self.net.receive(conn, way, self.now_ms) else { return };
+        match way {
+            Way::ToServer => self.server_hears(server, conn, &frame),
+            Way::ToClient => self.client_hears(client, server, conn, &frame),
+        }
+    }
+
+    fn fin(&mut self, conn: ConnId, way: Way) {
+        let Some(ends) = self.net.get(conn).filter(|_| self.net.is_open(conn, way)) else { return };
+        let (client, server) = (ends.client, ends.server);
+        if self.is_held_up(client, server, way) || self.net.waiting(conn, way) > 0 {
+            return self.after(20, What::Fin { conn, way });
+        }
+        match way {
+            Way::ToServer => self.server_closed(server, conn),
+            Way::ToClient => self.client_closes(client, server, conn),
+        }
+    }
+
+    /// Whether nothing arrives at that end now: the way is blocked, or who should read does not run.
+    fn is_held_up(&self, client: usize, server: usize, way: Way) -> bool {
+        self.net.is_blocked(client, server, way)
+            || match way {
+                Way::ToServer => self.servers[server].stalled,
+                Way::ToClient => self.clients[client].suspended,
+            }
+    }
+
+    /// A part of what is on this way never arrives, the end of it first.
+    pub fn lose_some(&mut self, conn: ConnId, way: Way) {
+        let waiting = self.net.waiting(conn, way);
+        let kept = self.rng.usize(..=waiting);
+        self.net.lose_after(conn, way, kept);
+    }
+
+    /// That end learns of the end of the connection some time, or by silence only.
+    pub fn tell_of_end(&mut self, conn: ConnId, way: Way) {
+        if self.rng.u32(..4) > 0 {
+            let delay_ms = self.rng.u64(1..1_500);
+            self.after(delay_ms, What::Fin { conn, way });
+        }
+    }
+}
