@@ -160,7 +160,8 @@ impl World {
     /// Called when the connection is over for the client, whoever ended it.
     pub fn client_closes(&mut self, client: usize, server: usize, conn: ConnId) {
         self.end_by_client(conn);
-        let Some((_, welcomed)) = self.clients[client].links[server].take_if(|(link, _)| *link == conn) else {
+        let Some((_, welcomed)) = self.clients[client].links[server].take_if(|(link, _)| *link == conn)
+        else {
             return;
         };
         self.note(|| format!("client {client} loses server {server}"));
@@ -174,7 +175,8 @@ impl World {
     pub fn client_hears(&mut self, client: usize, server: usize, conn: ConnId, bytes: &[u8]) {
         let frame: ToClient = decode(bytes).unwrap();
         let name = self.view.servers()[server].id;
-        let Some((_, welcomed)) = self.clients[client].links[server].as_mut().filter(|(link, _)| *link == conn)
+        let Some((_, welcomed)) =
+            self.clients[client].links[server].as_mut().filter(|(link, _)| *link == conn)
         else {
             return;
         };
@@ -211,7 +213,8 @@ impl World {
         let apart = self.swarm.all_apart && !self.healed;
         let other = if apart { self.a_stranger_to(client) } else { self.rng.usize(..self.clients.len()) };
         let account = |host: &ClientHost| account_of(&host.key);
-        let conversation = Conversation::direct(account(&self.clients[client]), account(&self.clients[other]));
+        let conversation =
+            Conversation::direct(account(&self.clients[client]), account(&self.clients[other]));
         self.note(|| format!("client {client} says {texts} things to client {other}"));
         for _ in 0..texts {
             let body: String = (0..self.rng.usize(1..12)).map(|_| self.rng.lowercase()).collect();

@@ -76,7 +76,11 @@ pub struct LaxLog<'a> {
 }
 
 impl<'a> LaxLog<'a> {
-    pub fn new(disk: &'a Disk, events: &[Arc<Event>], key_of: impl Fn(Conversation) -> Option<Arc<Event>>) -> Self {
+    pub fn new(
+        disk: &'a Disk,
+        events: &[Arc<Event>],
+        key_of: impl Fn(Conversation) -> Option<Arc<Event>>,
+    ) -> Self {
         let uploaded = events.iter().map(|event| event.id()).collect();
         let mut lax = Self { disk, uploaded, stand_ins: BTreeMap::new(), at: BTreeMap::new() };
         let mut position = Position::MAX;

@@ -138,9 +138,8 @@ impl World {
         let mut outputs = Vec::new();
         let Ok(()) = match &input {
             Input::Request { request: Request::Upload(events), .. } if orphans_welcome => {
-                let stand_in = |conversation| {
-                    self.clients.iter().find_map(|client| stand_in(&client.key, conversation))
-                };
+                let stand_in =
+                    |conversation| self.clients.iter().find_map(|client| stand_in(&client.key, conversation));
                 let lax = LaxLog::new(&host.disk, &events.clone(), stand_in);
                 machine.step(now_ms, input, &lax, &mut outputs)
             }

@@ -37,15 +37,39 @@ const LOOK_EVERY_MS: u64 = 250;
 /// What happens at a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
-    Arrive { conn: ConnId, way: Way },
+    Arrive {
+        conn: ConnId,
+        way: Way,
+    },
     /// An end learns that the connection is over.
-    Fin { conn: ConnId, way: Way },
-    Dial { client: usize, server: usize, boot: u64 },
-    Ping { conn: ConnId },
-    Synced { server: usize, boot: u64 },
-    ServerTick { server: usize, boot: u64 },
-    Wake { client: usize, boot: u64 },
-    Say { client: usize, texts: usize },
+    Fin {
+        conn: ConnId,
+        way: Way,
+    },
+    Dial {
+        client: usize,
+        server: usize,
+        boot: u64,
+    },
+    Ping {
+        conn: ConnId,
+    },
+    Synced {
+        server: usize,
+        boot: u64,
+    },
+    ServerTick {
+        server: usize,
+        boot: u64,
+    },
+    Wake {
+        client: usize,
+        boot: u64,
+    },
+    Say {
+        client: usize,
+        texts: usize,
+    },
     Fault,
     Remedy(Remedy),
     Heal,
