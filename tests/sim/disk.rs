@@ -8,8 +8,8 @@ use tercet::event::Event;
 use tercet::frame::DeviceCursor;
 use tercet::history::{Entry, Stored};
 use tercet::id::{ConversationId, DeviceId, EventId, Incarnation, Position, Seq};
+use tercet::log::{Log, Stream, Write};
 use tercet::order::Key;
-use tercet::server::{Log, Stream, Write};
 
 /// A server's disk: what is durable, the batch that is being synced, and the one that gathers behind it.
 #[derive(Debug)]
