@@ -210,6 +210,9 @@ impl Caller {
 
 type Outputs = Vec<Output>;
 
+/// An event's parents, each with its event if that is before it in the log.
+type Parents = Vec<(EventId, Option<Arc<Event>>)>;
+
 impl Server {
     /// A server over a log that ends at `durable` and holds `forks` forks, and has read its peers' logs up to
     /// these cursors.
@@ -283,7 +286,7 @@ impl Server {
         };
         match (entry.caller, request) {
             (None, Request::Plain(ToServer::Hello { version, cluster, role })) => {
-                self.hello(now_ms, conn, version, cluster, role, out);
+                self.hello(now_ms, conn, version, cluster, &role, out);
             }
             (None, _) => self.refuse(conn, protocol("the first frame must be Hello"), out),
             (Some(_), Request::Plain(ToServer::Hello { .. })) => {
@@ -329,11 +332,11 @@ impl Server {
         conn: ConnId,
         version: u16,
         cluster: ClusterId,
-        role: Role,
+        role: &Role,
         out: &mut Outputs,
     ) {
         let Some(entry) = self.conns.get_mut(&conn) else { return };
-        let refusal = match &role {
+        let refusal = match role {
             _ if version != PROTOCOL_VERSION => Some(Refusal::Version { server: PROTOCOL_VERSION }),
             _ if cluster != self.config.cluster => Some(Refusal::Cluster(self.config.cluster)),
             Role::Device { token, .. } if !token.matches(&self.config.token) => Some(Refusal::Token),
@@ -344,7 +347,7 @@ impl Server {
             return self.refuse(conn, refusal, out);
         }
         entry.caller = Some(match role {
-            Role::Device { device, .. } => Caller::Device(AccountId::new(entry.key), device),
+            Role::Device { device, .. } => Caller::Device(AccountId::new(entry.key), *device),
             Role::Peer => Caller::Peer,
         });
         let welcome = ToClient::Welcome {
@@ -452,11 +455,7 @@ impl Server {
     }
 
     /// Each parent with its event, if it is durable or at least before this one in the log.
-    fn parents<L: Log>(
-        &self,
-        event: &Event,
-        log: &L,
-    ) -> Result<Vec<(EventId, Option<Arc<Event>>)>, L::Error> {
+    fn parents<L: Log>(&self, event: &Event, log: &L) -> Result<Parents, L::Error> {
         let find = |id: &EventId| {
             if let Some(staged) = self.staged.get(id) {
                 return Ok(Some(staged));
@@ -700,10 +699,13 @@ impl Server {
     ) -> Result<(), L::Error> {
         match frame {
             ToClient::Feed { items, upto, caught_up } => {
-                let durable = |id: &EventId| Ok(log.position(id)?.is_some());
-                let staged = &self.staged;
-                let is_staged = |id: &EventId| staged.get(id).is_some();
-                self.sync.told(now_ms, peer, &items, upto, caught_up, durable, is_staged)?;
+                let mut lacking = Vec::new();
+                for item in items {
+                    if log.position(&item.id)?.is_none() {
+                        lacking.push((item.id, self.staged.get(&item.id).is_some()));
+                    }
+                }
+                self.sync.told(now_ms, peer, &lacking, upto, caught_up);
                 send_peers(out, self.sync.settle(&BTreeSet::new()));
             }
             ToClient::Bodies(events) => {
