@@ -130,26 +130,24 @@ fn device_logs(people: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(logs)
 }
 
+/// Stores are read before device logs, whatever the order in which they are named: see the module.
 fn of_paths(paths: &[PathBuf]) -> Result<History, Failure> {
     let mut history = History::default();
-    for path in paths {
-        let source = path.display().to_string();
-        if path.is_file() {
-            read_device(path, source, &mut history);
-        } else if path.is_dir() {
-            match Replica::read(path) {
-                Ok(mut server) => {
-                    server.source.clone_from(&source);
-                    history.names.insert(server.server, source);
-                    history.servers.push(server);
-                }
-                Err(error) => history.absent.push(inert(Failure::of(&error).what())),
+    if let Some(missing) = paths.iter().find(|path| !path.exists()) {
+        return Err(Failure::new(format!("there is no {}", missing.display()))
+            .next("name device logs (people/NAME/devices/ID/log) and store folders (servers/NAME/store)"));
+    }
+    for path in paths.iter().filter(|path| path.is_dir()) {
+        match Replica::read(path) {
+            Ok(server) => {
+                history.names.insert(server.server, path.display().to_string());
+                history.servers.push(server);
             }
-        } else {
-            return Err(Failure::new(format!("there is no {source}")).next(
-                "name device logs (people/NAME/devices/ID/log) and store folders (servers/NAME/store)",
-            ));
+            Err(error) => history.absent.push(inert(Failure::of(&error).what())),
         }
+    }
+    for path in paths.iter().filter(|path| !path.is_dir()) {
+        read_device(path, path.display().to_string(), &mut history);
     }
     Ok(history)
 }
