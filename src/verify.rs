@@ -204,9 +204,9 @@ fn nothing_invented(evidence: &Evidence<'_>) -> Outcome {
     outcome
 }
 
+/// Whether an event is the doing of its device, by one of that device's logs.
 fn wrote(author: &Observer<'_>, event: &Event) -> bool {
     author.account == Some(event.account())
-        && author.device == Some(event.device())
         && author
             .entered
             .get(&event.id())

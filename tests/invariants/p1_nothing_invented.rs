@@ -134,6 +134,17 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "a device took an event in again after it was shown, and showed the next",
+        spoil: |Good { world, hello, .. }| {
+            let first = world.at(BOB, world.entry_of(BOB, *hello));
+            world.receive(BOB, *hello);
+            let second = world.at_end(BOB);
+            let next = world.say(BOB, "next");
+            world.show(BOB, &[next]);
+            vec![Anomaly::Twice { event: *hello, first, second }]
+        },
+    },
+    Case {
         name: "a line was shown twice",
         spoil: |Good { world, thanks, .. }| {
             let first = world.at(BOB, world.line(BOB, *thanks));
