@@ -100,6 +100,8 @@ pub mod outbox;
 pub mod server;
 pub mod staged;
 pub mod store;
+pub mod sync;
 pub mod text;
 pub mod verify;
 pub mod view;
+pub mod wanted;
