@@ -27,7 +27,8 @@
 //! 3. The author counts receipts: k of N. The [`outbox`] goes on until each server has answered.
 //! 4. A reader follows all servers: one sends whole events, the others ids. What it holds goes to its log,
 //!    into the conversation's canonical [`order`], and after the reorder window to the [`display`].
-//! 5. [`mod@verify`] reads every log and store afterwards and says whether the promises were kept.
+//! 5. Servers follow each other's logs by ids, and fetch what they lack ([`sync`]).
+//! 6. [`mod@verify`] reads every log and store afterwards and says whether the promises were kept.
 //!
 //! # Where things are
 //!
@@ -37,7 +38,7 @@
 //! | [`event`], [`clock`], [`order`] | the signed event, when it is, what comes after what | who reads it, and when |
 //! | [`frame`] | what clients and servers say to each other | connections |
 //! | [`view`], [`directory`] | which servers there are; who is who | who is up |
-//! | [`server`] with [`staged`], [`follow`] | the server's machine | disk, sockets; it asks a [`log`] |
+//! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
 //! | [`client`] with [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
 //! | [`history`], [`evidence`], [`anomaly`], [`mod@verify`] | logs as values, and the judgement on them | how they were read |
 //! | [`net`] | TLS, frames, listener, links, bounded queues | what frames mean; [`store`] |
@@ -72,10 +73,6 @@
 //!
 //! # What is not here yet, and where it goes
 //!
-//! - **Server-to-server healing** (rule 11): a `sync.rs` beside [`server`], pure like it. The frames are there:
-//!   [`frame::ToServer::Pull`] reads a server's log in its order, [`frame::ToClient::Log`] answers;
-//!   [`frame::Role::Peer`] is who may ask. Today `verify` is the only one that does, and a server that was down
-//!   gets what it missed from the authors' outboxes.
 //! - **View changes** (rule 15): [`view::View::epoch`] and the epoch in `Welcome` are always 1.
 //! - **Rooms**: [`event::Conversation::Room`] and [`log::Stream::Room`] exist; membership does not.
 

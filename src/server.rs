@@ -699,10 +699,13 @@ impl Server {
     ) -> Result<(), L::Error> {
         match frame {
             ToClient::Feed { items, upto, caught_up } => {
-                let durable = |id: &EventId| Ok(log.position(id)?.is_some());
-                let staged = &self.staged;
-                let is_staged = |id: &EventId| staged.get(id).is_some();
-                self.sync.told(now_ms, peer, &items, upto, caught_up, durable, is_staged)?;
+                let mut lacking = Vec::new();
+                for item in items {
+                    if log.position(&item.id)?.is_none() {
+                        lacking.push((item.id, self.staged.get(&item.id).is_some()));
+                    }
+                }
+                self.sync.told(now_ms, peer, &lacking, upto, caught_up);
                 send_peers(out, self.sync.settle(&BTreeSet::new()));
             }
             ToClient::Bodies(events) => {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::delivery::Delivery;
 use crate::event::Event;
-use crate::frame::{Item, ToServer};
+use crate::frame::ToServer;
 use crate::id::{EventId, Incarnation, Position, ServerId};
 use crate::limits::{SYNC_AFTER_MS, WAITING_MAX};
 use crate::wanted::Wanted;
@@ -103,33 +103,26 @@ impl Sync {
         self.waiting.retain(|_, (_, from)| *from != id);
     }
 
-    /// A peer tells of its log. `durable` and `staged` say what is here, or on its way to the disk.
-    pub fn told<E>(
+    /// A peer tells of its log up to a position: these events of it are not durable here, each with whether it
+    /// is on its way to the disk.
+    pub fn told(
         &mut self,
         now_ms: u64,
         id: ServerId,
-        items: &[Item],
+        lacking: &[(EventId, bool)],
         upto: Position,
         caught_up: bool,
-        durable: impl Fn(&EventId) -> Result<bool, E>,
-        staged: impl Fn(&EventId) -> bool,
-    ) -> Result<(), E> {
+    ) {
         // An author's own upload is likely on its way; what a peer has had for long is not.
         let due_ms = if caught_up { now_ms + SYNC_AFTER_MS } else { now_ms };
-        let mut lacking = BTreeSet::new();
-        for item in items {
-            if durable(&item.id)? {
-                continue;
-            }
-            lacking.insert(item.id);
-            if !staged(&item.id) && !self.waiting.contains_key(&item.id) {
-                self.wanted.add(item.id, due_ms);
+        for (id, staged) in lacking {
+            if !staged && !self.waiting.contains_key(id) {
+                self.wanted.add(*id, due_ms);
             }
         }
         if let Some(peer) = self.peer(id) {
-            peer.delivery.told(upto, lacking);
+            peer.delivery.told(upto, lacking.iter().map(|(id, _)| *id).collect());
         }
-        Ok(())
     }
 
     /// An event has come whose parents are not all here: it waits for them, if there is room.
