@@ -9,5 +9,7 @@ mod chat;
 mod cluster;
 mod kill;
 mod people;
+mod screen;
 mod support;
+mod terminal;
 mod trouble;
