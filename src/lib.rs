@@ -1,4 +1,81 @@
-//! tercet
+//! tercet: a replicated chat in which clients write to every server themselves.
+//!
+//! **Files directly in `src/` are pure. The folders [`net`], [`store`] and [`cmd`] touch the world.** Pure
+//! means: no socket, no file, no task, no clock, no random source; time comes in as an argument, everything
+//! else as an input, and what is to be done comes out as values. So the same lines run in a server, in the
+//! seeded simulator and in [`verify`]. `docs/protocol.md` says what crosses the wire and what is on disk.
+//!
+//! # How a message travels
+//!
+//! ```text
+//!         author's device                      each server                    reader's device
+//!   cmd::chat                                                                      cmd::chat
+//!      | text                                                                          ^ lines
+//!   cmd::session                              cmd::serve                           cmd::session
+//!      |                                         |                                     |
+//!   client --- Entry ---> DeviceLog           server --- Write ---> Replica        client ---> DeviceLog
+//!      |     (append, sync first)                |   (one batch, one sync)             |  (sync first)
+//!   outbox                                    staged                               transcript
+//!      |                                         |                                  display
+//!   net::link == Upload ============> net::listener == Feed, ids ==========> net::link
+//!              <=========== Receipts                  <============ Cursor, Fetch
+//! ```
+//!
+//! 1. [`client`] signs an [`event`]; the device's log is synced; then it goes to *every* server.
+//! 2. Each [`server`] checks it, finds its parents in its log, gives it a position, and writes it with all
+//!    that has gathered meanwhile. After the sync it sends receipts, and hands the event to followers.
+//! 3. The author counts receipts: k of N. The [`outbox`] goes on until each server has answered.
+//! 4. A reader follows all servers: one sends whole events, the others ids. What it holds goes to its log,
+//!    into the conversation's canonical [`order`], and after the reorder window to the [`display`].
+//! 5. Servers follow each other's logs by ids, and fetch what they lack ([`sync`]).
+//! 6. [`mod@verify`] reads every log and store afterwards and says whether the promises were kept.
+//!
+//! # Where things are
+//!
+//! | Module | Its role | What it must not know |
+//! | --- | --- | --- |
+//! | [`id`], [`limits`], [`text`] | names for things; every bound; words from people made safe | |
+//! | [`event`], [`clock`], [`order`] | the signed event, when it is, what comes after what | who reads it, and when |
+//! | [`frame`] | what clients and servers say to each other | connections |
+//! | [`view`], [`directory`] | which servers there are; who is who | who is up |
+//! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
+//! | [`client`] with [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
+//! | [`history`], [`evidence`], [`anomaly`], [`mod@verify`] | logs as values, and the judgement on them | how they were read |
+//! | [`net`] | TLS, frames, listener, links, bounded queues | what frames mean; [`store`] |
+//! | [`store`] | a server's store, a device's log | who may read what; [`net`] |
+//! | [`cmd`] | one file per subcommand; wires the parts together; all printing | |
+//!
+//! `cmd` uses `net`, `store` and the pure files; `net` and `store` use the pure files and do not know each
+//! other. `tests/tidy.rs` checks this.
+//!
+//! # What always holds
+//!
+//! - **Disk before word.** Nothing tells of an event before it is synced where it is told of: an author's
+//!   event on its own disk before it leaves, a server's before its receipt or its position, a reader's
+//!   before its cursor. A failed sync ends the writer; it never becomes an ack.
+//! - **Causes first.** A log holds an event only after its parents, so every prefix of every log is
+//!   causally closed, and one cursor per server says all.
+//! - **One order.** Events sort by time, device, number and id, and time exceeds every parent's; so equal
+//!   sets are equal sequences, without a word between replicas.
+//! - **An incarnation is one life of one log.** Receipts and cursors belong to it and are void with it.
+//! - **Validity depends on an event and its ancestors**, never on who reads it or when.
+//! - **Everything is bounded**, in [`limits`]. Nobody waits for a slow peer but that peer's connection.
+//! - **Bytes from elsewhere never panic**: they end a connection, or refuse a file, with a sentence.
+//!
+//! # Two stores, for two kinds of work
+//!
+//! A server looks events up by id, by reader, by device and in canonical order, and so keeps them in fjall, a
+//! storage engine with tables. A device's log ([`store::DeviceLog`]) is an append-only file instead. It is
+//! written in order and read once, from the start, and its state is what replaying it gives; tables would
+//! be unused. It is evidence, and with chained checksums it shows each byte that was changed, each record
+//! that was moved or left out. And it must never come back shorter without a word: a device that forgets
+//! what it wrote would give one number to two events (rules 1 and 2).
+//!
+//! # What is not here yet, and where it goes
+//!
+//! - **View changes** (rule 15): [`view::View::epoch`] and the epoch in `Welcome` are always 1.
+//! - **Rooms**: [`event::Conversation::Room`] and [`log::Stream::Room`] exist; membership does not.
+
 pub mod anomaly;
 pub mod client;
 pub mod clock;
@@ -20,6 +97,8 @@ pub mod outbox;
 pub mod server;
 pub mod staged;
 pub mod store;
+pub mod sync;
 pub mod text;
 pub mod verify;
 pub mod view;
+pub mod wanted;

@@ -66,6 +66,8 @@ pub const FEED_WINDOW: usize = 2048;
 pub const FEED_FRAMES: usize = 256;
 /// A follower with deliveries open that moves no cursor for this long is dropped.
 pub const FOLLOWER_STALL_MS: u64 = 30_000;
+/// How long a server waits for an author's upload of what a peer has announced, before it fetches it there.
+pub const SYNC_AFTER_MS: u64 = 500;
 /// Log entries in one answer to a pull.
 pub const PULL_MAX: usize = FRAME_EVENTS;
 

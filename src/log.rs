@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::event::{Conversation, Event};
 use crate::frame::DeviceCursor;
 use crate::id::{AccountId, DeviceId, EventId, Position, RoomId, Seq};
+use crate::sync::PeerCursor;
 
 /// The events of a log that the same readers receive. A reader follows several and merges them by position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +19,8 @@ pub enum Stream {
     Inbox(AccountId),
     /// A room's members'.
     Room(RoomId),
+    /// A peer's: the whole log. No event is indexed under it.
+    Everything,
 }
 
 impl Stream {
@@ -94,4 +97,6 @@ pub enum Write {
     },
     /// A device's cursor has moved.
     Cursor(DeviceCursor),
+    /// This server's cursor in a peer's log has moved; it replaces the one before.
+    Peer(PeerCursor),
 }

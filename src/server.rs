@@ -32,6 +32,7 @@ use crate::limits::{
 };
 use crate::log::{Log, Stream, Write};
 use crate::staged::Staged;
+use crate::sync::{PeerCursor, Sync, ToPeer};
 
 /// One connection, as long as it lasts; never used twice.
 pub type ConnId = u64;
@@ -84,6 +85,25 @@ pub enum Input {
         /// Which connection.
         conn: ConnId,
     },
+    /// A peer that this server dialled has answered.
+    PeerUp {
+        /// Which peer.
+        peer: ServerId,
+        /// The life of its log.
+        incarnation: Incarnation,
+    },
+    /// A peer that this server dialled says something.
+    PeerFrame {
+        /// Which peer.
+        peer: ServerId,
+        /// What it says.
+        frame: ToClient,
+    },
+    /// The connection to a peer is gone.
+    PeerDown {
+        /// Which peer.
+        peer: ServerId,
+    },
     /// Everything that was to be written up to this position is on the disk.
     Synced {
         /// The last durable position.
@@ -104,6 +124,20 @@ pub enum Output {
         conn: ConnId,
         /// What.
         frame: ToClient,
+    },
+    /// Send a frame to a peer that this server dialled.
+    SendPeer {
+        /// To whom.
+        peer: ServerId,
+        /// What.
+        frame: ToServer,
+    },
+    /// A peer sends what cannot be right: end the connection to it, and tell whoever runs this server.
+    DropPeer {
+        /// Which peer.
+        peer: ServerId,
+        /// What it sent.
+        why: String,
     },
     /// End a connection, with this as its last frame.
     Refuse {
@@ -143,27 +177,49 @@ pub struct Server {
     conns: BTreeMap<ConnId, Conn>,
     listeners: BTreeMap<Stream, BTreeSet<ConnId>>,
     cursors: BTreeMap<DeviceId, DeviceCursor>,
+    sync: Sync,
 }
 
 #[derive(Debug)]
 struct Conn {
     key: [u8; 32],
-    state: ConnState,
+    /// Who it is, once it has said so and was welcome.
+    caller: Option<Caller>,
+    follow: Option<Follow>,
 }
 
-#[derive(Debug)]
-enum ConnState {
-    Silent,
+#[derive(Debug, Clone, Copy)]
+enum Caller {
     Peer,
-    Device { device: DeviceId, follow: Option<Follow> },
+    Device(AccountId, DeviceId),
+}
+
+impl Caller {
+    fn streams(self) -> Vec<Stream> {
+        match self {
+            Self::Peer => vec![Stream::Everything],
+            Self::Device(account, _) => Stream::read_by(account).to_vec(),
+        }
+    }
+
+    fn may_read(self, event: &Event) -> bool {
+        let streams = self.streams();
+        matches!(self, Self::Peer) || Stream::of(event.conversation()).any(|stream| streams.contains(&stream))
+    }
 }
 
 type Outputs = Vec<Output>;
 
+/// An event's parents, each with its event if that is before it in the log.
+type Parents = Vec<(EventId, Option<Arc<Event>>)>;
+
 impl Server {
-    /// A server over a log that ends at `durable` and holds `forks` forks.
-    pub fn new(config: Config, durable: Position, forks: u64) -> Self {
+    /// A server over a log that ends at `durable` and holds `forks` forks, and has read its peers' logs up to
+    /// these cursors.
+    pub fn new(config: Config, durable: Position, forks: u64, cursors: &[PeerCursor]) -> Self {
+        let others = config.peers.iter().copied().filter(|peer| *peer != config.server);
         Self {
+            sync: Sync::new(others, cursors),
             config,
             durable,
             forks,
@@ -192,7 +248,7 @@ impl Server {
     ) -> Result<(), L::Error> {
         match input {
             Input::Opened { conn, key } => {
-                self.conns.insert(conn, Conn { key, state: ConnState::Silent });
+                self.conns.insert(conn, Conn { key, caller: None, follow: None });
                 Ok(())
             }
             Input::Closed { conn } => {
@@ -200,6 +256,15 @@ impl Server {
                 Ok(())
             }
             Input::Request { conn, request } => self.request(now_ms, conn, request, log, out),
+            Input::PeerUp { peer, incarnation } => {
+                send_peers(out, self.sync.up(peer, incarnation));
+                Ok(())
+            }
+            Input::PeerFrame { peer, frame } => self.peer_frame(now_ms, peer, frame, log, out),
+            Input::PeerDown { peer } => {
+                self.sync.down(peer);
+                Ok(())
+            }
             Input::Synced { upto } => self.synced(now_ms, upto, log, out),
             Input::Tick => {
                 self.tick(now_ms, out);
@@ -219,37 +284,41 @@ impl Server {
         let Some(entry) = self.conns.get(&conn) else {
             return Ok(()); // refused or closed while this was on its way
         };
-        let key = entry.key;
-        match (&entry.state, request) {
-            (ConnState::Silent, Request::Plain(ToServer::Hello { version, cluster, role })) => {
-                self.hello(now_ms, conn, version, cluster, role, out);
+        match (entry.caller, request) {
+            (None, Request::Plain(ToServer::Hello { version, cluster, role })) => {
+                self.hello(now_ms, conn, version, cluster, &role, out);
             }
-            (ConnState::Silent, _) => self.refuse(conn, protocol("the first frame must be Hello"), out),
-            (_, Request::Plain(ToServer::Hello { .. })) => self.refuse(conn, protocol("a second Hello"), out),
-            (_, Request::Plain(ToServer::Ping)) => send(out, conn, ToClient::Pong),
-            (_, Request::Plain(ToServer::Status)) => send(out, conn, ToClient::Status(self.status(now_ms))),
-            (ConnState::Peer, Request::Plain(ToServer::Pull { after })) => {
+            (None, _) => self.refuse(conn, protocol("the first frame must be Hello"), out),
+            (Some(_), Request::Plain(ToServer::Hello { .. })) => {
+                self.refuse(conn, protocol("a second Hello"), out);
+            }
+            (Some(_), Request::Plain(ToServer::Ping)) => send(out, conn, ToClient::Pong),
+            (Some(_), Request::Plain(ToServer::Status)) => {
+                send(out, conn, ToClient::Status(self.status(now_ms)));
+            }
+            (Some(caller), Request::Plain(ToServer::Follow { after, bodies })) => {
+                return self.follow(now_ms, conn, caller, after, bodies, log, out);
+            }
+            (Some(caller), Request::Plain(ToServer::Cursor { position })) => {
+                return self.cursor(now_ms, conn, caller, position, log, out);
+            }
+            (Some(caller), Request::Plain(ToServer::Fetch { ids })) => {
+                return self.fetch(conn, caller, &ids, log, out);
+            }
+            (Some(Caller::Peer), Request::Plain(ToServer::Pull { after })) => {
                 return self.pull(conn, after, log, out);
             }
-            (_, Request::Plain(ToServer::Pull { .. })) | (ConnState::Peer, _) => {
+            (Some(Caller::Device(account, device)), Request::Upload(events)) => {
+                return self.upload(now_ms, conn, (account, device), events, log, out);
+            }
+            (Some(Caller::Device(..)), Request::Plain(ToServer::Pull { .. })) => {
                 self.refuse(conn, Refusal::NotAPeer, out);
             }
-            (ConnState::Device { device, .. }, Request::Upload(events)) => {
-                let author = (AccountId::new(key), *device);
-                return self.upload(now_ms, conn, author, events, log, out);
+            (Some(Caller::Peer), Request::Upload(_)) => {
+                self.refuse(conn, protocol("an upload by a peer; peers are pulled from"), out);
             }
-            (ConnState::Device { .. }, Request::Plain(ToServer::Upload { .. })) => {
+            (Some(_), Request::Plain(ToServer::Upload { .. })) => {
                 self.refuse(conn, protocol("unchecked events"), out);
-            }
-            (ConnState::Device { .. }, Request::Plain(ToServer::Follow { after, bodies })) => {
-                return self.follow(now_ms, conn, after, bodies, log, out);
-            }
-            (ConnState::Device { device, .. }, Request::Plain(ToServer::Cursor { position })) => {
-                let cursor = DeviceCursor { account: AccountId::new(key), device: *device, position };
-                return self.cursor(now_ms, conn, cursor, log, out);
-            }
-            (ConnState::Device { .. }, Request::Plain(ToServer::Fetch { ids })) => {
-                return self.fetch(conn, AccountId::new(key), &ids, log, out);
             }
         }
         Ok(())
@@ -263,11 +332,11 @@ impl Server {
         conn: ConnId,
         version: u16,
         cluster: ClusterId,
-        role: Role,
+        role: &Role,
         out: &mut Outputs,
     ) {
         let Some(entry) = self.conns.get_mut(&conn) else { return };
-        let refusal = match &role {
+        let refusal = match role {
             _ if version != PROTOCOL_VERSION => Some(Refusal::Version { server: PROTOCOL_VERSION }),
             _ if cluster != self.config.cluster => Some(Refusal::Cluster(self.config.cluster)),
             Role::Device { token, .. } if !token.matches(&self.config.token) => Some(Refusal::Token),
@@ -277,10 +346,10 @@ impl Server {
         if let Some(refusal) = refusal {
             return self.refuse(conn, refusal, out);
         }
-        entry.state = match role {
-            Role::Device { device, .. } => ConnState::Device { device, follow: None },
-            Role::Peer => ConnState::Peer,
-        };
+        entry.caller = Some(match role {
+            Role::Device { device, .. } => Caller::Device(AccountId::new(entry.key), *device),
+            Role::Peer => Caller::Peer,
+        });
         let welcome = ToClient::Welcome {
             version: PROTOCOL_VERSION,
             incarnation: self.config.incarnation,
@@ -297,11 +366,10 @@ impl Server {
     }
 
     fn forget(&mut self, conn: ConnId) {
-        let Some(Conn { key, state: ConnState::Device { follow: Some(_), .. } }) = self.conns.remove(&conn)
-        else {
+        let Some(Conn { caller: Some(caller), follow: Some(_), .. }) = self.conns.remove(&conn) else {
             return;
         };
-        for stream in Stream::read_by(AccountId::new(key)) {
+        for stream in caller.streams() {
             if let Some(listeners) = self.listeners.get_mut(&stream) {
                 listeners.remove(&conn);
                 if listeners.is_empty() {
@@ -317,10 +385,10 @@ impl Server {
                 .into_values()
                 .map(|cursor| Output::Write(Write::Cursor(cursor))),
         );
-        let stalled = |conn: &Conn| match &conn.state {
-            ConnState::Device { follow: Some(follow), .. } => follow.is_stalled(now_ms),
-            _ => false,
-        };
+        let read = self.sync.take_cursors();
+        out.extend(read.into_iter().map(|cursor| Output::Write(Write::Peer(cursor))));
+        send_peers(out, self.sync.fetch(now_ms));
+        let stalled = |conn: &Conn| conn.follow.as_ref().is_some_and(|follow| follow.is_stalled(now_ms));
         let stalled: Vec<_> =
             self.conns.iter().filter(|(_, conn)| stalled(conn)).map(|(id, _)| *id).collect();
         for conn in stalled {
@@ -378,7 +446,7 @@ impl Server {
                 send(out, conn, ToClient::Rejected { id, why: Rejection::ClockAhead { ahead_ms } });
                 continue;
             }
-            self.append(conn, event, log, out)?;
+            self.append(Some(conn), event, log, out)?;
         }
         if !receipts.is_empty() {
             send(out, conn, ToClient::Receipts(receipts));
@@ -387,11 +455,7 @@ impl Server {
     }
 
     /// Each parent with its event, if it is durable or at least before this one in the log.
-    fn parents<L: Log>(
-        &self,
-        event: &Event,
-        log: &L,
-    ) -> Result<Vec<(EventId, Option<Arc<Event>>)>, L::Error> {
+    fn parents<L: Log>(&self, event: &Event, log: &L) -> Result<Parents, L::Error> {
         let find = |id: &EventId| {
             if let Some(staged) = self.staged.get(id) {
                 return Ok(Some(staged));
@@ -406,7 +470,7 @@ impl Server {
 
     fn append<L: Log>(
         &mut self,
-        conn: ConnId,
+        uploader: Option<ConnId>,
         event: Arc<Event>,
         log: &L,
         out: &mut Outputs,
@@ -415,7 +479,8 @@ impl Server {
         let twin = (event.device(), event.seq());
         let fork = self.staged.has_of_device(twin.0, twin.1) || log.of_device(twin.0, twin.1)?.is_some();
         self.forks += u64::from(fork);
-        self.staged.push(position, Arc::clone(&event), conn);
+        self.sync.staged(&event.id());
+        self.staged.push(position, Arc::clone(&event), uploader);
         out.push(Output::Write(Write::Append { position, event, fork }));
         Ok(())
     }
@@ -429,13 +494,14 @@ impl Server {
     ) -> Result<(), L::Error> {
         let mut receipts: BTreeMap<ConnId, Vec<Receipt>> = BTreeMap::new();
         let mut deliveries: BTreeMap<ConnId, Vec<(Position, Arc<Event>)>> = BTreeMap::new();
+        let mut fresh = BTreeSet::new();
         for (position, event, uploaders) in self.staged.take_upto(upto) {
+            fresh.insert(event.id());
             for conn in uploaders {
                 receipts.entry(conn).or_default().push(Receipt { id: event.id(), position });
             }
-            for conn in
-                Stream::of(event.conversation()).filter_map(|stream| self.listeners.get(&stream)).flatten()
-            {
+            let streams = Stream::of(event.conversation()).chain([Stream::Everything]);
+            for conn in streams.filter_map(|stream| self.listeners.get(&stream)).flatten() {
                 deliveries.entry(*conn).or_default().push((position, Arc::clone(&event)));
             }
         }
@@ -445,18 +511,21 @@ impl Server {
                 send(out, conn, ToClient::Receipts(some.to_vec()));
             }
         }
-        for (conn, fresh) in deliveries {
-            self.deliver(now_ms, conn, &fresh, log, out)?;
+        for (conn, news) in deliveries {
+            self.deliver(now_ms, conn, &news, log, out)?;
         }
-        Ok(())
+        send_peers(out, self.sync.settle(&fresh));
+        self.append_ready(log, out)
     }
 
     // ---- reading ------------------------------------------------------------------------------------
 
+    #[expect(clippy::too_many_arguments, reason = "the frame's two fields beside what every step takes")]
     fn follow<L: Log>(
         &mut self,
         now_ms: u64,
         conn: ConnId,
+        caller: Caller,
         after: Position,
         bodies: bool,
         log: &L,
@@ -466,12 +535,14 @@ impl Server {
             self.refuse(conn, protocol("a cursor beyond the end of the log"), out);
             return Ok(());
         }
-        let Some(Conn { key, state: ConnState::Device { device, follow } }) = self.conns.get_mut(&conn)
-        else {
-            return Ok(());
+        let device = match caller {
+            Caller::Device(_, device) => Some(device),
+            Caller::Peer => None,
         };
-        *follow = Some(Follow::new(now_ms, *device, after, bodies));
-        for stream in Stream::read_by(AccountId::new(*key)) {
+        if let Some(entry) = self.conns.get_mut(&conn) {
+            entry.follow = Some(Follow::new(now_ms, device, after, bodies));
+        }
+        for stream in caller.streams() {
             self.listeners.entry(stream).or_default().insert(conn);
         }
         self.search(now_ms, conn, log, out)
@@ -481,22 +552,23 @@ impl Server {
         &mut self,
         now_ms: u64,
         conn: ConnId,
-        cursor: DeviceCursor,
+        caller: Caller,
+        position: Position,
         log: &L,
         out: &mut Outputs,
     ) -> Result<(), L::Error> {
-        if cursor.position > self.durable {
+        if position > self.durable {
             self.refuse(conn, protocol("a cursor beyond the end of the log"), out);
             return Ok(());
         }
-        let Some(Conn { state: ConnState::Device { follow: Some(follow), .. }, .. }) =
-            self.conns.get_mut(&conn)
-        else {
+        let Some(follow) = self.follower(conn) else {
             self.refuse(conn, protocol("a cursor without a Follow"), out);
             return Ok(());
         };
-        follow.cursor(now_ms, cursor.position);
-        self.cursors.insert(cursor.device, cursor);
+        follow.cursor(now_ms, position);
+        if let Caller::Device(account, device) = caller {
+            self.cursors.insert(device, DeviceCursor { account, device, position });
+        }
         self.search(now_ms, conn, log, out)
     }
 
@@ -533,13 +605,11 @@ impl Server {
         out: &mut Outputs,
     ) -> Result<(), L::Error> {
         let durable = self.durable;
-        let Some(account) = self.conns.get(&conn).map(|entry| AccountId::new(entry.key)) else {
-            return Ok(());
-        };
+        let Some(caller) = self.conns.get(&conn).and_then(|entry| entry.caller) else { return Ok(()) };
         let Some(follow) = self.follower(conn) else { return Ok(()) };
         while follow.is_behind() && follow.has_room() {
             let mut found = Vec::new();
-            for stream in Stream::read_by(account) {
+            for stream in caller.streams() {
                 found.extend(log.scan(stream, follow.searched(), durable, FRAME_EVENTS)?);
             }
             found.sort_unstable();
@@ -562,16 +632,13 @@ impl Server {
     }
 
     fn follower(&mut self, conn: ConnId) -> Option<&mut Follow> {
-        match &mut self.conns.get_mut(&conn)?.state {
-            ConnState::Device { follow, .. } => follow.as_mut(),
-            ConnState::Silent | ConnState::Peer => None,
-        }
+        self.conns.get_mut(&conn)?.follow.as_mut()
     }
 
     fn fetch<L: Log>(
         &mut self,
         conn: ConnId,
-        account: AccountId,
+        caller: Caller,
         ids: &[EventId],
         log: &L,
         out: &mut Outputs,
@@ -585,9 +652,7 @@ impl Server {
         for id in ids {
             let Some(position) = log.position(id)? else { continue };
             let Some(event) = log.event(position)? else { continue };
-            let readable =
-                Stream::of(event.conversation()).any(|stream| Stream::read_by(account).contains(&stream));
-            if !readable {
+            if !caller.may_read(&event) {
                 continue;
             }
             if bytes + event.bytes().len() > FRAME_EVENTS_BYTES {
@@ -621,6 +686,85 @@ impl Server {
         send(out, conn, ToClient::Log { items, tip: self.durable, cursors });
         Ok(())
     }
+
+    // ---- peers --------------------------------------------------------------------------------------
+
+    fn peer_frame<L: Log>(
+        &mut self,
+        now_ms: u64,
+        peer: ServerId,
+        frame: ToClient,
+        log: &L,
+        out: &mut Outputs,
+    ) -> Result<(), L::Error> {
+        match frame {
+            ToClient::Feed { items, upto, caught_up } => {
+                let mut lacking = Vec::new();
+                for item in items {
+                    if log.position(&item.id)?.is_none() {
+                        lacking.push((item.id, self.staged.get(&item.id).is_some()));
+                    }
+                }
+                self.sync.told(now_ms, peer, &lacking, upto, caught_up);
+                send_peers(out, self.sync.settle(&BTreeSet::new()));
+            }
+            ToClient::Bodies(events) => {
+                for bytes in events {
+                    if let Err(why) = self.fetched(peer, &bytes, log, out)? {
+                        self.sync.down(peer);
+                        out.push(Output::DropPeer { peer, why });
+                        return Ok(());
+                    }
+                }
+                self.append_ready(log, out)?;
+            }
+            _ => return Ok(()),
+        }
+        send_peers(out, self.sync.fetch(now_ms));
+        Ok(())
+    }
+
+    /// Takes one event that a peer was asked for. The inner error says what is wrong with it.
+    fn fetched<L: Log>(
+        &mut self,
+        peer: ServerId,
+        bytes: &[u8],
+        log: &L,
+        out: &mut Outputs,
+    ) -> Result<Result<(), String>, L::Error> {
+        let event = match Event::from_bytes(bytes) {
+            Ok(event) => Arc::new(event),
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        if log.position(&event.id())?.is_some() || self.staged.get(&event.id()).is_some() {
+            return Ok(Ok(()));
+        }
+        let parents = self.parents(&event, log)?;
+        if parents.iter().any(|(_, parent)| parent.is_none()) {
+            self.sync.wait(peer, event);
+            return Ok(Ok(()));
+        }
+        if let Err(why) = fits_ancestors(&event, parents.iter().filter_map(|(_, parent)| parent.as_deref())) {
+            return Ok(Err(format!("event {}: {why}", event.id().short())));
+        }
+        self.append(None, event, log, out)?;
+        Ok(Ok(()))
+    }
+
+    /// Appends what waited for parents that are in the log by now.
+    fn append_ready<L: Log>(&mut self, log: &L, out: &mut Outputs) -> Result<(), L::Error> {
+        while self.sync.waiting() > 0 {
+            let staged = &self.staged;
+            let has = |id: &EventId| Ok(staged.get(id).is_some() || log.position(id)?.is_some());
+            let ready = |event: &Event| event.parents().iter().try_fold(true, |all, id| Ok(all && has(id)?));
+            let Some((event, peer)) = self.sync.take_ready(ready)? else { break };
+            if let Err(why) = self.fetched(peer, event.bytes(), log, out)? {
+                self.sync.down(peer);
+                out.push(Output::DropPeer { peer, why });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What is wrong with an event beside its ancestors.
@@ -652,6 +796,10 @@ pub fn fits_ancestors<'a>(event: &Event, parents: impl Iterator<Item = &'a Event
 
 fn protocol(what: &str) -> Refusal {
     Refusal::Protocol(what.to_owned())
+}
+
+fn send_peers(out: &mut Outputs, frames: impl IntoIterator<Item = ToPeer>) {
+    out.extend(frames.into_iter().map(|(peer, frame)| Output::SendPeer { peer, frame }));
 }
 
 fn send(out: &mut Outputs, conn: ConnId, frame: ToClient) {

@@ -40,12 +40,12 @@ impl Staged {
         self.of_device.contains_key(&(device, seq))
     }
 
-    /// An event has got its position; its uploader waits for the disk.
-    pub fn push(&mut self, position: Position, event: Arc<Event>, uploader: ConnId) {
+    /// An event has got its position; its uploader, if a client brought it, waits for the disk.
+    pub fn push(&mut self, position: Position, event: Arc<Event>, uploader: Option<ConnId>) {
         self.bytes += event.bytes().len();
         self.positions.insert(event.id(), position);
         self.of_device.insert((event.device(), event.seq()), event.id());
-        self.events.insert(position, (event, vec![uploader]));
+        self.events.insert(position, (event, uploader.into_iter().collect()));
     }
 
     /// An event that waits.

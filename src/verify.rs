@@ -506,8 +506,8 @@ fn one_order(evidence: &Evidence<'_>) -> Outcome {
         outcome.examined += own.len();
         if lacking > 0 {
             outcome.unknowns.push(format!(
-                "server {} lacks {} that other logs hold; it has not acked them, so its authors still owe them \
-                 to it (run their chats while it is up)",
+                "server {} lacks {} that other logs hold; it has not acked them, and fetches them from \
+                 another server while both are up",
                 evidence.history.name_of(server.server),
                 count(lacking, "event")
             ));

@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::mpsc as blocking;
+use std::sync::{Arc, mpsc as blocking};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -25,15 +25,18 @@ use super::failure::{Failure, Outcome};
 use super::pid::PidFile;
 use super::screen;
 use super::session::now_ms;
-use crate::frame::{Refusal, ToClient};
-use crate::id::Position;
-use crate::limits::{CORE_QUEUE, STAGED_MAX_BYTES};
+use crate::frame::{Refusal, Role, ToClient, ToServer};
+use crate::id::{Position, ServerId};
+use crate::limits::{CORE_QUEUE, PROTOCOL_VERSION, STAGED_MAX_BYTES};
 use crate::log::Write;
+use crate::net::link::{LinkEvent, LinkHandle, spawn_link};
 use crate::net::listener::{self, FromNet};
-use crate::net::queue::Outbox;
+use crate::net::queue::{LinkQueue, Outbox};
 use crate::net::tls::Identity;
 use crate::server::{Config, ConnId, Input, Output, Request, Server};
 use crate::store::{Replica, StoreError};
+use crate::text::inert;
+use crate::view::View;
 
 const TICK: Duration = Duration::from_secs(1);
 
@@ -70,15 +73,19 @@ async fn serve(setup: &ServerSetup, args: &Args) -> Result<(), Failure> {
             .next(format!("stop whoever has that port, or change `listen` in {}", args.config.display()))
     })?;
     let replica = Replica::open(&setup.config.store, setup.member.id).map_err(|error| Failure::of(&error))?;
-    let identity = Identity::new(&setup.key).map_err(|error| Failure::of(&error))?;
+    let identity = Arc::new(Identity::new(&setup.key).map_err(|error| Failure::of(&error))?);
 
     let name = &setup.config.name;
     let (inbound, from_net) = mpsc::channel(CORE_QUEUE);
     let (stop_listening, stopped) = oneshot::channel::<()>();
     let shutdown = async move { drop(stopped.await) };
-    let listening = tokio::spawn(async move {
-        listener::serve(socket, &identity, Request::from_frame, inbound, shutdown).await
-    });
+    let own = Arc::clone(&identity);
+    let listening =
+        tokio::spawn(
+            async move { listener::serve(socket, &own, Request::from_frame, inbound, shutdown).await },
+        );
+    let (events, from_peers) = mpsc::channel(CORE_QUEUE);
+    let links = dial_peers(setup, &identity, &events);
     let core = Core::new(setup, replica)?;
     let pid = PidFile::write(&setup.folder.pid())?;
     screen::note(&format!(
@@ -87,7 +94,8 @@ async fn serve(setup: &ServerSetup, args: &Args) -> Result<(), Failure> {
         core.replica.durable(),
         core.replica.incarnation().short()
     ));
-    core.run(from_net, &mut terminate, &mut interrupt).await?;
+    core.run(from_net, from_peers, &mut terminate, &mut interrupt).await?;
+    drop(links);
     screen::note(&format!("{} server {name} stops", timestamp()));
     drop(stop_listening);
     listening
@@ -95,6 +103,20 @@ async fn serve(setup: &ServerSetup, args: &Args) -> Result<(), Failure> {
         .map_err(|error| Failure::new(format!("the listener broke off: {error}")))?
         .map_err(|error| Failure::of(&error))?;
     pid.remove()
+}
+
+/// A link to every other server, to read its log.
+fn dial_peers(
+    setup: &ServerSetup,
+    identity: &Arc<Identity>,
+    events: &mpsc::Sender<LinkEvent>,
+) -> Vec<LinkHandle> {
+    let view = setup.cluster.view();
+    let hello = ToServer::Hello { version: PROTOCOL_VERSION, cluster: view.cluster(), role: Role::Peer };
+    let others = view.servers().iter().filter(|member| member.id != setup.member.id);
+    others
+        .map(|member| spawn_link(member.clone(), Arc::clone(identity), hello.clone(), events.clone()))
+        .collect()
 }
 
 fn timestamp() -> String {
@@ -109,6 +131,8 @@ struct Core {
     server: Server,
     replica: Replica,
     outboxes: BTreeMap<ConnId, Outbox>,
+    view: View,
+    peers: BTreeMap<ServerId, LinkQueue>,
     batch: Vec<Write>,
     writing: bool,
     batches: blocking::SyncSender<Vec<Write>>,
@@ -134,11 +158,14 @@ impl Core {
             .name("writer".to_owned())
             .spawn(move || write_batches(&writer, &to_write, &done))
             .map_err(|error| Failure::io("start the writer", &error))?;
-        let server = Server::new(config, replica.durable(), replica.forks());
+        let read = replica.peers().map_err(|error| fatal(&error))?;
+        let server = Server::new(config, replica.durable(), replica.forks(), &read);
         Ok(Self {
             server,
             replica,
             outboxes: BTreeMap::new(),
+            view: view.clone(),
+            peers: BTreeMap::new(),
             batch: Vec::new(),
             writing: false,
             batches,
@@ -149,6 +176,7 @@ impl Core {
     async fn run(
         mut self,
         mut from_net: mpsc::Receiver<FromNet<Request>>,
+        mut from_peers: mpsc::Receiver<LinkEvent>,
         terminate: &mut Signal,
         interrupt: &mut Signal,
     ) -> Result<(), Failure> {
@@ -166,6 +194,7 @@ impl Core {
                     Some(event) => self.heard(event)?,
                     None => return Err(Failure::new("the listener broke off")),
                 },
+                Some(event) = from_peers.recv(), if may_listen => self.heard_peer(event)?,
             }
             // Whatever else has arrived goes into the same batch.
             while self.server.staged_bytes() < STAGED_MAX_BYTES
@@ -188,11 +217,7 @@ impl Core {
             FromNet::Closed { conn, why } => {
                 self.outboxes.remove(&conn);
                 if let Some(why) = why {
-                    screen::note(&format!(
-                        "{} connection {conn} ended: {}",
-                        timestamp(),
-                        crate::text::inert(&why)
-                    ));
+                    screen::note(&format!("{} connection {conn} ended: {}", timestamp(), inert(&why)));
                 }
                 self.step(Input::Closed { conn })
             }
@@ -203,6 +228,25 @@ impl Core {
         }
     }
 
+    fn heard_peer(&mut self, event: LinkEvent) -> Result<(), Failure> {
+        match event {
+            LinkEvent::Up { server: peer, welcome, queue } => {
+                self.peers.insert(peer, queue);
+                self.step(Input::PeerUp { peer, incarnation: welcome.incarnation })
+            }
+            LinkEvent::Frame { server: peer, frame } => self.step(Input::PeerFrame { peer, frame }),
+            LinkEvent::Down { server: peer, why } => {
+                self.peers.remove(&peer);
+                self.note_peer(peer, &why.to_string());
+                self.step(Input::PeerDown { peer })
+            }
+        }
+    }
+
+    fn note_peer(&self, peer: ServerId, what: &str) {
+        screen::note(&format!("{} server {}: {}", timestamp(), self.view.name_of(peer), inert(what)));
+    }
+
     fn step(&mut self, input: Input) -> Result<(), Failure> {
         let mut outputs = Vec::new();
         self.server.step(now_ms(), input, &self.replica, &mut outputs).map_err(|error| fatal(&error))?;
@@ -210,6 +254,19 @@ impl Core {
             match output {
                 Output::Write(write) => self.batch.push(write),
                 Output::Send { conn, frame } => self.send(conn, frame),
+                Output::SendPeer { peer, frame } => {
+                    if let Some(queue) = self.peers.get(&peer)
+                        && queue.try_send(frame).is_err()
+                    {
+                        queue.close(); // the link dials again
+                    }
+                }
+                Output::DropPeer { peer, why } => {
+                    self.note_peer(peer, &format!("it sent what cannot be right: {why}"));
+                    if let Some(queue) = self.peers.remove(&peer) {
+                        queue.close();
+                    }
+                }
                 Output::Refuse { conn, refusal } => self.refuse(conn, refusal),
             }
         }
@@ -226,11 +283,7 @@ impl Core {
     }
 
     fn refuse(&mut self, conn: ConnId, refusal: Refusal) {
-        screen::note(&format!(
-            "{} connection {conn} refused: {}",
-            timestamp(),
-            crate::text::inert(&refusal.to_string())
-        ));
+        screen::note(&format!("{} connection {conn} refused: {}", timestamp(), inert(&refusal.to_string())));
         self.send(conn, ToClient::Refused(refusal));
         if let Some(outbox) = self.outboxes.remove(&conn) {
             outbox.close();

@@ -16,6 +16,7 @@ use super::keys::{self, CHAIN_START, Chain, End};
 use super::tip::Tip;
 use crate::event::Event;
 use crate::id::Position;
+use crate::log::Stream;
 
 /// Events at the log's end that are read whole at every open.
 const READ_WHOLE: u64 = 64;
@@ -169,7 +170,7 @@ impl Check<'_> {
         if snapshot.get(&index.canonical, key)?.is_none_or(|found| *found != place) {
             return lacks("canonical");
         }
-        for stream in index::streams(event) {
+        for stream in Stream::of(event.conversation()) {
             let found = snapshot.get(&index.streams, keys::stream(stream, position))?;
             if found.is_none_or(|found| *found != *id.as_bytes()) {
                 return lacks("streams");

@@ -14,10 +14,11 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistM
 use super::error::StoreError;
 use super::identity::Identity;
 use super::keys::{self, Chain, End};
-use crate::event::{Conversation, Event};
+use crate::event::Event;
 use crate::frame::DeviceCursor;
 use crate::id::Position;
 use crate::log::Stream;
+use crate::sync::PeerCursor;
 
 const MIB: u64 = 1024 * 1024;
 const CACHE_BYTES: u64 = 8 * MIB;
@@ -108,7 +109,7 @@ impl Index {
         let (id, place) = (event.id(), keys::position(position));
         batch.insert(&self.log, place, keys::log_value(chain, event.bytes()));
         batch.insert(&self.ids, *id.as_bytes(), place);
-        for stream in streams(event) {
+        for stream in Stream::of(event.conversation()) {
             batch.insert(&self.streams, keys::stream(stream, position), *id.as_bytes());
         }
         batch.insert(&self.canonical, keys::canonical(event.conversation().id(), &event.key()), place);
@@ -122,6 +123,11 @@ impl Index {
     /// A device's cursor.
     pub(super) fn put_cursor(&self, batch: &mut OwnedWriteBatch, cursor: &DeviceCursor) {
         batch.insert(&self.cursors, *cursor.device.as_bytes(), keys::cursor_value(cursor));
+    }
+
+    /// This server's cursor in a peer's log.
+    pub(super) fn put_peer(&self, batch: &mut OwnedWriteBatch, cursor: &PeerCursor) {
+        batch.insert(&self.meta, keys::peer(cursor.peer), keys::peer_value(cursor));
     }
 
     /// The log's end.
@@ -151,16 +157,6 @@ fn start(folder: &Path) -> fjall::Result<Database> {
         .worker_threads(WORKERS)
         .manual_journal_persist(true)
         .open()
-}
-
-/// The streams in which an event stands; an account's conversation with itself is one inbox, not two.
-pub(super) fn streams(event: &Event) -> Vec<Stream> {
-    match event.conversation() {
-        Conversation::Directory => vec![Stream::Directory],
-        Conversation::Direct(low, high) if low == high => vec![Stream::Inbox(low)],
-        Conversation::Direct(low, high) => vec![Stream::Inbox(low), Stream::Inbox(high)],
-        Conversation::Room(room) => vec![Stream::Room(room)],
-    }
 }
 
 /// An event of this process's own store.

@@ -20,14 +20,18 @@ use serde::de::value::{Error as ValueError, U64Deserializer};
 
 use crate::clock::Time;
 use crate::frame::DeviceCursor;
-use crate::id::{AccountId, ConversationId, DeviceId, EventId, Position, Seq};
+use crate::id::{AccountId, ConversationId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
 use crate::log::Stream;
 use crate::order::Key;
+use crate::sync::PeerCursor;
 
 /// A hash over everything up to one position.
 pub(super) type Chain = [u8; 32];
 
 /// The hash before the first event.
+/// What a peer's key starts with, among what is known of the store.
+pub(super) const PEER: &[u8] = b"peer ";
+
 pub(super) const CHAIN_START: Chain = [0; 32];
 
 /// The hash after one more event.
@@ -76,6 +80,7 @@ pub(super) fn stream(stream: Stream, position: Position) -> Vec<u8> {
         Stream::Directory => (0, &[]),
         Stream::Inbox(account) => (1, account.as_bytes()),
         Stream::Room(room) => (2, room.as_bytes()),
+        Stream::Everything => (3, &[]), // no row: it is the log itself
     };
     [&[tag], name, &position.to_be_bytes()].concat()
 }
@@ -124,6 +129,26 @@ pub(super) fn read_cursor(key: &[u8], value: &[u8]) -> Option<DeviceCursor> {
     Some(DeviceCursor {
         account: AccountId::new(*account),
         device: DeviceId::new(key.try_into().ok()?),
+        position: read_position(position)?,
+    })
+}
+
+/// Where a peer's cursor stands, among what else is known of the store.
+pub(super) fn peer(peer: ServerId) -> Vec<u8> {
+    [PEER, peer.as_bytes()].concat()
+}
+
+/// A peer's cursor, but for whose it is.
+pub(super) fn peer_value(cursor: &PeerCursor) -> Vec<u8> {
+    [cursor.incarnation.as_bytes().as_slice(), &cursor.position.to_be_bytes()].concat()
+}
+
+/// A peer's cursor read back.
+pub(super) fn read_peer(key: &[u8], value: &[u8]) -> Option<PeerCursor> {
+    let (incarnation, position) = value.split_first_chunk()?;
+    Some(PeerCursor {
+        peer: ServerId::new(key.strip_prefix(PEER)?.try_into().ok()?),
+        incarnation: Incarnation::new(*incarnation),
         position: read_position(position)?,
     })
 }

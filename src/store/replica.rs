@@ -22,6 +22,7 @@ use crate::frame::DeviceCursor;
 use crate::history::ServerHistory;
 use crate::id::{DeviceId, EventId, Incarnation, Position, Seq, ServerId};
 use crate::log::{Log, Stream, Write};
+use crate::sync::PeerCursor;
 
 /// A handle to one server's store; clones are cheap, and the store closes with the last of them.
 #[derive(Clone)]
@@ -140,6 +141,7 @@ impl Inner {
                     self.index.put_event(&mut batch, *position, &chain, event, *fork);
                 }
                 Write::Cursor(cursor) => self.index.put_cursor(&mut batch, cursor),
+                Write::Peer(cursor) => self.index.put_peer(&mut batch, cursor),
             }
         }
         if batch.is_empty() {
@@ -208,6 +210,33 @@ impl<'a> Staged<'a> {
     }
 }
 
+impl Replica {
+    /// How far this server has read its peers' logs.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or a row of it is no cursor.
+    pub fn peers(&self) -> Result<Vec<PeerCursor>, StoreError> {
+        let rows = self.0.reading(|index, snapshot| {
+            let rows = snapshot.prefix(&index.meta, keys::PEER).map(fjall::Guard::into_inner);
+            rows.collect::<fjall::Result<Vec<_>>>()
+        })?;
+        let wrong = || self.0.unreadable("its table 'meta' has a row that is no peer's cursor");
+        rows.into_iter().map(|(key, value)| keys::read_peer(&key, &value).ok_or_else(wrong)).collect()
+    }
+
+    /// The places of the log itself.
+    fn whole(
+        &self,
+        after: Position,
+        upto: Position,
+        limit: usize,
+    ) -> Result<Vec<(Position, EventId)>, StoreError> {
+        let places = (after + 1..=upto).take(limit);
+        let place = |position| Ok(self.event(position)?.map(|event| (position, event.id())));
+        places.map(place).filter_map(Result::transpose).collect()
+    }
+}
+
 impl Log for Replica {
     type Error = StoreError;
 
@@ -243,6 +272,9 @@ impl Log for Replica {
     ) -> Result<Vec<(Position, EventId)>, StoreError> {
         if after >= upto {
             return Ok(Vec::new());
+        }
+        if stream == Stream::Everything {
+            return self.whole(after, upto, limit);
         }
         let range = keys::stream(stream, after + 1)..=keys::stream(stream, upto);
         let rows = self.0.reading(|index, snapshot| {

@@ -1,0 +1,472 @@
+//! The server's machine, one rule at a time, over a log in memory.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use serde_bytes::ByteBuf;
+use tercet::clock::Time;
+use tercet::event::{Conversation, Draft, Event, Kind, account_of};
+use tercet::frame::{DeviceCursor, Receipt, Refusal, Rejection, Role, ToClient, ToServer, Token};
+use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
+use tercet::limits::{CLOCK_AHEAD_MAX_MS, FEED_WINDOW, FOLLOWER_STALL_MS, SYNC_AFTER_MS};
+use tercet::log::{Log, Stream, Write};
+use tercet::server::{Config, ConnId, Input, Output, Request, Server};
+
+const NOW_MS: u64 = 1_700_000_000_000;
+const CLUSTER: ClusterId = ClusterId::new([7; 16]);
+const ALICE: u8 = 1;
+const BOB: u8 = 2;
+const CAROL: u8 = 3;
+
+fn key(person: u8) -> SigningKey {
+    SigningKey::from_bytes(&[person; 32])
+}
+
+fn device(person: u8) -> DeviceId {
+    DeviceId::new([person; 16])
+}
+
+fn direct(one: u8, other: u8) -> Conversation {
+    Conversation::direct(account_of(&key(one)), account_of(&key(other)))
+}
+
+fn post(author: u8, to: u8, seq: Seq, ms: u64, parents: &[EventId]) -> Arc<Event> {
+    let draft = Draft {
+        device: device(author),
+        seq,
+        parents: parents.iter().copied().collect::<BTreeSet<_>>(),
+        time: Time::from_millis(ms),
+        conversation: direct(author, to),
+        kind: Kind::Post,
+        body: format!("{seq}").into_bytes(),
+    };
+    Arc::new(draft.sign(&key(author)).unwrap())
+}
+
+/// A log that is what was written to it.
+#[derive(Default)]
+struct Memory(Vec<Arc<Event>>);
+
+impl Log for Memory {
+    type Error = Infallible;
+
+    fn position(&self, id: &EventId) -> Result<Option<Position>, Infallible> {
+        Ok((1..).zip(&self.0).find(|(_, event)| event.id() == *id).map(|(position, _)| position))
+    }
+
+    fn of_device(&self, device: DeviceId, seq: Seq) -> Result<Option<EventId>, Infallible> {
+        let twin = self.0.iter().find(|event| (event.device(), event.seq()) == (device, seq));
+        Ok(twin.map(|event| event.id()))
+    }
+
+    fn event(&self, position: Position) -> Result<Option<Arc<Event>>, Infallible> {
+        Ok((1..).zip(&self.0).find(|(at, _)| *at == position).map(|(_, event)| Arc::clone(event)))
+    }
+
+    fn scan(
+        &self,
+        stream: Stream,
+        after: Position,
+        upto: Position,
+        limit: usize,
+    ) -> Result<Vec<(Position, EventId)>, Infallible> {
+        let of = |event: &Event| {
+            stream == Stream::Everything || Stream::of(event.conversation()).any(|one| one == stream)
+        };
+        let found = (1..).zip(&self.0).filter(|(at, event)| *at > after && *at <= upto && of(event));
+        Ok(found.map(|(at, event)| (at, event.id())).take(limit).collect())
+    }
+
+    fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {
+        Ok(Vec::new())
+    }
+}
+
+/// A server with its log, as a test drives it.
+struct Bench {
+    server: Server,
+    log: Memory,
+    gathered: Vec<Write>,
+    now_ms: u64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let config = Config {
+            server: ServerId::new([10; 32]),
+            cluster: CLUSTER,
+            token: Token::new([5; 32]),
+            epoch: 1,
+            peers: [10, 11, 12].map(|n| ServerId::new([n; 32])).into(),
+            incarnation: Incarnation::new([1; 16]),
+            started_ms: NOW_MS,
+        };
+        let server = Server::new(config, 0, 0, &[]);
+        Self { server, log: Memory::default(), gathered: Vec::new(), now_ms: NOW_MS }
+    }
+
+    fn step(&mut self, input: Input) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        let Ok(()) = self.server.step(self.now_ms, input, &self.log, &mut outputs);
+        let (writes, others) = outputs.into_iter().partition(|output| matches!(output, Output::Write(_)));
+        let writes: Vec<Output> = writes;
+        self.gathered.extend(writes.into_iter().filter_map(|output| match output {
+            Output::Write(write) => Some(write),
+            _ => None,
+        }));
+        others
+    }
+
+    fn says(&mut self, conn: ConnId, frame: ToServer) -> Vec<Output> {
+        self.step(Input::Request { conn, request: Request::from_frame(frame).unwrap() })
+    }
+
+    fn opens(&mut self, conn: ConnId, key: [u8; 32], role: Role) -> Vec<Output> {
+        self.step(Input::Opened { conn, key });
+        self.says(conn, ToServer::Hello { version: 1, cluster: CLUSTER, role })
+    }
+
+    /// A person's device connects; the connection has the person's number.
+    fn welcomes(&mut self, person: u8) {
+        let role = Role::Device { device: device(person), token: Token::new([5; 32]) };
+        let answer = self.opens(person.into(), *account_of(&key(person)).as_bytes(), role);
+        assert!(
+            matches!(answer.as_slice(), [Output::Send { frame: ToClient::Welcome { .. }, .. }]),
+            "{answer:?}"
+        );
+    }
+
+    fn uploads(&mut self, conn: u8, events: &[&Arc<Event>]) -> Vec<Output> {
+        let events = events.iter().map(|event| ByteBuf::from(event.bytes())).collect();
+        self.says(conn.into(), ToServer::Upload { events })
+    }
+
+    /// Everything that was gathered reaches the disk.
+    fn syncs(&mut self) -> Vec<Output> {
+        for write in std::mem::take(&mut self.gathered) {
+            if let Write::Append { position, event, .. } = write {
+                assert_eq!(position, self.log.0.len() as Position + 1, "positions have no gap");
+                self.log.0.push(event);
+            }
+        }
+        let upto = self.log.0.len() as Position;
+        self.step(Input::Synced { upto })
+    }
+}
+
+fn sent(outputs: &[Output]) -> BTreeMap<ConnId, Vec<ToClient>> {
+    let mut sent: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for output in outputs {
+        if let Output::Send { conn, frame } = output {
+            sent.entry(*conn).or_default().push(frame.clone());
+        }
+    }
+    sent
+}
+
+fn refusal(outputs: &[Output]) -> &Refusal {
+    match outputs {
+        [Output::Refuse { refusal, .. }] => refusal,
+        other => panic!("{other:?} refuses nothing"),
+    }
+}
+
+/// The ids of a feed, each with whether it came whole.
+fn fed(frames: &[ToClient]) -> Vec<(EventId, bool)> {
+    let items = frames.iter().flat_map(|frame| match frame {
+        ToClient::Feed { items, .. } => items.clone(),
+        _ => Vec::new(),
+    });
+    items.map(|item| (item.id, item.event.is_some())).collect()
+}
+
+#[test]
+fn nobody_hears_of_an_event_before_it_is_synced() {
+    let mut bench = Bench::new();
+    bench.welcomes(ALICE);
+    bench.welcomes(BOB);
+    bench.says(BOB.into(), ToServer::Follow { after: 0, bodies: true });
+    let event = post(ALICE, BOB, 1, NOW_MS, &[]);
+    assert_eq!(bench.uploads(ALICE, &[&event]), [], "no receipt, no feed");
+    let after = sent(&bench.syncs());
+    assert_eq!(after[&ALICE.into()], [ToClient::Receipts(vec![Receipt { id: event.id(), position: 1 }])]);
+    assert_eq!(fed(&after[&BOB.into()]), [(event.id(), true)]);
+}
+
+#[test]
+fn a_second_upload_is_answered_like_the_first_and_written_once() {
+    let mut bench = Bench::new();
+    bench.welcomes(ALICE);
+    let event = post(ALICE, BOB, 1, NOW_MS, &[]);
+    let receipt = ToClient::Receipts(vec![Receipt { id: event.id(), position: 1 }]);
+    bench.uploads(ALICE, &[&event, &event]);
+    assert_eq!(bench.gathered.len(), 1);
+    assert_eq!(sent(&bench.syncs())[&ALICE.into()], std::slice::from_ref(&receipt));
+    assert_eq!(sent(&bench.uploads(ALICE, &[&event]))[&ALICE.into()], [receipt]);
+    assert!(bench.gathered.is_empty());
+}
+
+#[test]
+fn an_event_without_its_parent_is_sent_back_for_it() {
+    let mut bench = Bench::new();
+    bench.welcomes(ALICE);
+    let first = post(ALICE, BOB, 1, NOW_MS, &[]);
+    let second = post(ALICE, BOB, 2, NOW_MS + 1, &[first.id()]);
+    let missing = ToClient::Missing { id: second.id(), parents: vec![first.id()] };
+    assert_eq!(sent(&bench.uploads(ALICE, &[&second]))[&ALICE.into()], [missing]);
+    assert_eq!(bench.uploads(ALICE, &[&first, &second]), [], "a staged parent is parent enough");
+    let order: Vec<_> = {
+        bench.syncs();
+        bench.log.0.iter().map(|event| event.id()).collect()
+    };
+    assert_eq!(order, [first.id(), second.id()]);
+}
+
+#[test]
+fn events_that_do_not_fit_their_parents_end_the_connection() {
+    let parent = post(ALICE, BOB, 1, NOW_MS, &[]);
+    let cases = [
+        (post(ALICE, BOB, 2, NOW_MS, &[parent.id()]), "not after its parents'"),
+        (post(ALICE, CAROL, 2, NOW_MS + 1, &[parent.id()]), "another conversation"),
+    ];
+    for (child, why) in cases {
+        let mut bench = Bench::new();
+        bench.welcomes(ALICE);
+        let answer = bench.uploads(ALICE, &[&parent, &child]);
+        assert!(refusal(&answer).to_string().contains(why), "{answer:?}");
+        assert_eq!(bench.uploads(ALICE, &[&child]), [], "the connection is forgotten");
+    }
+}
+
+#[test]
+fn only_an_authors_own_upload_is_judged_by_the_clock() {
+    let mut bench = Bench::new();
+    bench.welcomes(ALICE);
+    bench.welcomes(BOB);
+    let ahead_ms = CLOCK_AHEAD_MAX_MS + 1;
+    let event = post(ALICE, BOB, 1, NOW_MS + ahead_ms, &[]);
+    let rejected = ToClient::Rejected { id: event.id(), why: Rejection::ClockAhead { ahead_ms } };
+    assert_eq!(sent(&bench.uploads(ALICE, &[&event]))[&ALICE.into()], [rejected]);
+    assert_eq!(bench.uploads(BOB, &[&event]), [], "who brings another's event is believed");
+    assert_eq!(bench.gathered.len(), 1);
+    let later = post(ALICE, BOB, 2, NOW_MS + ahead_ms - 1, &[]);
+    assert_eq!(bench.uploads(ALICE, &[&later]), [], "within the bound it is taken");
+}
+
+#[test]
+fn of_two_events_with_one_number_both_are_kept_and_the_second_is_flagged() {
+    let mut bench = Bench::new();
+    bench.welcomes(ALICE);
+    let events = [NOW_MS, NOW_MS + 1, NOW_MS + 2].map(|ms| post(ALICE, BOB, 1, ms, &[]));
+    bench.uploads(ALICE, &[&events[0], &events[1]]);
+    let flags = |bench: &Bench| -> Vec<bool> {
+        bench.gathered.iter().map(|write| matches!(write, Write::Append { fork: true, .. })).collect()
+    };
+    assert_eq!(flags(&bench), [false, true], "against one that is staged");
+    bench.syncs();
+    bench.uploads(ALICE, &[&events[2]]);
+    assert_eq!(flags(&bench), [true], "against one in the log");
+    let status = sent(&bench.says(ALICE.into(), ToServer::Status));
+    assert!(matches!(&status[&ALICE.into()][..], [ToClient::Status(status)] if status.forks == 2));
+}
+
+#[test]
+fn a_conversation_is_given_only_to_its_two_accounts() {
+    let mut bench = Bench::new();
+    for person in [ALICE, BOB, CAROL] {
+        bench.welcomes(person);
+        bench.says(person.into(), ToServer::Follow { after: 0, bodies: true });
+    }
+    let event = post(ALICE, BOB, 1, NOW_MS, &[]);
+    bench.uploads(ALICE, &[&event]);
+    let live = sent(&bench.syncs());
+    assert_eq!(fed(&live[&BOB.into()]), [(event.id(), true)]);
+    assert_eq!(fed(&live[&ALICE.into()]), [(event.id(), false)], "its author has it: an id is enough");
+    assert!(!live.contains_key(&CAROL.into()));
+    for (person, bodies) in [(BOB, 1), (CAROL, 0)] {
+        let fetched = sent(&bench.says(person.into(), ToServer::Fetch { ids: vec![event.id()] }));
+        assert!(matches!(&fetched[&person.into()][..], [ToClient::Bodies(events)] if events.len() == bodies));
+        let again = sent(&bench.says(person.into(), ToServer::Follow { after: 0, bodies: true }));
+        assert_eq!(fed(&again[&person.into()]).len(), bodies, "person {person} from the start");
+    }
+}
+
+#[test]
+fn a_follower_gets_no_more_than_its_window_until_its_cursor_moves() {
+    let mut bench = Bench::new();
+    let total = FEED_WINDOW as u64 + 300;
+    bench.log.0 = (1..=total).map(|seq| post(ALICE, BOB, seq, NOW_MS + seq, &[])).collect();
+    bench.step(Input::Synced { upto: total });
+    bench.welcomes(BOB);
+    let first = sent(&bench.says(BOB.into(), ToServer::Follow { after: 0, bodies: false }));
+    let ids = fed(&first[&BOB.into()]);
+    assert_eq!(ids.len(), FEED_WINDOW);
+    let rest = sent(&bench.says(BOB.into(), ToServer::Cursor { position: ids.len() as Position }));
+    assert_eq!(fed(&rest[&BOB.into()]).len(), 300);
+    bench.now_ms += FOLLOWER_STALL_MS + 1;
+    assert_eq!(refusal(&bench.step(Input::Tick)), &Refusal::TooSlow, "nobody waits for it");
+}
+
+#[test]
+fn strangers_and_impostors_are_told_why_they_are_refused() {
+    let alice = *account_of(&key(ALICE)).as_bytes();
+    let device_with = |token| Role::Device { device: device(ALICE), token: Token::new([token; 32]) };
+    let hello = |version, cluster, role| ToServer::Hello { version, cluster, role };
+    let other = ClusterId::new([8; 16]);
+    let cases = [
+        (alice, hello(2, CLUSTER, device_with(5)), Refusal::Version { server: 1 }),
+        (alice, hello(1, other, device_with(5)), Refusal::Cluster(CLUSTER)),
+        (alice, hello(1, CLUSTER, device_with(6)), Refusal::Token),
+        (alice, hello(1, CLUSTER, Role::Peer), Refusal::NotAPeer),
+        (alice, ToServer::Ping, Refusal::Protocol("the first frame must be Hello".to_owned())),
+    ];
+    for (key, frame, expected) in cases {
+        let mut bench = Bench::new();
+        bench.step(Input::Opened { conn: 1, key });
+        assert_eq!(refusal(&bench.says(1, frame)), &expected);
+    }
+    let mut bench = Bench::new();
+    bench.welcomes(ALICE);
+    assert_eq!(refusal(&bench.says(ALICE.into(), ToServer::Pull { after: 0 })), &Refusal::NotAPeer);
+    for frame in [ToServer::Follow { after: 1, bodies: true }, ToServer::Cursor { position: 1 }] {
+        let mut bench = Bench::new();
+        bench.welcomes(ALICE);
+        let answer = bench.says(ALICE.into(), frame);
+        assert!(
+            matches!(refusal(&answer), Refusal::Protocol(why) if why.contains("beyond the end")),
+            "{answer:?}"
+        );
+    }
+}
+
+#[test]
+fn an_altered_event_never_reaches_the_machine() {
+    let event = post(ALICE, BOB, 1, NOW_MS, &[]);
+    let mut bytes = event.bytes().to_vec();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    let refused = Request::from_frame(ToServer::Upload { events: vec![ByteBuf::from(bytes)] });
+    assert!(
+        matches!(refused, Err(Refusal::InvalidEvent(why)) if why.contains("not the one that was signed"))
+    );
+}
+
+// ---- peers --------------------------------------------------------------------------------------------
+
+const PEER: ServerId = ServerId::new([11; 32]);
+
+fn announce(bench: &mut Bench, events: &[&Arc<Event>], caught_up: bool) -> Vec<Output> {
+    let item = |(position, event): (Position, &&Arc<Event>)| tercet::frame::Item {
+        position,
+        id: event.id(),
+        event: None,
+    };
+    let items: Vec<_> = (1..).zip(events).map(item).collect();
+    let upto = items.len() as Position;
+    bench.step(Input::PeerFrame { peer: PEER, frame: ToClient::Feed { items, upto, caught_up } })
+}
+
+fn bring(bench: &mut Bench, events: &[&Arc<Event>]) -> Vec<Output> {
+    let bodies = events.iter().map(|event| ByteBuf::from(event.bytes())).collect();
+    bench.step(Input::PeerFrame { peer: PEER, frame: ToClient::Bodies(bodies) })
+}
+
+fn to_peer(frame: ToServer) -> Output {
+    Output::SendPeer { peer: PEER, frame }
+}
+
+#[test]
+fn a_server_that_was_away_fetches_what_a_peer_has_and_moves_its_cursor_when_it_is_durable() {
+    let mut bench = Bench::new();
+    let incarnation = Incarnation::new([9; 16]);
+    let follow = to_peer(ToServer::Follow { after: 0, bodies: false });
+    assert_eq!(bench.step(Input::PeerUp { peer: PEER, incarnation }), [follow]);
+    let first = post(ALICE, BOB, 1, NOW_MS, &[]);
+    let second = post(BOB, ALICE, 1, NOW_MS + 1, &[first.id()]);
+    let fetch = to_peer(ToServer::Fetch { ids: vec![first.id(), second.id()] });
+    assert_eq!(
+        announce(&mut bench, &[&first, &second], false),
+        [fetch],
+        "at once: the peer has had them for long"
+    );
+    assert_eq!(bring(&mut bench, &[&second]), [], "it waits for its parent");
+    assert!(bench.gathered.is_empty());
+    assert_eq!(bring(&mut bench, &[&first]), [], "no cursor moves before the sync");
+    assert_eq!(bench.syncs(), [to_peer(ToServer::Cursor { position: 2 })]);
+    assert_eq!(bench.log.0, [first, second]);
+    bench.step(Input::Tick);
+    assert!(
+        matches!(&bench.gathered[..], [Write::Peer(cursor)] if cursor.position == 2 && cursor.peer == PEER)
+    );
+}
+
+#[test]
+fn in_the_steady_state_no_body_is_fetched() {
+    let mut bench = Bench::new();
+    bench.welcomes(ALICE);
+    bench.step(Input::PeerUp { peer: PEER, incarnation: Incarnation::new([9; 16]) });
+    let event = post(ALICE, BOB, 1, NOW_MS, &[]);
+    assert_eq!(announce(&mut bench, &[&event], true), [], "the author's upload is given time");
+    bench.uploads(ALICE, &[&event]);
+    let settled = bench.syncs();
+    assert!(settled.contains(&to_peer(ToServer::Cursor { position: 1 })), "{settled:?}");
+    bench.now_ms += SYNC_AFTER_MS;
+    assert_eq!(bench.step(Input::Tick), [], "nothing is left to fetch");
+
+    let other = post(ALICE, BOB, 2, NOW_MS + 1, &[event.id()]);
+    announce(&mut bench, &[&event, &other], true);
+    bench.now_ms += SYNC_AFTER_MS;
+    assert_eq!(bench.step(Input::Tick), [to_peer(ToServer::Fetch { ids: vec![other.id()] })]);
+}
+
+#[test]
+fn a_peer_with_a_new_log_is_read_from_its_start() {
+    let mut bench = Bench::new();
+    let event = post(ALICE, BOB, 1, NOW_MS, &[]);
+    bench.log.0.push(Arc::clone(&event));
+    bench.step(Input::Synced { upto: 1 });
+    let up = |n| Input::PeerUp { peer: PEER, incarnation: Incarnation::new([n; 16]) };
+    bench.step(up(1));
+    assert_eq!(announce(&mut bench, &[&event], true), [to_peer(ToServer::Cursor { position: 1 })]);
+    bench.step(Input::PeerDown { peer: PEER });
+    assert_eq!(bench.step(up(1)), [to_peer(ToServer::Follow { after: 1, bodies: false })]);
+    assert_eq!(bench.step(up(2)), [to_peer(ToServer::Follow { after: 0, bodies: false })]);
+}
+
+#[test]
+fn a_peer_that_sends_rubbish_is_named_and_dropped() {
+    let parent = post(ALICE, BOB, 1, NOW_MS, &[]);
+    let backwards = post(ALICE, BOB, 2, NOW_MS, &[parent.id()]);
+    let mut altered = parent.bytes().to_vec();
+    altered[40] ^= 1;
+    let cases = [
+        vec![ByteBuf::from(altered)],
+        [&parent, &backwards].map(|event| ByteBuf::from(event.bytes())).into(),
+    ];
+    for bodies in cases {
+        let bodies: Vec<ByteBuf> = bodies;
+        let mut bench = Bench::new();
+        bench.step(Input::PeerUp { peer: PEER, incarnation: Incarnation::new([9; 16]) });
+        let answer = bench.step(Input::PeerFrame { peer: PEER, frame: ToClient::Bodies(bodies) });
+        assert!(matches!(answer.as_slice(), [Output::DropPeer { peer: PEER, .. }]), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_peer_follows_and_fetches_the_whole_log() {
+    let mut bench = Bench::new();
+    bench.welcomes(ALICE);
+    bench.opens(50, *PEER.as_bytes(), Role::Peer);
+    bench.says(50, ToServer::Follow { after: 0, bodies: false });
+    let event = post(ALICE, BOB, 1, NOW_MS, &[]);
+    bench.uploads(ALICE, &[&event]);
+    assert_eq!(fed(&sent(&bench.syncs())[&50]), [(event.id(), false)]);
+    let fetched = sent(&bench.says(50, ToServer::Fetch { ids: vec![event.id()] }));
+    assert_eq!(fetched[&50], [ToClient::Bodies(vec![ByteBuf::from(event.bytes())])]);
+    let pulled = sent(&bench.says(50, ToServer::Pull { after: 0 }));
+    assert!(matches!(&pulled[&50][..], [ToClient::Log { items, tip: 1, .. }] if items.len() == 1));
+}
