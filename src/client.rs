@@ -235,6 +235,7 @@ pub struct Client {
     waiting: BTreeMap<EventId, (Arc<Event>, usize)>,
     wanted: BTreeMap<EventId, Wanted>,
     wanted_count: u64,
+    overtaken: Option<EventId>,
 }
 
 /// An event with the servers whose current incarnation is known to have it, one bit each.
@@ -271,6 +272,7 @@ impl Client {
             waiting: BTreeMap::new(),
             wanted: BTreeMap::new(),
             wanted_count: 0,
+            overtaken: None,
         };
         client.check_owner(entries)?;
         for (index, entry) in entries.iter().enumerate() {
@@ -386,6 +388,12 @@ impl Client {
         let owed: BTreeSet<_> = self.links.iter().flat_map(|link| link.outbox.owed_keys()).collect();
         let lacking = owed.into_iter().filter(|key| self.copies_of(key) < copies);
         lacking.filter_map(|key| self.event(&key.id)).cloned().collect()
+    }
+
+    /// An event of this device that its log does not hold, if a server had one: the log was taken back to an
+    /// earlier state, or another copy of it is in use. Nothing may be written with it (rule 2).
+    pub fn overtaken(&self) -> Option<EventId> {
+        self.overtaken
     }
 
     /// Events that wait for their window, a parent or a body.
@@ -823,7 +831,9 @@ impl Client {
         if !ours {
             return Err(format!("it sent event {} of a conversation that is not ours", id.short()));
         }
-        if event.device() == self.config.device {
+        // Another account may name any device it likes; ours can only have signed this with a later log.
+        if event.device() == self.config.device && event.account() == self.account {
+            self.overtaken = Some(id);
             return Err(format!("it sent event {} as ours, which this device has not written", id.short()));
         }
         if !self.has_parents(&event) {

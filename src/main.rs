@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tercet::cmd::{Cli, screen};
+use tercet::text::inert;
 
 const COULD_NOT_RUN: u8 = 3;
 
@@ -13,8 +14,13 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are not errors; a closed terminal is nobody to tell.
-            let _ = error.print();
+            // clap quotes arguments as they are, and a terminal must not act on them.
+            if std::env::args_os().any(|arg| inert(&arg.to_string_lossy()) != arg.to_string_lossy()) {
+                error.render().to_string().lines().for_each(|line| screen::note(&inert(line)));
+            } else {
+                // Help and version are not errors; a closed terminal is nobody to tell.
+                let _ = error.print();
+            }
             return ExitCode::from(if error.use_stderr() { COULD_NOT_RUN } else { 0 });
         }
     };

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A device is its log. Whoever cannot go on with a log takes a new device, so that no sequence number is
-//! ever given twice (rule 2); the old log stays where it is, as evidence.
+//! ever given twice (rule 2); the old log stays where it is, as evidence. That goes for a log that has
+//! disappeared, too, and for a device whose log was never made: nobody can tell the two apart.
 
 use std::path::PathBuf;
 
@@ -18,7 +19,7 @@ use crate::cmd::home::Cluster;
 use crate::cmd::{files, keys};
 use crate::history::Entry;
 use crate::id::DeviceId;
-use crate::store::DeviceLog;
+use crate::store::{DeviceLog, LogError};
 use crate::text::Name;
 
 /// An open device.
@@ -43,12 +44,16 @@ pub fn open(cluster: &Cluster, name: &Name, new_device: bool) -> Result<Device, 
     let home = cluster.home();
     let (key, _) = keys::load_or_create(&home.account_key(name))?;
     let in_use = home.devices(name).with_file_name("device");
-    let known = files::read_secret(&in_use)?.filter(|_| !new_device);
-    let id = match known {
-        Some(text) => text.trim().parse().map_err(|error| {
-            Failure::new(format!("{} does not name a device: {error}", in_use.display()))
-                .next(format!("go on as a new device: tercet chat {name} --new-device"))
-        })?,
+    let log_of = |id: DeviceId| home.devices(name).join(id.to_string()).join("log");
+    let as_new = format!("go on as a new device, which gets everything: tercet chat {name} --new-device");
+    let known: Option<DeviceId> = match files::read_secret(&in_use)?.filter(|_| !new_device) {
+        Some(text) => Some(text.trim().parse().map_err(|error| {
+            Failure::new(format!("{} does not name a device: {error}", in_use.display())).next(&as_new)
+        })?),
+        None => None,
+    };
+    let id = match known.filter(|id| log_of(*id).exists()) {
+        Some(id) => id,
         None => {
             let id = DeviceId::new(keys::random()?);
             files::make_folder(&home.devices(name).join(id.to_string()))?;
@@ -56,7 +61,10 @@ pub fn open(cluster: &Cluster, name: &Name, new_device: bool) -> Result<Device, 
             id
         }
     };
-    let log_path = home.devices(name).join(id.to_string()).join("log");
-    let (log, entries) = DeviceLog::open(&log_path).map_err(|error| Failure::of(&error))?;
+    let log_path = log_of(id);
+    let (log, entries) = DeviceLog::open(&log_path).map_err(|error| match error {
+        LogError::Damaged { .. } | LogError::NotALog { .. } => Failure::of(&error).next(&as_new),
+        error => Failure::of(&error),
+    })?;
     Ok(Device { key, id, log_path, log, entries })
 }

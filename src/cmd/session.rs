@@ -195,6 +195,7 @@ impl Session {
             name: name.clone(),
             client,
             log: device.log,
+            log_path: device.log_path.clone(),
             links,
             queues: BTreeMap::new(),
             ahead_ms: BTreeMap::new(),
@@ -206,10 +207,12 @@ impl Session {
         let cause = Arc::new(OnceLock::new());
         let ended = Arc::clone(&cause);
         let worker = tokio::spawn(async move {
-            let outcome = worker.run(command_queue, link_events).await;
+            let mut command_queue = command_queue;
+            let outcome = worker.run(&mut command_queue, link_events).await;
             if let Err(failure) = &outcome {
-                // Set first, so that whoever hears of the end can ask for the cause.
+                // Set before the queue closes, so that whoever finds it closed can ask for the cause.
                 let _first = ended.set(failure.clone());
+                drop(command_queue);
                 worker.tell(Notice::Failed(failure.what().to_owned())).await;
             }
             outcome
@@ -234,7 +237,10 @@ impl Session {
     ) -> Result<Result<(), SayError>, Failure> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Say { conversation, text, reply }).await?;
-        answer.await.map_err(|_| self.ended())
+        match answer.await {
+            Ok(answer) => Ok(answer),
+            Err(_) => Err(self.ended().await),
+        }
     }
 
     /// Asks the machine something.
@@ -250,7 +256,10 @@ impl Session {
             drop(reply.send(question(client))); // nobody waits any more: nothing is lost
         };
         self.send(Command::Ask(Box::new(ask))).await?;
-        answer.await.map_err(|_| self.ended())
+        match answer.await {
+            Ok(answer) => Ok(answer),
+            Err(_) => Err(self.ended().await),
+        }
     }
 
     /// Dials unreachable servers now instead of after their wait.
@@ -270,11 +279,20 @@ impl Session {
         self.worker.await.map_err(|error| Failure::new(format!("the session broke off: {error}")))?
     }
 
-    async fn send(&self, command: Command) -> Result<(), Failure> {
-        self.commands.send(command).await.map_err(|_| self.ended())
+    /// Returns when the session has ended by itself; [`Session::close`] then says why.
+    pub async fn broken(&self) {
+        self.commands.closed().await;
     }
 
-    fn ended(&self) -> Failure {
+    async fn send(&self, command: Command) -> Result<(), Failure> {
+        match self.commands.send(command).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.ended().await),
+        }
+    }
+
+    async fn ended(&self) -> Failure {
+        self.broken().await;
         self.cause.get().cloned().unwrap_or_else(|| Failure::new("the session has ended"))
     }
 }
@@ -304,6 +322,7 @@ struct Worker {
     name: Name,
     client: Client,
     log: DeviceLog,
+    log_path: PathBuf,
     links: Vec<LinkHandle>,
     queues: BTreeMap<ServerId, LinkQueue>,
     /// How far each connected server's clock is ahead of ours.
@@ -327,7 +346,7 @@ struct Turn {
 impl Worker {
     async fn run(
         &mut self,
-        mut commands: mpsc::Receiver<Command>,
+        commands: &mut mpsc::Receiver<Command>,
         mut events: mpsc::Receiver<LinkEvent>,
     ) -> Result<(), Failure> {
         loop {
@@ -350,6 +369,9 @@ impl Worker {
                 } else {
                     break;
                 }
+            }
+            if let Some(event) = self.client.overtaken() {
+                return Err(self.overtaken(event));
             }
             self.register(&mut turn);
             self.tell_names(&mut turn);
@@ -451,6 +473,17 @@ impl Worker {
             self.act(action).await;
         }
         Ok(())
+    }
+
+    /// The machine refuses to go on: a number of this device may have been given twice already.
+    fn overtaken(&self, event: EventId) -> Failure {
+        Failure::new(format!(
+            "the servers hold a message of this device ({}) that its log {} does not: the log was restored \
+             from a backup, or a copy of it is in use elsewhere",
+            event.short(),
+            self.log_path.display()
+        ))
+        .next(format!("go on as a new device, which gets everything: tercet chat {} --new-device", self.name))
     }
 
     /// Appends what has happened; it is on the disk before anything leaves or appears.

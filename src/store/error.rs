@@ -161,7 +161,7 @@ pub enum LogError {
         holder: Holder,
     },
     /// A file of another kind, or one whose first bytes are damaged.
-    #[error("the file {} does not start like a tercet log; move it away and start the chat again: it goes on as a new device", path.display())]
+    #[error("the file {} does not start like a tercet log", path.display())]
     NotALog {
         /// The file.
         path: PathBuf,
@@ -178,8 +178,8 @@ pub enum LogError {
     },
     /// It lost, or may have lost, something that was synced.
     #[error(
-        "the log {} is damaged at entry {entry} (byte {offset}): {what}. Nothing in it was changed. Move it \
-         away and start the chat again: it goes on as a new device and the servers bring its messages back",
+        "the log {} is damaged at entry {entry} (byte {offset}): {what}. \
+         Nothing in it was changed",
         path.display()
     )]
     Damaged {

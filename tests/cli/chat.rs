@@ -8,23 +8,11 @@ use std::time::{Duration, Instant};
 use tercet::history::Entry;
 use tercet::store::DeviceLog;
 
-use crate::people::{Chat, assert_valid, authored, displayed, entries, logs, messages};
+use crate::people::{
+    ALL, Chat, ON_ALL, assert_valid, authored, cluster_with_people, displayed, entries, logs, messages,
+    second_machine,
+};
 use crate::support::{TestCluster, wait_or_explain, wait_until};
-
-/// Ends only when every message is on all three servers.
-const ON_ALL: [&str; 2] = ["--copies", "3"];
-
-const ALL: [&str; 3] = ["1", "2", "3"];
-
-/// A cluster in which alice and bob have their names and know each other's.
-fn cluster_with_people() -> TestCluster {
-    let cluster = TestCluster::up(3);
-    for name in ["alice", "bob", "alice"] {
-        let ran = Chat::start(cluster.dir(), name, &ON_ALL).finish();
-        assert_eq!(ran.code, 0, "{ran:?}");
-    }
-    cluster
-}
 
 fn alice_and_bob(cluster: &TestCluster) -> (Chat, Chat) {
     let alice = Chat::with(cluster.dir(), "alice", "bob", &ON_ALL);
@@ -339,18 +327,6 @@ fn who_was_away_gets_everything_on_return() {
     assert!(!again.out.contains("while you were away"), "nothing twice: {again:?}");
     cluster.start("1");
     assert_valid(&cluster.run(&["verify"]));
-}
-
-/// Another machine of the same person: the invitation and the key.
-fn second_machine(cluster: &TestCluster, name: &str) -> tempfile::TempDir {
-    let machine = tempfile::tempdir().unwrap();
-    let person = machine.path().join("people").join(name);
-    fs::create_dir_all(&person).unwrap();
-    let key = cluster.dir().join("people").join(name).join("account.key");
-    // fs::copy takes the mode along.
-    fs::copy(key, person.join("account.key")).unwrap();
-    fs::copy(cluster.dir().join("cluster.toml"), machine.path().join("cluster.toml")).unwrap();
-    machine
 }
 
 #[test]

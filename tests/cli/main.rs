@@ -4,9 +4,12 @@
     reason = "helpers of tests are tests, too; clippy knows only #[test] functions"
 )]
 
+mod bad_input;
 mod chat;
 mod cluster;
 mod kill;
 mod people;
+mod screen;
 mod support;
+mod terminal;
 mod trouble;

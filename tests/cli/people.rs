@@ -11,10 +11,25 @@ use tercet::history::Entry;
 use tercet::id::{EventId, Seq};
 use tercet::store::DeviceLog;
 
-use crate::support::{Ran, wait_or_explain};
+use crate::support::{Ran, TestCluster, wait_or_explain};
 
 /// Longer than anything here takes, so that a chat never gives up of its own.
 const PATIENT: [&str; 2] = ["--timeout", "60"];
+
+/// Ends only when every message is on all three servers.
+pub const ON_ALL: [&str; 2] = ["--copies", "3"];
+
+pub const ALL: [&str; 3] = ["1", "2", "3"];
+
+/// A cluster in which alice and bob have their names and know each other's.
+pub fn cluster_with_people() -> TestCluster {
+    let cluster = TestCluster::up(3);
+    for name in ["alice", "bob", "alice"] {
+        let ran = Chat::start(cluster.dir(), name, &ON_ALL).finish();
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    cluster
+}
 
 /// Lines that a process has written so far.
 #[derive(Clone, Default)]
@@ -164,7 +179,8 @@ pub fn messages(lines: &[String], author: &str) -> Vec<String> {
 /// A person's device logs in this folder.
 pub fn logs(dir: &Path, name: &str) -> Vec<PathBuf> {
     let devices = fs::read_dir(dir.join("people").join(name).join("devices")).unwrap();
-    let mut logs: Vec<_> = devices.map(|device| device.unwrap().path().join("log")).collect();
+    let logs = devices.map(|device| device.unwrap().path().join("log"));
+    let mut logs: Vec<_> = logs.filter(|log| log.exists()).collect();
     logs.sort();
     logs
 }
@@ -199,4 +215,16 @@ pub fn displayed(entries: &[Entry]) -> Vec<EventId> {
 pub fn assert_valid(ran: &Ran) {
     assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
     assert!(ran.out.contains("verdict: valid"), "{}", ran.out);
+}
+
+/// Another machine of the same person: the invitation and the key.
+pub fn second_machine(cluster: &TestCluster, name: &str) -> tempfile::TempDir {
+    let machine = tempfile::tempdir().unwrap();
+    let person = machine.path().join("people").join(name);
+    fs::create_dir_all(&person).unwrap();
+    let key = cluster.dir().join("people").join(name).join("account.key");
+    // fs::copy takes the mode along.
+    fs::copy(key, person.join("account.key")).unwrap();
+    fs::copy(cluster.dir().join("cluster.toml"), machine.path().join("cluster.toml")).unwrap();
+    machine
 }

@@ -88,6 +88,7 @@ fn prompt(me: &Name, shared: &Shared, outlook: &Outlook) -> String {
 /// Completion and the prompt's colours.
 struct Assistant {
     outlook: Arc<Outlook>,
+    colours: bool,
 }
 
 impl Helper for Assistant {}
@@ -97,13 +98,18 @@ impl Hinter for Assistant {
 }
 
 impl Highlighter for Assistant {
+    /// Called at each repaint, with colours or without: the servers' state is that of the moment.
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
         let rest = prompt.split_once(']').map(|(_, rest)| rest).filter(|_| default);
         match rest {
             None => Cow::Borrowed(prompt),
             Some(rest) => {
                 let servers = self.outlook.servers(|text, up| {
-                    let style = if up { UP } else { DOWN };
+                    let style = match (self.colours, up) {
+                        (false, _) => screen::PLAIN,
+                        (true, true) => UP,
+                        (true, false) => DOWN,
+                    };
                     format!("{style}{text}{style:#}")
                 });
                 Cow::Owned(format!("[{servers}]{rest}"))
@@ -184,14 +190,14 @@ pub async fn run(
     let servers = eyes.view.servers().iter().map(|member| inert(&member.name)).collect();
     let outlook = Arc::new(Outlook { up: AtomicU32::new(0), names: Mutex::new(Vec::new()), servers });
     let mut editor: Editor<Assistant, FileHistory> = open(history).map_err(|error| terminal(&error))?;
-    editor.set_helper(Some(Assistant { outlook: Arc::clone(&outlook) }));
+    let colours = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
+    editor.set_helper(Some(Assistant { outlook: Arc::clone(&outlook), colours }));
 
     greet(&eyes, me)?;
     let (heard, told) = (Arc::clone(&outlook), eyes.clone());
     let hear = move |notice: &Notice| heard.heard(notice, &told);
     let printer = match editor.create_external_printer() {
         Ok(printer) => {
-            let colours = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
             let above = Above { printer, colours };
             tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), above, hear))
         }
@@ -249,6 +255,7 @@ fn open(history: &Path) -> rustyline::Result<Editor<Assistant, FileHistory>> {
     let config = rustyline::Config::builder()
         .max_history_size(TYPED_MAX)?
         .completion_type(rustyline::CompletionType::List)
+        .color_mode(rustyline::ColorMode::Forced) // or the prompt is never asked for again, see `Assistant`
         .auto_add_history(false)
         .build();
     let mut editor = Editor::with_config(config)?;

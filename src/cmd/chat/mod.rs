@@ -16,8 +16,8 @@ use std::time::Duration;
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::home::{Cluster, Home};
 use crate::cmd::session::{Options, Session};
-use crate::limits::REORDER_WINDOW_MS;
-use crate::text::Name;
+use crate::limits::{REORDER_WINDOW_MS, SENT_AT};
+use crate::text::{Name, count};
 use render::Eyes;
 
 /// Arguments of `tercet chat`.
@@ -55,7 +55,20 @@ pub fn run(home: &Home, args: &Args) -> Result<Outcome, Failure> {
     outcome
 }
 
+/// On how many servers a message is safe.
+fn safe_at(asked: Option<usize>, servers: usize) -> Result<usize, Failure> {
+    match asked {
+        None => Ok(SENT_AT.min(servers)),
+        Some(copies) if (1..=servers).contains(&copies) => Ok(copies),
+        Some(copies) => {
+            Err(Failure::new(format!("--copies {copies} cannot be had on {}", count(servers, "server")))
+                .next(format!("give --copies a number from 1 to {servers}")))
+        }
+    }
+}
+
 async fn chat(cluster: &Cluster, args: &Args) -> Result<Outcome, Failure> {
+    let safe_at = safe_at(args.copies, cluster.view().servers().len())?;
     let options = Options { window_ms: args.window_ms, new_device: args.new_device };
     let (session, notices) = Session::open(cluster, &args.name, options)?;
     let account = session.ask(crate::client::Client::account).await?;
@@ -64,8 +77,6 @@ async fn chat(cluster: &Cluster, args: &Args) -> Result<Outcome, Failure> {
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         editor::run(session, notices, eyes, &args.name, &history).await
     } else {
-        let servers = cluster.view().servers().len();
-        let safe_at = args.copies.unwrap_or(crate::limits::SENT_AT).clamp(1, servers);
         script::run(session, notices, eyes, Duration::from_secs(args.timeout), safe_at).await
     }
 }

@@ -107,7 +107,7 @@ impl Eyes {
             Notice::Up { server: id, .. } => styled(DIM, format!("-- server {} is up", server(*id))),
             Notice::Down { server: id, why } => {
                 let style = if is_grave(why) { BAD } else { WARN };
-                styled(style, format!("-- server {} is down: {}", server(*id), inert(&why.to_string())))
+                styled(style, format!("-- server {} is down: {}", server(*id), indented(&why.to_string())))
             }
             Notice::Rejected { server: id, why } => {
                 styled(BAD, format!("-- server {} does not take a message yet: {why}", server(*id)))
@@ -154,6 +154,11 @@ impl Eyes {
 /// Whether a person has to do something about it, however often it was said that the server is down.
 pub fn is_grave(why: &Down) -> bool {
     matches!(why, Down::WrongKey { .. } | Down::Refused(_) | Down::Protocol(_))
+}
+
+/// Text of several lines, made inert, with the later lines set off from the next message.
+fn indented(text: &str) -> String {
+    text.lines().map(inert).collect::<Vec<_>>().join("\n     ")
 }
 
 /// At most `most` characters, with an ellipsis in place of the rest.

@@ -3,10 +3,11 @@
 //! It ends when the input has ended and every message of this device is safe, or the time is up; then it
 //! names the messages that are not. Messages and answers go to standard output, complaints to standard error.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader, Stdin};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
@@ -21,6 +22,9 @@ use crate::text::{count, inert};
 
 /// How often a script that has said everything looks whether it may end.
 const ASK_AGAIN_MS: u64 = 20;
+/// Most of a line that is kept: beyond the longest message, so that what is only a little too long is
+/// answered with its length.
+const LINE_MAX_BYTES: usize = 4 * MESSAGE_MAX_BYTES;
 
 struct Stdout;
 
@@ -53,11 +57,11 @@ pub async fn run(
     let mut complaints = 0;
     let mut input = BufReader::new(tokio::io::stdin());
     loop {
-        let mut line = Vec::new();
-        let read = input.read_until(b'\n', &mut line).await;
-        if read.map_err(|error| Failure::io("read standard input", &error))? == 0 {
-            break;
-        }
+        let read = tokio::select! {
+            read = read_line(&mut input) => read,
+            () = session.broken() => break,
+        };
+        let Some(line) = read.map_err(|error| Failure::io("read standard input", &error))? else { break };
         match carry_out_bytes(&session, &eyes, &shared, &line).await? {
             Done::Answer(lines) => lines.iter().for_each(|line| Stdout.line(line)),
             Done::Quit => break,
@@ -95,17 +99,40 @@ pub async fn run(
     })
 }
 
+/// The next line with its end, cut short if it is longer than any line could mean something; `None` at the
+/// end of the input.
+async fn read_line(input: &mut BufReader<Stdin>) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let mut ended = false;
+    while !ended {
+        let read = input.fill_buf().await?;
+        let end = read.iter().position(|byte| *byte == b'\n');
+        let taken = end.map_or(read.len(), |end| end + 1);
+        ended = end.is_some() || taken == 0;
+        let room = LINE_MAX_BYTES - line.len();
+        line.extend(&read[..taken.min(room)]);
+        input.consume(taken);
+    }
+    Ok(Some(line).filter(|line| !line.is_empty()))
+}
+
 async fn carry_out_bytes(
     session: &Session,
     eyes: &Eyes,
     shared: &Shared,
     line: &[u8],
 ) -> Result<Done, Failure> {
-    let Ok(text) = std::str::from_utf8(line) else {
+    if line.len() >= LINE_MAX_BYTES {
         return Ok(Done::Not(format!(
-            "not sent: a line of {} bytes is not UTF-8",
-            line.len().min(MESSAGE_MAX_BYTES)
+            "not sent: a line of more than {LINE_MAX_BYTES} bytes; a message has at most {MESSAGE_MAX_BYTES}"
         )));
+    }
+    let text = match std::str::from_utf8(line) {
+        Ok(text) => text,
+        Err(error) => {
+            let at = error.valid_up_to() + 1;
+            return Ok(Done::Not(format!("not sent: the line is not UTF-8 (its byte {at})")));
+        }
     };
     match parse(text) {
         Ok(line) => carry_out(session, eyes, shared, line).await,
