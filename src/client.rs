@@ -666,6 +666,10 @@ impl Client {
 
     fn up(&mut self, now_ms: u64, link: usize, incarnation: Incarnation, effects: &mut Effects) {
         let server = self.server(link);
+        // What was meant for an earlier connection and has not left yet must not reach this one.
+        effects.actions.retain(|action| {
+            !matches!(action, Action::Send { server: to, .. } | Action::Drop { server: to, .. } if *to == server)
+        });
         let known = self.links[link].incarnation;
         if known != Some(incarnation) {
             effects.log.push(Entry::Incarnation { server, incarnation, at_ms: now_ms });

@@ -6,7 +6,7 @@ use tercet::client::{Action, Client, Config, Effects, Input};
 use tercet::event::{Conversation, Event, Kind, account_of};
 use tercet::frame::{Role, ToClient, ToServer, decode, encode};
 use tercet::history::Entry;
-use tercet::id::DeviceId;
+use tercet::id::{DeviceId, Incarnation};
 use tercet::limits::{PING_MS, PROTOCOL_VERSION, REDIAL_MAX_MS, REDIAL_MIN_MS, SENT_AT, SILENCE_MS};
 use tercet::server::{self, ConnId};
 
@@ -29,7 +29,17 @@ pub struct ClientHost {
     pub fuse: Option<u32>,
     /// The connection to each server, and whether it has been welcomed.
     pub links: Vec<Option<(ConnId, bool)>>,
+    /// What has arrived and not been taken; the next turn takes it all, and syncs once.
+    arrived: Vec<Arrival>,
+    /// Where frames to each server go, as far as the turns have come.
+    outlets: Vec<Option<ConnId>>,
     wakes_ms: u64,
+}
+
+enum Arrival {
+    Input(Input),
+    Up { server: usize, conn: ConnId, incarnation: Incarnation },
+    Down { server: usize },
 }
 
 impl ClientHost {
@@ -47,6 +57,8 @@ impl ClientHost {
             suspended: false,
             fuse: None,
             links: vec![None; servers],
+            arrived: Vec::new(),
+            outlets: vec![None; servers],
             wakes_ms: 0,
         }
     }
@@ -97,6 +109,8 @@ impl World {
         }
         host.boot += 1;
         host.fuse = None;
+        host.arrived.clear();
+        host.outlets.fill(None);
         host.tape.crash(&mut self.rng);
         for server in 0..self.servers.len() {
             if let Some((conn, _)) = self.clients[client].links[server].take() {
@@ -134,7 +148,7 @@ impl World {
         self.server_step(server, server::Input::Opened { conn, key });
         let role = Role::Device { device, token: self.token.clone() };
         let hello = ToServer::Hello { version: PROTOCOL_VERSION, cluster: self.view.cluster(), role };
-        self.client_says(client, server, &hello);
+        self.client_says(conn, &hello);
         self.after(PING_MS, What::Ping { conn });
     }
 
@@ -154,34 +168,35 @@ impl World {
         if self.now_ms - self.net.heard_ms(conn, Way::ToClient) > SILENCE_MS {
             return self.client_closes(client, server, conn);
         }
-        self.client_says(client, server, &ToServer::Ping);
+        self.client_says(conn, &ToServer::Ping);
     }
 
     /// Called when the connection is over for the client, whoever ended it.
     pub fn client_closes(&mut self, client: usize, server: usize, conn: ConnId) {
         self.end_by_client(conn);
-        let Some((_, welcomed)) = self.clients[client].links[server].take_if(|(link, _)| *link == conn) else {
+        let Some((_, welcomed)) = self.clients[client].links[server].take_if(|(link, _)| *link == conn)
+        else {
             return;
         };
         self.note(|| format!("client {client} loses server {server}"));
         self.redial(client, server);
         if welcomed {
-            let server = self.view.servers()[server].id;
-            self.client_step(client, Input::Down { server });
+            self.arrives(client, Arrival::Down { server });
         }
     }
 
     pub fn client_hears(&mut self, client: usize, server: usize, conn: ConnId, bytes: &[u8]) {
         let frame: ToClient = decode(bytes).unwrap();
         let name = self.view.servers()[server].id;
-        let Some((_, welcomed)) = self.clients[client].links[server].as_mut().filter(|(link, _)| *link == conn)
+        let Some((_, welcomed)) =
+            self.clients[client].links[server].as_mut().filter(|(link, _)| *link == conn)
         else {
             return;
         };
         match frame {
             ToClient::Welcome { incarnation, .. } => {
                 *welcomed = true;
-                self.client_step(client, Input::Up { server: name, incarnation });
+                self.arrives(client, Arrival::Up { server, conn, incarnation });
             }
             frame if *welcomed => {
                 if let ToClient::Missing { .. } = frame {
@@ -211,7 +226,8 @@ impl World {
         let apart = self.swarm.all_apart && !self.healed;
         let other = if apart { self.a_stranger_to(client) } else { self.rng.usize(..self.clients.len()) };
         let account = |host: &ClientHost| account_of(&host.key);
-        let conversation = Conversation::direct(account(&self.clients[client]), account(&self.clients[other]));
+        let conversation =
+            Conversation::direct(account(&self.clients[client]), account(&self.clients[other]));
         self.note(|| format!("client {client} says {texts} things to client {other}"));
         for _ in 0..texts {
             let body: String = (0..self.rng.usize(1..12)).map(|_| self.rng.lowercase()).collect();
@@ -226,18 +242,54 @@ impl World {
         self.clients.iter().position(|other| other.name != *name).unwrap_or(client)
     }
 
-    pub fn client_step(&mut self, client: usize, input: Input) {
+    fn client_step(&mut self, client: usize, input: Input) {
+        self.arrives(client, Arrival::Input(input));
+    }
+
+    fn arrives(&mut self, client: usize, what: Arrival) {
+        let host = &mut self.clients[client];
+        if host.machine.is_none() {
+            return;
+        }
+        host.arrived.push(what);
+        if host.arrived.len() == 1 {
+            let boot = host.boot;
+            let delay_ms = self.rng.u64(..self.swarm.turn_max_ms);
+            self.after(delay_ms, What::Turn { client, boot });
+        }
+    }
+
+    /// Takes everything that has arrived, as the session of the real program does.
+    pub fn turn(&mut self, client: usize, boot: u64) {
         let now_ms = self.clock_ms(self.clients[client].skew_ms);
-        let Some(machine) = &mut self.clients[client].machine else { return };
+        let host = &mut self.clients[client];
+        let Some(machine) = host.machine.as_mut().filter(|_| host.boot == boot) else { return };
+        if host.suspended {
+            return self.after(100, What::Turn { client, boot });
+        }
         let mut effects = Effects::default();
-        if let Err(error) = machine.step(now_ms, input, &mut effects) {
-            self.failures.push(format!("client {client} cannot say it: {error}"));
+        for arrival in std::mem::take(&mut host.arrived) {
+            let name = |server: usize| self.view.servers()[server].id;
+            let input = match arrival {
+                Arrival::Input(input) => input,
+                Arrival::Up { server, conn, incarnation } => {
+                    host.outlets[server] = Some(conn);
+                    Input::Up { server: name(server), incarnation }
+                }
+                Arrival::Down { server } => {
+                    host.outlets[server] = None;
+                    Input::Down { server: name(server) }
+                }
+            };
+            if let Err(error) = machine.step(now_ms, input, &mut effects) {
+                self.failures.push(format!("client {client} cannot say it: {error}"));
+            }
         }
         let wakes_ms = machine.next_wake_ms(now_ms);
         self.witness(&effects);
         self.carry_out(client, effects);
         let host = &mut self.clients[client];
-        let (boot, due_ms) = (host.boot, self.now_ms + wakes_ms.saturating_sub(now_ms).max(1));
+        let due_ms = self.now_ms + wakes_ms.saturating_sub(now_ms).max(1);
         if host.machine.is_some() && (due_ms < host.wakes_ms || host.wakes_ms <= self.now_ms) {
             host.wakes_ms = due_ms;
             self.after(due_ms - self.now_ms, What::Wake { client, boot });
@@ -275,15 +327,16 @@ impl World {
             self.survives(client)?;
             match action {
                 Action::Send { server, frame } => {
-                    let server = self.view.index_of(server)?;
-                    self.client_says(client, server, &self.forget_sent(client, frame));
+                    let frame = self.forget_sent(client, frame);
+                    if let Some(conn) = self.clients[client].outlets[self.view.index_of(server)?] {
+                        self.client_says(conn, &frame);
+                    }
                 }
                 Action::Drop { server, why } => {
                     self.failures.push(format!("client {client} drops an honest server: {why}"));
                     let server = self.view.index_of(server)?;
-                    if let Some((conn, _)) = self.clients[client].links[server].take() {
-                        self.end_by_client(conn);
-                        self.redial(client, server);
+                    if let Some(conn) = self.clients[client].outlets[server].take() {
+                        self.client_closes(client, server, conn);
                     }
                 }
                 Action::LogLost { .. } => self.saw("a client learns of a lost log"),
@@ -295,13 +348,13 @@ impl World {
         self.survives(client)
     }
 
-    fn client_says(&mut self, client: usize, server: usize, frame: &ToServer) {
+    fn client_says(&mut self, conn: ConnId, frame: &ToServer) {
         match frame {
             ToServer::Fetch { .. } => self.saw("a fetch"),
             ToServer::Follow { bodies: true, after } if *after > 0 => self.saw("a feed gone on with"),
             _ => {}
         }
-        if let Some((conn, _)) = self.clients[client].links[server] {
+        if self.net.is_open(conn, Way::ToClient) {
             self.send(conn, Way::ToServer, encode(frame).unwrap());
         }
     }

@@ -53,7 +53,8 @@ fn undelivered(world: &World) -> Option<String> {
     for (index, host) in world.clients.iter().enumerate() {
         let machine = host.machine.as_ref()?;
         let reads = |event: &&&Event| Evidence::reads(machine.account(), event);
-        if let Some(event) = stored.values().filter(reads).find(|event| machine.event(&event.id()).is_none()) {
+        if let Some(event) = stored.values().filter(reads).find(|event| machine.event(&event.id()).is_none())
+        {
             return Some(format!("client {index} lacks event {}", event.id().short()));
         }
     }

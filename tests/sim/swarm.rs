@@ -26,6 +26,8 @@ pub struct Swarm {
     pub window_ms: u64,
     pub delay_max_ms: u64,
     pub sync_max_ms: u64,
+    /// How long a device takes to come to what has arrived.
+    pub turn_max_ms: u64,
     pub plant: Option<Plant>,
 }
 
@@ -53,6 +55,7 @@ impl Swarm {
             window_ms: [0, 40, 400, 2_000][rng.usize(..4)],
             delay_max_ms: [1, 10, 60, 400][rng.usize(..4)],
             sync_max_ms: [1, 10, 100, 900][rng.usize(..4)],
+            turn_max_ms: [1, 5, 50, 300][rng.usize(..4)],
             plant: None,
         }
     }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use ed25519_dalek::SigningKey;
 use fastrand::Rng;
 use tercet::frame::Token;
-use tercet::id::{ClusterId, Incarnation, ServerId};
+use tercet::id::{ClusterId, Incarnation, Position, ServerId};
 use tercet::limits::SILENCE_MS;
 use tercet::server::ConnId;
 use tercet::view::{Member, View};
@@ -37,15 +37,48 @@ const LOOK_EVERY_MS: u64 = 250;
 /// What happens at a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
-    Arrive { conn: ConnId, way: Way },
+    Arrive {
+        conn: ConnId,
+        way: Way,
+    },
     /// An end learns that the connection is over.
-    Fin { conn: ConnId, way: Way },
-    Dial { client: usize, server: usize, boot: u64 },
-    Ping { conn: ConnId },
-    Synced { server: usize, boot: u64 },
-    ServerTick { server: usize, boot: u64 },
-    Wake { client: usize, boot: u64 },
-    Say { client: usize, texts: usize },
+    Fin {
+        conn: ConnId,
+        way: Way,
+    },
+    Dial {
+        client: usize,
+        server: usize,
+        boot: u64,
+    },
+    Ping {
+        conn: ConnId,
+    },
+    Synced {
+        server: usize,
+        boot: u64,
+    },
+    ServerTick {
+        server: usize,
+        boot: u64,
+    },
+    ToldSynced {
+        server: usize,
+        boot: u64,
+        upto: Position,
+    },
+    Wake {
+        client: usize,
+        boot: u64,
+    },
+    Turn {
+        client: usize,
+        boot: u64,
+    },
+    Say {
+        client: usize,
+        texts: usize,
+    },
     Fault,
     Remedy(Remedy),
     Heal,
@@ -187,7 +220,9 @@ impl World {
             What::Ping { conn } => self.ping(conn),
             What::Synced { server, boot } => self.synced(server, boot),
             What::ServerTick { server, boot } => self.server_tick(server, boot),
+            What::ToldSynced { server, boot, upto } => self.told_synced(server, boot, upto),
             What::Wake { client, boot } => self.wake(client, boot),
+            What::Turn { client, boot } => self.turn(client, boot),
             What::Say { client, texts } => self.say(client, texts),
             What::Fault => self.go_wrong(),
             What::Remedy(remedy) => self.put_right(remedy),
