@@ -707,10 +707,13 @@ impl Client {
         }
     }
 
-    /// What no connected server announces any more cannot be fetched; whoever has it will tell again.
+    /// What no connected server announces any more cannot be fetched, and may wait for a parent that nobody
+    /// has any more; whoever has it will tell again.
     fn forget_unannounced(&mut self) {
         let links = &self.links;
-        self.wanted.retain(|id, _| links.iter().any(|link| link.delivery.lacks(id)));
+        let is_announced = |id: &EventId| links.iter().any(|link| link.delivery.lacks(id));
+        self.wanted.retain(|id, _| is_announced(id));
+        self.waiting.retain(|id, _| is_announced(id));
     }
 
     fn make_feed(&mut self, now_ms: u64, link: usize, effects: &mut Effects) {

@@ -230,7 +230,8 @@ impl World {
             Conversation::direct(account(&self.clients[client]), account(&self.clients[other]));
         self.note(|| format!("client {client} says {texts} things to client {other}"));
         for _ in 0..texts {
-            let body: String = (0..self.rng.usize(1..12)).map(|_| self.rng.lowercase()).collect();
+            let body: String =
+                (0..self.rng.usize(1..=self.swarm.text_max_bytes)).map(|_| self.rng.lowercase()).collect();
             let input = Input::Say { conversation, kind: Kind::Post, body: body.into_bytes() };
             self.client_step(client, input);
         }

@@ -27,7 +27,8 @@ use std::time::Instant;
 
 use plant::Plant;
 use swarm::Swarm;
-use world::World;
+use tercet::limits::{FEED_WINDOW, UPLOAD_WINDOW};
+use world::{What, World};
 
 /// Seeds that `cargo test` runs.
 const SEEDS: u64 = 300;
@@ -116,6 +117,30 @@ fn the_same_seed_is_the_same_story() {
     for seed in 0..5 {
         assert_eq!(run(seed, false, |_| {}).story, run(seed, false, |_| {}).story, "seed {seed}");
     }
+}
+
+#[test]
+fn a_burst_beyond_every_window_reaches_a_reader_who_was_away() {
+    let mut rng = fastrand::Rng::with_seed(1);
+    let swarm = Swarm {
+        servers: 1,
+        accounts: 2,
+        devices_each: 1,
+        faults: Vec::new(),
+        says: 0,
+        fault_ms: 10_000,
+        all_apart: true,
+        delay_max_ms: 5,
+        sync_max_ms: 20,
+        turn_max_ms: 5,
+        text_max_bytes: 600,
+        ..Swarm::draw(&mut rng)
+    };
+    let mut world = World::new(1, rng, swarm, false);
+    world.after(2_000, What::Say { client: 0, texts: FEED_WINDOW + UPLOAD_WINDOW });
+    world.clients[1].suspended = true;
+    let failures = world.run();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use ed25519_dalek::SigningKey;
 use tercet::client::{Action, Client, Config, Effects, Input};
+use tercet::clock::Time;
 use tercet::event::{Conversation, Draft, Event, Kind, account_of};
 use tercet::frame::{Item, Rejection, ToClient, ToServer};
 use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, ServerId};
@@ -52,12 +53,12 @@ fn say(client: &mut Client, text: &str) -> EventId {
     client.transcript(notes()).unwrap().heads().next().unwrap()
 }
 
-fn another_devices_event(incarnation_of_device: u8) -> Event {
+fn another_devices_event(device: u8, parents: BTreeSet<EventId>) -> Event {
     let draft = Draft {
-        device: DeviceId::new([incarnation_of_device; 16]),
+        device: DeviceId::new([device; 16]),
         seq: 1,
-        parents: BTreeSet::new(),
-        time: tercet::clock::Time::from_millis(EPOCH_MS),
+        time: Time::from_millis(EPOCH_MS + parents.len() as u64),
+        parents,
         conversation: notes(),
         kind: Kind::Post,
         body: b"hello".to_vec(),
@@ -92,7 +93,7 @@ fn a_burst_that_waits_behind_a_clock_ahead_does_not_cost_the_connection() {
 fn what_was_meant_for_a_lost_connection_does_not_open_the_next() {
     let mut client = connected();
     let mut effects = Effects::default();
-    hear(&mut client, 10, feed(&another_devices_event(2)), &mut effects);
+    hear(&mut client, 10, feed(&another_devices_event(2, BTreeSet::new())), &mut effects);
     step(&mut client, 10, Input::Down { server: server() }, &mut effects);
     step(&mut client, 10, Input::Up { server: server(), incarnation: INCARNATION }, &mut effects);
     let sent = effects.actions.iter().filter_map(|action| match action {
@@ -101,4 +102,19 @@ fn what_was_meant_for_a_lost_connection_does_not_open_the_next() {
     });
     let sent: Vec<_> = sent.collect();
     assert!(matches!(sent[..], [ToServer::Follow { after: 1, .. }]), "{sent:?}");
+}
+
+#[test]
+fn an_event_whose_parent_is_lost_with_the_server_does_not_wait_for_ever() {
+    let mut client = connected();
+    let parent = another_devices_event(2, BTreeSet::new());
+    let child = another_devices_event(3, BTreeSet::from([parent.id()]));
+    let announced = |position, event: &Event| Item { position, id: event.id(), event: None };
+    let items = vec![announced(1, &parent), announced(2, &child)];
+    hear(&mut client, 10, ToClient::Feed { items, upto: 2, caught_up: true }, &mut Effects::default());
+    let bodies = ToClient::Bodies(vec![child.bytes().to_vec().into()]);
+    hear(&mut client, 20, bodies, &mut Effects::default());
+    assert_eq!(client.unsettled(), 2, "the child waits for the parent, the parent for its body");
+    step(&mut client, 30, Input::Down { server: server() }, &mut Effects::default());
+    assert_eq!(client.unsettled(), 0, "whoever has them will tell again");
 }
