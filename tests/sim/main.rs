@@ -10,6 +10,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "this is a test")]
 
 mod client_host;
+mod client_links;
 mod disk;
 mod judge;
 mod nemesis;
@@ -18,6 +19,7 @@ mod plant;
 mod regressions;
 mod server_host;
 mod swarm;
+mod wire;
 mod world;
 
 use std::collections::BTreeMap;
@@ -31,7 +33,7 @@ use tercet::limits::{FEED_WINDOW, UPLOAD_WINDOW};
 use world::{What, World};
 
 /// Seeds that `cargo test` runs.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 200;
 /// Seeds within which a planted bug must show.
 const SEEDS_TO_CATCH: u64 = 48;
 
