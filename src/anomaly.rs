@@ -39,6 +39,8 @@ pub enum Anomaly {
     Twice { event: EventId, first: Place, second: Place },
     /// P1: shown, but never received or written.
     ShownUnheld { event: EventId, at: Place },
+    /// Trust: a direct conversation's event on a device of neither account.
+    Leaked { event: EventId, at: Place },
     /// Rule 6: two events share device and sequence number.
     Fork { seq: Seq, one: EventId, other: EventId, device: String },
     /// P2: a server acked an event and its log, in the same incarnation, does not have it there.
@@ -47,10 +49,14 @@ pub enum Anomaly {
     TooFewCopies { event: EventId, told: usize, found: usize, losses: usize, at: Place },
     /// Rule 12: the person was told of more copies than there were receipts.
     Boast { event: EventId, told: usize, receipts: usize, at: Place },
+    /// Rule 7: a reader was shown positions that the server's log, in the same incarnation, does not have.
+    TakenBack { server: String, cursor: Position, tip: Position, at: Place },
     /// Rule 8: a receipt or cursor of an incarnation that was not current.
     StaleIncarnation { at: Place, server: String },
     /// Rule 4: an event before its parent in a log.
     NotClosed { event: EventId, parent: EventId, at: Place },
+    /// Rule 5: an event that names a parent of another conversation.
+    ForeignParent { event: EventId, parent: EventId },
     /// Rule 3: an event whose time does not exceed its parent's.
     TimeNotAfterParent { event: EventId, parent: EventId },
     /// P3: a device's events shown in another order than it sent them.
@@ -63,6 +69,8 @@ pub enum Anomaly {
     Undelivered { event: EventId, reader: String, server: String, position: Position, cursor: Position },
     /// P6: shown out of canonical order without a late mark.
     Unmarked { event: EventId, after: EventId, at: Place },
+    /// P6: held, and passed over for a later one.
+    Skipped { event: EventId, shown: EventId, at: Place },
     /// P6: marked late though nothing later had been shown.
     UnjustifiedLate { event: EventId, at: Place },
     /// P6: shown before its window had passed.
@@ -87,6 +95,9 @@ impl fmt::Display for Anomaly {
             }
             Self::ShownUnheld { event, at } => {
                 write!(f, "event {} was shown ({at}) but is nowhere in that log", event.short())
+            }
+            Self::Leaked { event, at } => {
+                write!(f, "event {} was given ({at}) to a device of neither of its accounts", event.short())
             }
             Self::Fork { seq, one, other, device } => write!(
                 f,
@@ -113,11 +124,23 @@ impl fmt::Display for Anomaly {
                 count_copies(*told),
                 count(*receipts, "receipt")
             ),
+            Self::TakenBack { server, cursor, tip, at } => write!(
+                f,
+                "server {server} was read up to {cursor} ({at}), and its log ends at {tip}: it showed what it had not synced"
+            ),
             Self::StaleIncarnation { at, server } => {
                 write!(f, "{at} counts on a log of server {server} that was not its current one")
             }
             Self::NotClosed { event, parent, at } => {
                 write!(f, "event {} stands ({at}) before its parent {}", event.short(), parent.short())
+            }
+            Self::ForeignParent { event, parent } => {
+                write!(
+                    f,
+                    "event {} names a parent of another conversation, {}",
+                    event.short(),
+                    parent.short()
+                )
             }
             Self::TimeNotAfterParent { event, parent } => {
                 write!(
@@ -147,7 +170,7 @@ impl fmt::Display for Anomaly {
             ),
             Self::Undelivered { event, reader, server, position, cursor } => write!(
                 f,
-                "{reader} has read server {server} up to {cursor} and lacks event {} at {position}",
+                "{reader} had read server {server} up to {cursor} and lacked event {} at {position}",
                 event.short()
             ),
             Self::Unmarked { event, after, at } => write!(
@@ -155,6 +178,12 @@ impl fmt::Display for Anomaly {
                 "event {} was shown ({at}) after event {}, which comes later, without a late mark",
                 event.short(),
                 after.short()
+            ),
+            Self::Skipped { event, shown, at } => write!(
+                f,
+                "event {} was at hand, and event {}, which comes later, was shown instead ({at})",
+                event.short(),
+                shown.short()
             ),
             Self::UnjustifiedLate { event, at } => {
                 write!(

@@ -346,6 +346,11 @@ impl Client {
         self.account
     }
 
+    /// The device.
+    pub fn device(&self) -> DeviceId {
+        self.config.device
+    }
+
     /// The servers.
     pub fn view(&self) -> &View {
         &self.config.view
@@ -378,7 +383,8 @@ impl Client {
 
     /// Own events that fewer than `copies` servers have acked, in order.
     pub fn unsafe_below(&self, copies: usize) -> Vec<Arc<Event>> {
-        let lacking = self.own.iter().filter(|key| self.copies_of(key) < copies);
+        let owed: BTreeSet<_> = self.links.iter().flat_map(|link| link.outbox.owed_keys()).collect();
+        let lacking = owed.into_iter().filter(|key| self.copies_of(key) < copies);
         lacking.filter_map(|key| self.event(&key.id)).cloned().collect()
     }
 

@@ -37,6 +37,16 @@ impl Directory {
         self.names.get(&account).cloned().unwrap_or_else(|| format!("?{}", account.short()))
     }
 
+    /// How many names are taken; one that is taken stays so.
+    pub fn len(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// Whether nobody has a name.
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+    }
+
     /// Every account with its name, by name.
     pub fn all(&self) -> impl Iterator<Item = (&str, AccountId)> {
         let mut all: Vec<_> = self.names.iter().map(|(account, name)| (name.as_str(), *account)).collect();
@@ -58,5 +68,26 @@ mod tests {
         assert_eq!(directory.name(two), "bob");
         assert_eq!(directory.name(one), "alys");
         assert!(directory.name(AccountId::new([3; 32])).starts_with('?'));
+    }
+
+    #[test]
+    fn a_name_stays_with_its_account_when_that_takes_another() {
+        let (one, two) = (AccountId::new([1; 32]), AccountId::new([2; 32]));
+        let directory =
+            Directory::from_registrations([(one, "alice"), (one, "alys"), (two, "alice"), (one, "alice")]);
+        assert_eq!(directory.account("alice"), Some(one));
+        assert_eq!(directory.account("alys"), Some(one));
+        assert_eq!(directory.name(one), "alice", "the last that it registered");
+        assert!(directory.name(two).starts_with('?'), "a name that is another's is none");
+    }
+
+    #[test]
+    fn everybody_with_a_name_is_listed_once_by_name() {
+        let [one, two, three] = [1, 2, 3].map(|n| AccountId::new([n; 32]));
+        let directory =
+            Directory::from_registrations([(three, "zoe"), (one, "bob"), (two, "bob"), (three, "anna")]);
+        assert_eq!(directory.all().collect::<Vec<_>>(), [("anna", three), ("bob", one)]);
+        assert_eq!(directory.account("nobody"), None);
+        assert_eq!(Directory::from_registrations([]).all().count(), 0);
     }
 }

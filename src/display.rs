@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn events_are_due_in_canonical_order_whatever_order_they_came_in() {
         let mut display = Display::default();
-        [30, 10, 20].map(|ms| display.hold(key(ms), HERE));
+        [30, 10, 20].into_iter().for_each(|ms| display.hold(key(ms), HERE));
         let mut seen = Vec::new();
         while let Some((key, conversation)) = display.due(1_000, 40) {
             display.shown(key, conversation);

@@ -2,13 +2,14 @@
 //!
 //! Decoding here trusts nobody: each event's signature is checked once, whoever's log it was found in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::anomaly::{Anomaly, Place};
-use crate::event::{Event, Kind};
-use crate::history::{ClientHistory, Entry, History};
-use crate::id::{AccountId, ConversationId, DeviceId, EventId};
+use crate::directory::Directory;
+use crate::event::{Conversation, Event, Kind};
+use crate::history::{ClientHistory, Entry, History, ServerHistory};
+use crate::id::{AccountId, ConversationId, DeviceId, EventId, Position};
 use crate::order::Key;
 
 /// One device's log, decoded.
@@ -22,6 +23,8 @@ pub struct Observer<'a> {
     pub account: Option<AccountId>,
     /// What a person calls it.
     pub name: String,
+    /// Every entry that holds an event, in order: entry number from 0, event.
+    pub stands: Vec<(usize, EventId)>,
     /// Where each event entered the log, by entry number from 0.
     pub entered: BTreeMap<EventId, usize>,
     /// The displayed events in order: entry number from 0, event, marked late, time shown.
@@ -48,18 +51,26 @@ impl ClientHistory {
     }
 }
 
+impl ServerHistory {
+    /// The place of a position in its log.
+    pub fn place(&self, position: Position) -> Place {
+        Place { source: self.source.clone(), entry: position }
+    }
+}
+
 impl<'a> Evidence<'a> {
     /// Decodes and indexes a history.
     pub fn of(history: &'a History) -> Self {
         let mut evidence =
             Self { history, events: BTreeMap::new(), observers: Vec::new(), corrupt: Vec::new() };
-        for server in &history.servers {
-            for stored in &server.log {
-                evidence.events.insert(stored.event.id(), Arc::clone(&stored.event));
-            }
-        }
         // The same bytes stand in many logs; their signature is checked once.
         let mut checked: BTreeMap<&[u8], EventId> = BTreeMap::new();
+        for server in &history.servers {
+            for stored in &server.log {
+                evidence.decode(|| server.place(stored.position), stored.event.bytes(), &mut checked);
+            }
+            evidence.corrupt.extend(gap(server));
+        }
         for client in &history.clients {
             let observer = evidence.observe(client, &mut checked);
             evidence.observers.push(observer);
@@ -77,17 +88,19 @@ impl<'a> Evidence<'a> {
             device: None,
             account: None,
             name: history.source.clone(),
+            stands: Vec::new(),
             entered: BTreeMap::new(),
             shown: Vec::new(),
         };
         for (index, entry) in history.entries.iter().enumerate() {
             match entry {
-                Entry::Begun { account, device, name, .. } => {
+                Entry::Begun { account, device, name, .. } if index == 0 => {
                     (observer.account, observer.device) = (Some(*account), Some(*device));
                     observer.name.clone_from(name);
                 }
                 Entry::Authored { event, .. } | Entry::Received { event, .. } => {
-                    if let Some(id) = self.decode(history, index, event, checked) {
+                    if let Some(id) = self.decode(|| history.place(index), event, checked) {
+                        observer.stands.push((index, id));
                         observer.entered.entry(id).or_insert(index);
                     }
                 }
@@ -100,8 +113,7 @@ impl<'a> Evidence<'a> {
 
     fn decode(
         &mut self,
-        history: &ClientHistory,
-        index: usize,
+        at: impl FnOnce() -> Place,
         bytes: &'a [u8],
         checked: &mut BTreeMap<&'a [u8], EventId>,
     ) -> Option<EventId> {
@@ -116,7 +128,7 @@ impl<'a> Evidence<'a> {
                 Some(id)
             }
             Err(error) => {
-                self.corrupt.push(Anomaly::Corrupt { at: history.place(index), why: error.to_string() });
+                self.corrupt.push(Anomaly::Corrupt { at: at(), why: error.to_string() });
                 None
             }
         }
@@ -138,8 +150,12 @@ impl<'a> Evidence<'a> {
     /// The nearest ancestors that a display shows: parents, or theirs behind a merge.
     pub fn shown_ancestors(&self, event: &Event) -> Vec<EventId> {
         let mut open: Vec<_> = event.parents().to_vec();
+        let mut seen = BTreeSet::new();
         let mut nearest = Vec::new();
         while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
             match self.events.get(&id) {
                 Some(parent) if parent.kind() == Kind::Post => nearest.push(id),
                 Some(parent) => open.extend(parent.parents()),
@@ -147,13 +163,29 @@ impl<'a> Evidence<'a> {
             }
         }
         nearest.sort_unstable();
-        nearest.dedup();
         nearest
+    }
+
+    /// Who is who, by all registrations that were found.
+    pub fn directory(&self) -> Directory {
+        let mut registrations: Vec<_> =
+            self.events.values().filter(|event| event.kind() == Kind::Register).collect();
+        registrations.sort_unstable_by_key(|event| event.key());
+        Directory::from_registrations(
+            registrations.iter().filter_map(|event| Some((event.account(), event.text()?))),
+        )
     }
 
     /// Whether an account reads an event.
     pub fn reads(account: AccountId, event: &Event) -> bool {
-        use crate::event::Conversation;
         event.conversation() == Conversation::Directory || event.conversation().other(account).is_some()
     }
+}
+
+/// The first place where a log's positions do not count 1, 2, 3.
+fn gap(server: &ServerHistory) -> Option<Anomaly> {
+    let (expected, stored) =
+        (1..).zip(&server.log).find(|(expected, stored)| *expected != stored.position)?;
+    let why = format!("position {} stands where {expected} should", stored.position);
+    Some(Anomaly::Corrupt { at: server.place(expected), why })
 }

@@ -274,10 +274,197 @@ pub fn encode<T: Serialize>(frame: &T) -> Result<Vec<u8>, FrameError> {
 /// Decodes one frame, without its length.
 ///
 /// # Errors
-/// [`FrameError::Malformed`] for anything that [`encode`] cannot have made, trailing bytes included.
+/// [`FrameError::TooLarge`]; [`FrameError::Malformed`] for anything that is no frame, bytes after its end
+/// included.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FrameError> {
+    if bytes.len() > FRAME_MAX_BYTES {
+        return Err(FrameError::TooLarge(bytes.len()));
+    }
     let malformed = |error: rmp_serde::decode::Error| FrameError::Malformed(error.to_string());
     let mut rest = bytes;
     let frame = rmp_serde::from_read(&mut rest).map_err(malformed)?;
     if rest.is_empty() { Ok(frame) } else { Err(FrameError::Malformed("bytes after its end".to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::{any, prop, proptest};
+
+    use super::*;
+
+    const ID: EventId = EventId::new([3; 32]);
+
+    /// One value or more of each variant, with its name; a variant that is added does not compile until it is
+    /// listed, and does not pass until it has a value.
+    macro_rules! samples {
+        ($type:ident: $($variant:ident $(=> $value:expr)+;)*) => {{
+            let samples = vec![$($($value),+),*];
+            let name = |frame: &$type| match frame { $($type::$variant { .. } => stringify!($variant)),* };
+            let shown: BTreeSet<_> = samples.iter().map(name).collect();
+            assert_eq!(shown, BTreeSet::from([$(stringify!($variant)),*]), "a variant without a value");
+            samples
+        }};
+    }
+
+    fn to_server() -> Vec<ToServer> {
+        let cluster = ClusterId::new([1; 16]);
+        let device = Role::Device { device: DeviceId::new([2; 16]), token: Token::new([9; 32]) };
+        samples! { ToServer:
+            Hello
+                => ToServer::Hello { version: 1, cluster, role: device }
+                => ToServer::Hello { version: u16::MAX, cluster, role: Role::Peer };
+            Upload
+                => ToServer::Upload { events: vec![] }
+                => ToServer::Upload { events: vec![ByteBuf::from([0; 300]), ByteBuf::new()] };
+            Follow
+                => ToServer::Follow { after: 0, bodies: true }
+                => ToServer::Follow { after: u64::MAX, bodies: false };
+            Cursor => ToServer::Cursor { position: 77 };
+            Fetch => ToServer::Fetch { ids: vec![ID, ID] };
+            Pull => ToServer::Pull { after: 1 << 40 };
+            Status => ToServer::Status;
+            Ping => ToServer::Ping;
+        }
+    }
+
+    fn refusals() -> Vec<Refusal> {
+        samples! { Refusal:
+            Version => Refusal::Version { server: 1 };
+            Cluster => Refusal::Cluster(ClusterId::new([1; 16]));
+            Token => Refusal::Token;
+            NotAPeer => Refusal::NotAPeer;
+            InvalidEvent => Refusal::InvalidEvent("its time".to_owned());
+            Protocol => Refusal::Protocol(String::new());
+            Full => Refusal::Full;
+            TooSlow => Refusal::TooSlow;
+            Stopping => Refusal::Stopping;
+        }
+    }
+
+    fn to_client() -> Vec<ToClient> {
+        let incarnation = Incarnation::new([4; 16]);
+        let whole = Item { position: 1, id: ID, event: Some(ByteBuf::from([7; 9])) };
+        let announced = Item { position: 2, id: ID, event: None };
+        let (account, device) = (AccountId::new([5; 32]), DeviceId::new([6; 16]));
+        let cursors = vec![DeviceCursor { account, device, position: 9 }];
+        let status = ServerStatus {
+            server: ServerId::new([8; 32]),
+            incarnation,
+            position: 10,
+            connections: 2,
+            forks: 1,
+            uptime_ms: 1_000,
+        };
+        let mut frames = samples! { ToClient:
+            Welcome => ToClient::Welcome { version: 1, incarnation, position: 3, epoch: 1, time_ms: 1 << 41 };
+            Refused => ToClient::Refused(Refusal::Full);
+            Receipts => ToClient::Receipts(vec![Receipt { id: ID, position: 1 }]);
+            Missing => ToClient::Missing { id: ID, parents: vec![ID] };
+            Rejected => ToClient::Rejected { id: ID, why: Rejection::ClockAhead { ahead_ms: 60_001 } };
+            Feed
+                => ToClient::Feed { items: vec![whole.clone(), announced], upto: 2, caught_up: true }
+                => ToClient::Feed { items: vec![], upto: 5, caught_up: false };
+            Bodies => ToClient::Bodies(vec![ByteBuf::from([1; 40])]);
+            Log => ToClient::Log { items: vec![whole], tip: 8, cursors };
+            Status => ToClient::Status(status);
+            Pong => ToClient::Pong;
+        };
+        frames.extend(refusals().into_iter().map(ToClient::Refused));
+        frames
+    }
+
+    /// A frame comes back as it went; cut short or with a byte more it is refused.
+    fn assert_round_trip<T>(frames: &[T])
+    where
+        T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+    {
+        for frame in frames {
+            let mut bytes = encode(frame).unwrap();
+            assert_eq!(decode::<T>(&bytes).as_ref(), Ok(frame));
+            for end in 0..bytes.len() {
+                let cut = decode::<T>(&bytes[..end]);
+                assert!(matches!(cut, Err(FrameError::Malformed(_))), "{frame:?} cut at {end}: {cut:?}");
+            }
+            bytes.push(0xc0);
+            let longer = decode::<T>(&bytes);
+            assert!(matches!(longer, Err(FrameError::Malformed(_))), "{frame:?} and a byte: {longer:?}");
+        }
+    }
+
+    #[test]
+    fn every_frame_comes_back_as_it_went_and_in_no_other_length() {
+        assert_round_trip(&to_server());
+        assert_round_trip(&to_client());
+    }
+
+    #[test]
+    fn every_refusal_tells_a_person_what_is_wrong() {
+        for refusal in refusals() {
+            assert!(refusal.to_string().len() > 10, "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_shows_itself_nowhere() {
+        let token = Token::new([0xab; 32]);
+        let role = Role::Device { device: DeviceId::new([2; 16]), token: token.clone() };
+        let shown = format!("{token:?} {role:?}");
+        assert!(!shown.contains("ab") && !shown.contains("171"), "{shown}");
+    }
+
+    #[test]
+    fn tokens_match_only_themselves() {
+        let token = Token::new([1; 32]);
+        assert!(token.matches(&token.clone()));
+        for byte in 0..32 {
+            let mut other = [1; 32];
+            other[byte] ^= 0x80;
+            assert!(!token.matches(&Token::new(other)), "byte {byte} was not compared");
+        }
+    }
+
+    #[test]
+    fn a_frame_over_the_limit_is_neither_made_nor_read() {
+        let frame = |bytes| ToServer::Upload { events: vec![ByteBuf::from(vec![0; bytes])] };
+        let overhead = encode(&frame(FRAME_MAX_BYTES / 2)).unwrap().len() - FRAME_MAX_BYTES / 2;
+        let largest = encode(&frame(FRAME_MAX_BYTES - overhead)).unwrap();
+        assert_eq!(largest.len(), FRAME_MAX_BYTES);
+        assert!(decode::<ToServer>(&largest).is_ok());
+        let too_large = FrameError::TooLarge(FRAME_MAX_BYTES + 1);
+        assert_eq!(encode(&frame(FRAME_MAX_BYTES - overhead + 1)), Err(too_large.clone()));
+        assert_eq!(decode::<ToServer>(&vec![0; FRAME_MAX_BYTES + 1]), Err(too_large));
+    }
+
+    #[test]
+    fn a_length_that_is_a_lie_is_refused_without_making_room_for_it() {
+        let mut bytes = encode(&ToServer::Upload { events: vec![ByteBuf::from([0; 300])] }).unwrap();
+        let length = bytes.len() - 303;
+        assert_eq!(bytes[length], 0xc5, "a two-byte length stands here");
+        bytes.splice(length..length + 3, [0xc6, 0xff, 0xff, 0xff, 0xff]);
+        assert!(matches!(decode::<ToServer>(&bytes), Err(FrameError::Malformed(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+            let _ = decode::<ToServer>(&bytes);
+            let _ = decode::<ToClient>(&bytes);
+        }
+
+        #[test]
+        fn no_alteration_of_a_frame_panics(
+            which in any::<prop::sample::Index>(),
+            at in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+        ) {
+            let frames = to_client();
+            let mut bytes = encode(which.get(&frames)).unwrap();
+            *at.get_mut(&mut bytes) = byte;
+            if let Ok(frame) = decode::<ToClient>(&bytes) {
+                assert!(encode(&frame).is_ok(), "{frame:?} was taken and cannot be sent");
+            }
+        }
+    }
 }

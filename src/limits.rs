@@ -45,6 +45,10 @@ pub const SILENCE_MS: u64 = 2_500;
 pub const CLIENT_SILENCE_MS: u64 = 15_000;
 /// Longest that a server waits for a peer to take one frame off its hands.
 pub const WRITE_STALL_MS: u64 = 10_000;
+/// Longest that a connection which a side ends may take to hand over its last frames.
+pub const CLOSE_MS: u64 = 2_000;
+/// Pause after the operating system refused to hand over a connection, for want of files for instance.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// First wait before a server is dialled again; doubled, with jitter, up to [`REDIAL_MAX_MS`].
 pub const REDIAL_MIN_MS: u64 = 25;
 /// Longest wait before a server is dialled again.
@@ -58,8 +62,12 @@ pub const CORE_QUEUE: usize = 4096;
 pub const STAGED_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Events that a server may have sent to a follower beyond its cursor.
 pub const FEED_WINDOW: usize = 2048;
+/// Frames that a server may have sent to a follower beyond its cursor, however few events each holds.
+pub const FEED_FRAMES: usize = 256;
 /// A follower with deliveries open that moves no cursor for this long is dropped.
 pub const FOLLOWER_STALL_MS: u64 = 30_000;
+/// How long a server waits for an author's upload of what a peer has announced, before it fetches it there.
+pub const SYNC_AFTER_MS: u64 = 500;
 /// Log entries in one answer to a pull.
 pub const PULL_MAX: usize = FRAME_EVENTS;
 
@@ -103,7 +111,11 @@ const _: () = {
         FEED_SILENT_MS > PING_MS && FEED_SILENT_MS < SILENCE_MS,
         "a lagging feed is replaced before it is dropped"
     );
-    assert!(SEND_QUEUE_FRAMES > FEED_WINDOW / FRAME_EVENTS, "a full feed window must fit the queue");
+    assert!(
+        SEND_QUEUE_FRAMES > FEED_FRAMES + UPLOAD_WINDOW,
+        "all that a peer may have open must fit the queue"
+    );
+    assert!(FEED_FRAMES > FEED_WINDOW / FRAME_EVENTS, "a feed window of full frames must fit");
     assert!(REORDER_WINDOW_MS > FETCH_AFTER_MS, "a fetched event should still be in time for its place");
     assert!(PARENTS_MAX >= 2, "a merge must join at least two heads");
     assert!(SERVERS_MAX <= 32, "a client keeps its servers in 32 bits");

@@ -96,3 +96,90 @@ impl Transcript {
         Digest::of(self.keys.iter().map(|key| key.id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+    use crate::event::{Conversation, Draft, Kind, account_of};
+
+    fn event(device: u8, seq: Seq, ms: u64, parents: &[&Event]) -> Event {
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let account = account_of(&key);
+        let draft = Draft {
+            device: DeviceId::new([device; 16]),
+            seq,
+            parents: parents.iter().map(|parent| parent.id()).collect(),
+            time: Time::from_millis(ms),
+            conversation: Conversation::direct(account, account),
+            kind: Kind::Post,
+            body: b"said".to_vec(),
+        };
+        draft.sign(&key).unwrap()
+    }
+
+    fn transcript<'a>(events: impl IntoIterator<Item = &'a Event>) -> Transcript {
+        let mut transcript = Transcript::default();
+        events.into_iter().for_each(|event| transcript.insert(event));
+        transcript
+    }
+
+    #[test]
+    fn keys_sort_by_time_then_device_then_number_then_id() {
+        let key = |ms, device, seq, id| Key {
+            time: Time::from_millis(ms),
+            device: DeviceId::new([device; 16]),
+            seq,
+            id: EventId::new([id; 32]),
+        };
+        let sorted = [key(1, 9, 9, 9), key(2, 1, 9, 9), key(2, 2, 1, 9), key(2, 2, 2, 1), key(2, 2, 2, 2)];
+        assert!(sorted.is_sorted_by(|left, right| left < right), "{sorted:?}");
+    }
+
+    #[test]
+    fn heads_are_what_nobody_has_answered() {
+        let root = event(1, 1, 10, &[]);
+        let (left, right) = (event(1, 2, 20, &[&root]), event(2, 1, 20, &[&root]));
+        let both = event(1, 3, 30, &[&left, &right]);
+        let heads = |events: &[&Event]| transcript(events.iter().copied()).heads().collect::<BTreeSet<_>>();
+        assert_eq!(heads(&[]), BTreeSet::new());
+        assert_eq!(heads(&[&root]), BTreeSet::from([root.id()]));
+        assert_eq!(heads(&[&root, &left, &right]), BTreeSet::from([left.id(), right.id()]));
+        assert_eq!(heads(&[&root, &left, &right, &both]), BTreeSet::from([both.id()]));
+        assert_eq!(transcript([&root, &right, &left]).latest(), Some(left.time()));
+        assert_eq!(Transcript::default().latest(), None);
+    }
+
+    #[test]
+    fn an_event_that_is_here_already_changes_nothing() {
+        let root = event(1, 1, 10, &[]);
+        let reply = event(2, 1, 20, &[&root]);
+        assert_eq!(transcript([&root, &reply, &root, &reply]), transcript([&root, &reply]));
+    }
+
+    #[test]
+    fn one_set_of_events_is_one_sequence_whatever_order_it_came_in() {
+        let root = event(1, 1, 10, &[]);
+        let branches = [event(1, 2, 20, &[&root]), event(2, 1, 20, &[&root]), event(3, 1, 15, &[&root])];
+        let [a, b, c] = &branches;
+        let expected: Vec<_> = [&root, c, a, b].map(Event::key).to_vec();
+        for order in [[a, b, c], [a, c, b], [b, a, c], [b, c, a], [c, a, b], [c, b, a]] {
+            let transcript = transcript(std::iter::once(&root).chain(order));
+            assert_eq!(transcript.keys().collect::<Vec<_>>(), expected);
+            assert_eq!(transcript.digest(), Digest::of(expected.iter().map(|key| key.id)));
+        }
+    }
+
+    #[test]
+    fn a_digest_tells_sequences_apart() {
+        let [one, two] = [1, 2].map(|n| EventId::new([n; 32]));
+        let digests: BTreeSet<_> = [&[][..], &[one], &[two], &[one, two], &[two, one], &[one, two, two]]
+            .map(|ids| Digest::of(ids.iter().copied()))
+            .into();
+        assert_eq!(digests.len(), 6);
+        let digest = Digest::of([one]);
+        assert_eq!(digest.to_string().len(), 64);
+        assert!(digest.to_string().starts_with(&digest.short()) && digest.short().len() == 8);
+    }
+}

@@ -43,6 +43,11 @@ impl Outbox {
         self.owed.len()
     }
 
+    /// The own events that the server's current incarnation has not acked.
+    pub fn owed_keys(&self) -> impl Iterator<Item = &Key> {
+        self.owed.iter()
+    }
+
     /// Whether the server's current incarnation has acked this own event.
     pub fn has_acked(&self, key: &Key) -> bool {
         !self.owed.contains(key)

@@ -16,110 +16,26 @@
 //! The machine knows no socket, no file and no clock. It asks a [`Log`] for what is durable, says what is to
 //! be written, and is told when that is on the disk. Time comes in as Unix milliseconds.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
 
-use crate::event::{Conversation, Event};
+use crate::event::Event;
+use crate::follow::Follow;
 use crate::frame::{
     DeviceCursor, Item, Receipt, Refusal, Rejection, Role, ServerStatus, ToClient, ToServer, Token,
 };
-use crate::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, RoomId, Seq, ServerId};
+use crate::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, ServerId};
 use crate::limits::{
-    CLOCK_AHEAD_MAX_MS, FEED_WINDOW, FETCH_MAX, FOLLOWER_STALL_MS, FRAME_EVENTS, FRAME_EVENTS_BYTES,
-    PROTOCOL_VERSION, PULL_MAX,
+    CLOCK_AHEAD_MAX_MS, FETCH_MAX, FRAME_EVENTS, FRAME_EVENTS_BYTES, PROTOCOL_VERSION, PULL_MAX,
 };
+use crate::log::{Log, Stream, Write};
+use crate::staged::Staged;
+use crate::sync::{PeerCursor, Sync, ToPeer};
 
 /// One connection, as long as it lasts; never used twice.
 pub type ConnId = u64;
-
-/// The events of a log that the same readers receive. A reader follows several and merges them by position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stream {
-    /// Everybody's.
-    Directory,
-    /// The direct conversations of one account.
-    Inbox(AccountId),
-    /// A room's members'.
-    Room(RoomId),
-}
-
-impl Stream {
-    /// The streams that an event belongs to: one, or both sides' inboxes.
-    pub fn of(conversation: Conversation) -> impl Iterator<Item = Self> {
-        let (first, second) = match conversation {
-            Conversation::Directory => (Self::Directory, None),
-            Conversation::Direct(low, high) if low == high => (Self::Inbox(low), None),
-            Conversation::Direct(low, high) => (Self::Inbox(low), Some(Self::Inbox(high))),
-            Conversation::Room(room) => (Self::Room(room), None),
-        };
-        std::iter::once(first).chain(second)
-    }
-
-    /// The streams that an account reads.
-    fn read_by(account: AccountId) -> [Self; 2] {
-        [Self::Directory, Self::Inbox(account)]
-    }
-}
-
-/// What the machine asks of the log below it. Answers cover what is durable, nothing else.
-pub trait Log {
-    /// Why the log cannot answer; it ends the server.
-    type Error;
-
-    /// Where an event stands.
-    ///
-    /// # Errors
-    /// The log's own, as for every method here.
-    fn position(&self, id: &EventId) -> Result<Option<Position>, Self::Error>;
-
-    /// The event of this device and number that was stored first.
-    ///
-    /// # Errors
-    /// See [`Log::position`].
-    fn of_device(&self, device: DeviceId, seq: Seq) -> Result<Option<EventId>, Self::Error>;
-
-    /// The event at a position.
-    ///
-    /// # Errors
-    /// See [`Log::position`].
-    fn event(&self, position: Position) -> Result<Option<Arc<Event>>, Self::Error>;
-
-    /// At most `limit` places of a stream after `after` and up to `upto`, in log order.
-    ///
-    /// # Errors
-    /// See [`Log::position`].
-    fn scan(
-        &self,
-        stream: Stream,
-        after: Position,
-        upto: Position,
-        limit: usize,
-    ) -> Result<Vec<(Position, EventId)>, Self::Error>;
-
-    /// Every device's cursor.
-    ///
-    /// # Errors
-    /// See [`Log::position`].
-    fn cursors(&self) -> Result<Vec<DeviceCursor>, Self::Error>;
-}
-
-/// One thing to be written. A batch of them is synced before [`Input::Synced`] comes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Write {
-    /// The log's next event.
-    Append {
-        /// Its position: the next after the last.
-        position: Position,
-        /// The event.
-        event: Arc<Event>,
-        /// Whether another event has the same device and sequence number (rule 6).
-        fork: bool,
-    },
-    /// A device's cursor has moved.
-    Cursor(DeviceCursor),
-}
 
 /// A frame to the server whose events have been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,6 +85,25 @@ pub enum Input {
         /// Which connection.
         conn: ConnId,
     },
+    /// A peer that this server dialled has answered.
+    PeerUp {
+        /// Which peer.
+        peer: ServerId,
+        /// The life of its log.
+        incarnation: Incarnation,
+    },
+    /// A peer that this server dialled says something.
+    PeerFrame {
+        /// Which peer.
+        peer: ServerId,
+        /// What it says.
+        frame: ToClient,
+    },
+    /// The connection to a peer is gone.
+    PeerDown {
+        /// Which peer.
+        peer: ServerId,
+    },
     /// Everything that was to be written up to this position is on the disk.
     Synced {
         /// The last durable position.
@@ -189,6 +124,20 @@ pub enum Output {
         conn: ConnId,
         /// What.
         frame: ToClient,
+    },
+    /// Send a frame to a peer that this server dialled.
+    SendPeer {
+        /// To whom.
+        peer: ServerId,
+        /// What.
+        frame: ToServer,
+    },
+    /// A peer sends what cannot be right: end the connection to it, and tell whoever runs this server.
+    DropPeer {
+        /// Which peer.
+        peer: ServerId,
+        /// What it sent.
+        why: String,
     },
     /// End a connection, with this as its last frame.
     Refuse {
@@ -228,74 +177,46 @@ pub struct Server {
     conns: BTreeMap<ConnId, Conn>,
     listeners: BTreeMap<Stream, BTreeSet<ConnId>>,
     cursors: BTreeMap<DeviceId, DeviceCursor>,
-}
-
-/// What has a position and is on its way to the disk.
-#[derive(Debug, Default)]
-struct Staged {
-    events: BTreeMap<Position, (Arc<Event>, Vec<ConnId>)>,
-    positions: BTreeMap<EventId, Position>,
-    of_device: BTreeMap<(DeviceId, Seq), EventId>,
-    bytes: usize,
+    sync: Sync,
 }
 
 #[derive(Debug)]
 struct Conn {
     key: [u8; 32],
-    state: ConnState,
+    /// Who it is, once it has said so and was welcome.
+    caller: Option<Caller>,
+    follow: Option<Follow>,
 }
 
-#[derive(Debug)]
-enum ConnState {
-    Silent,
+#[derive(Debug, Clone, Copy)]
+enum Caller {
     Peer,
-    Device { device: DeviceId, follow: Option<Follow> },
+    Device(AccountId, DeviceId),
 }
 
-/// How a connection reads the log.
-#[derive(Debug)]
-struct Follow {
-    bodies: bool,
-    /// The log has been searched up to here for this reader.
-    searched: Position,
-    /// Whether the log holds more that was not searched, for want of window.
-    behind: bool,
-    /// Frames sent beyond the cursor: up to where, and how many items.
-    open: VecDeque<(Position, usize)>,
-    open_items: usize,
-    moved_ms: u64,
-}
-
-impl Follow {
-    fn has_room(&self) -> bool {
-        self.open_items < FEED_WINDOW
+impl Caller {
+    fn streams(self) -> Vec<Stream> {
+        match self {
+            Self::Peer => vec![Stream::Everything],
+            Self::Device(account, _) => Stream::read_by(account).to_vec(),
+        }
     }
 
-    fn sent(&mut self, now_ms: u64, upto: Position, items: usize) {
-        if self.open.is_empty() {
-            self.moved_ms = now_ms;
-        }
-        self.searched = upto;
-        self.open_items += items;
-        self.open.push_back((upto, items));
-    }
-
-    fn cursor(&mut self, now_ms: u64, position: Position) {
-        self.moved_ms = now_ms;
-        while let Some(&(upto, items)) = self.open.front().filter(|(upto, _)| *upto <= position) {
-            debug_assert!(upto <= position);
-            self.open_items -= items;
-            self.open.pop_front();
-        }
+    fn may_read(self, event: &Event) -> bool {
+        let streams = self.streams();
+        matches!(self, Self::Peer) || Stream::of(event.conversation()).any(|stream| streams.contains(&stream))
     }
 }
 
 type Outputs = Vec<Output>;
 
 impl Server {
-    /// A server over a log that ends at `durable` and holds `forks` forks.
-    pub fn new(config: Config, durable: Position, forks: u64) -> Self {
+    /// A server over a log that ends at `durable` and holds `forks` forks, and has read its peers' logs up to
+    /// these cursors.
+    pub fn new(config: Config, durable: Position, forks: u64, cursors: &[PeerCursor]) -> Self {
+        let others = config.peers.iter().copied().filter(|peer| *peer != config.server);
         Self {
+            sync: Sync::new(others, cursors),
             config,
             durable,
             forks,
@@ -308,7 +229,7 @@ impl Server {
 
     /// Bytes of events that wait for the disk.
     pub fn staged_bytes(&self) -> usize {
-        self.staged.bytes
+        self.staged.bytes()
     }
 
     /// Takes one input, appends what is to be done to `out`.
@@ -324,7 +245,7 @@ impl Server {
     ) -> Result<(), L::Error> {
         match input {
             Input::Opened { conn, key } => {
-                self.conns.insert(conn, Conn { key, state: ConnState::Silent });
+                self.conns.insert(conn, Conn { key, caller: None, follow: None });
                 Ok(())
             }
             Input::Closed { conn } => {
@@ -332,6 +253,15 @@ impl Server {
                 Ok(())
             }
             Input::Request { conn, request } => self.request(now_ms, conn, request, log, out),
+            Input::PeerUp { peer, incarnation } => {
+                send_peers(out, self.sync.up(peer, incarnation));
+                Ok(())
+            }
+            Input::PeerFrame { peer, frame } => self.peer_frame(now_ms, peer, frame, log, out),
+            Input::PeerDown { peer } => {
+                self.sync.down(peer);
+                Ok(())
+            }
             Input::Synced { upto } => self.synced(now_ms, upto, log, out),
             Input::Tick => {
                 self.tick(now_ms, out);
@@ -351,37 +281,41 @@ impl Server {
         let Some(entry) = self.conns.get(&conn) else {
             return Ok(()); // refused or closed while this was on its way
         };
-        let key = entry.key;
-        match (&entry.state, request) {
-            (ConnState::Silent, Request::Plain(ToServer::Hello { version, cluster, role })) => {
+        match (entry.caller, request) {
+            (None, Request::Plain(ToServer::Hello { version, cluster, role })) => {
                 self.hello(now_ms, conn, version, cluster, role, out);
             }
-            (ConnState::Silent, _) => self.refuse(conn, protocol("the first frame must be Hello"), out),
-            (_, Request::Plain(ToServer::Hello { .. })) => self.refuse(conn, protocol("a second Hello"), out),
-            (_, Request::Plain(ToServer::Ping)) => send(out, conn, ToClient::Pong),
-            (_, Request::Plain(ToServer::Status)) => send(out, conn, ToClient::Status(self.status(now_ms))),
-            (ConnState::Peer, Request::Plain(ToServer::Pull { after })) => {
+            (None, _) => self.refuse(conn, protocol("the first frame must be Hello"), out),
+            (Some(_), Request::Plain(ToServer::Hello { .. })) => {
+                self.refuse(conn, protocol("a second Hello"), out);
+            }
+            (Some(_), Request::Plain(ToServer::Ping)) => send(out, conn, ToClient::Pong),
+            (Some(_), Request::Plain(ToServer::Status)) => {
+                send(out, conn, ToClient::Status(self.status(now_ms)));
+            }
+            (Some(caller), Request::Plain(ToServer::Follow { after, bodies })) => {
+                return self.follow(now_ms, conn, caller, after, bodies, log, out);
+            }
+            (Some(caller), Request::Plain(ToServer::Cursor { position })) => {
+                return self.cursor(now_ms, conn, caller, position, log, out);
+            }
+            (Some(caller), Request::Plain(ToServer::Fetch { ids })) => {
+                return self.fetch(conn, caller, &ids, log, out);
+            }
+            (Some(Caller::Peer), Request::Plain(ToServer::Pull { after })) => {
                 return self.pull(conn, after, log, out);
             }
-            (_, Request::Plain(ToServer::Pull { .. })) | (ConnState::Peer, _) => {
+            (Some(Caller::Device(account, device)), Request::Upload(events)) => {
+                return self.upload(now_ms, conn, (account, device), events, log, out);
+            }
+            (Some(Caller::Device(..)), Request::Plain(ToServer::Pull { .. })) => {
                 self.refuse(conn, Refusal::NotAPeer, out);
             }
-            (ConnState::Device { device, .. }, Request::Upload(events)) => {
-                let author = (AccountId::new(key), *device);
-                return self.upload(now_ms, conn, author, events, log, out);
+            (Some(Caller::Peer), Request::Upload(_)) => {
+                self.refuse(conn, protocol("an upload by a peer; peers are pulled from"), out);
             }
-            (ConnState::Device { .. }, Request::Plain(ToServer::Upload { .. })) => {
+            (Some(_), Request::Plain(ToServer::Upload { .. })) => {
                 self.refuse(conn, protocol("unchecked events"), out);
-            }
-            (ConnState::Device { .. }, Request::Plain(ToServer::Follow { after, bodies })) => {
-                return self.follow(now_ms, conn, after, bodies, log, out);
-            }
-            (ConnState::Device { device, .. }, Request::Plain(ToServer::Cursor { position })) => {
-                let cursor = DeviceCursor { account: AccountId::new(key), device: *device, position };
-                return self.cursor(now_ms, conn, cursor, log, out);
-            }
-            (ConnState::Device { .. }, Request::Plain(ToServer::Fetch { ids })) => {
-                return self.fetch(conn, AccountId::new(key), &ids, log, out);
             }
         }
         Ok(())
@@ -409,10 +343,10 @@ impl Server {
         if let Some(refusal) = refusal {
             return self.refuse(conn, refusal, out);
         }
-        entry.state = match role {
-            Role::Device { device, .. } => ConnState::Device { device, follow: None },
-            Role::Peer => ConnState::Peer,
-        };
+        entry.caller = Some(match role {
+            Role::Device { device, .. } => Caller::Device(AccountId::new(entry.key), device),
+            Role::Peer => Caller::Peer,
+        });
         let welcome = ToClient::Welcome {
             version: PROTOCOL_VERSION,
             incarnation: self.config.incarnation,
@@ -429,11 +363,10 @@ impl Server {
     }
 
     fn forget(&mut self, conn: ConnId) {
-        let Some(Conn { key, state: ConnState::Device { follow: Some(_), .. } }) = self.conns.remove(&conn)
-        else {
+        let Some(Conn { caller: Some(caller), follow: Some(_), .. }) = self.conns.remove(&conn) else {
             return;
         };
-        for stream in Stream::read_by(AccountId::new(key)) {
+        for stream in caller.streams() {
             if let Some(listeners) = self.listeners.get_mut(&stream) {
                 listeners.remove(&conn);
                 if listeners.is_empty() {
@@ -449,12 +382,10 @@ impl Server {
                 .into_values()
                 .map(|cursor| Output::Write(Write::Cursor(cursor))),
         );
-        let stalled = |conn: &Conn| match &conn.state {
-            ConnState::Device { follow: Some(follow), .. } => {
-                follow.open_items > 0 && now_ms.saturating_sub(follow.moved_ms) > FOLLOWER_STALL_MS
-            }
-            _ => false,
-        };
+        let read = self.sync.take_cursors();
+        out.extend(read.into_iter().map(|cursor| Output::Write(Write::Peer(cursor))));
+        send_peers(out, self.sync.fetch(now_ms));
+        let stalled = |conn: &Conn| conn.follow.as_ref().is_some_and(|follow| follow.is_stalled(now_ms));
         let stalled: Vec<_> =
             self.conns.iter().filter(|(_, conn)| stalled(conn)).map(|(id, _)| *id).collect();
         for conn in stalled {
@@ -512,7 +443,7 @@ impl Server {
                 send(out, conn, ToClient::Rejected { id, why: Rejection::ClockAhead { ahead_ms } });
                 continue;
             }
-            self.append(conn, event, log, out)?;
+            self.append(Some(conn), event, log, out)?;
         }
         if !receipts.is_empty() {
             send(out, conn, ToClient::Receipts(receipts));
@@ -540,16 +471,17 @@ impl Server {
 
     fn append<L: Log>(
         &mut self,
-        conn: ConnId,
+        uploader: Option<ConnId>,
         event: Arc<Event>,
         log: &L,
         out: &mut Outputs,
     ) -> Result<(), L::Error> {
-        let position = self.durable + self.staged.events.len() as Position + 1;
+        let position = self.durable + self.staged.len() + 1;
         let twin = (event.device(), event.seq());
-        let fork = self.staged.of_device.contains_key(&twin) || log.of_device(twin.0, twin.1)?.is_some();
+        let fork = self.staged.has_of_device(twin.0, twin.1) || log.of_device(twin.0, twin.1)?.is_some();
         self.forks += u64::from(fork);
-        self.staged.push(position, Arc::clone(&event), conn);
+        self.sync.staged(&event.id());
+        self.staged.push(position, Arc::clone(&event), uploader);
         out.push(Output::Write(Write::Append { position, event, fork }));
         Ok(())
     }
@@ -563,13 +495,14 @@ impl Server {
     ) -> Result<(), L::Error> {
         let mut receipts: BTreeMap<ConnId, Vec<Receipt>> = BTreeMap::new();
         let mut deliveries: BTreeMap<ConnId, Vec<(Position, Arc<Event>)>> = BTreeMap::new();
+        let mut fresh = BTreeSet::new();
         for (position, event, uploaders) in self.staged.take_upto(upto) {
+            fresh.insert(event.id());
             for conn in uploaders {
                 receipts.entry(conn).or_default().push(Receipt { id: event.id(), position });
             }
-            for conn in
-                Stream::of(event.conversation()).filter_map(|stream| self.listeners.get(&stream)).flatten()
-            {
+            let streams = Stream::of(event.conversation()).chain([Stream::Everything]);
+            for conn in streams.filter_map(|stream| self.listeners.get(&stream)).flatten() {
                 deliveries.entry(*conn).or_default().push((position, Arc::clone(&event)));
             }
         }
@@ -579,18 +512,21 @@ impl Server {
                 send(out, conn, ToClient::Receipts(some.to_vec()));
             }
         }
-        for (conn, fresh) in deliveries {
-            self.deliver(now_ms, conn, fresh, log, out)?;
+        for (conn, news) in deliveries {
+            self.deliver(now_ms, conn, &news, log, out)?;
         }
-        Ok(())
+        send_peers(out, self.sync.settle(&fresh));
+        self.append_ready(log, out)
     }
 
     // ---- reading ------------------------------------------------------------------------------------
 
+    #[expect(clippy::too_many_arguments, reason = "the frame's two fields beside what every step takes")]
     fn follow<L: Log>(
         &mut self,
         now_ms: u64,
         conn: ConnId,
+        caller: Caller,
         after: Position,
         bodies: bool,
         log: &L,
@@ -600,18 +536,14 @@ impl Server {
             self.refuse(conn, protocol("a cursor beyond the end of the log"), out);
             return Ok(());
         }
-        let Some(Conn { key, state: ConnState::Device { follow, .. } }) = self.conns.get_mut(&conn) else {
-            return Ok(());
+        let device = match caller {
+            Caller::Device(_, device) => Some(device),
+            Caller::Peer => None,
         };
-        *follow = Some(Follow {
-            bodies,
-            searched: after,
-            behind: true,
-            open: VecDeque::new(),
-            open_items: 0,
-            moved_ms: now_ms,
-        });
-        for stream in Stream::read_by(AccountId::new(*key)) {
+        if let Some(entry) = self.conns.get_mut(&conn) {
+            entry.follow = Some(Follow::new(now_ms, device, after, bodies));
+        }
+        for stream in caller.streams() {
             self.listeners.entry(stream).or_default().insert(conn);
         }
         self.search(now_ms, conn, log, out)
@@ -621,22 +553,23 @@ impl Server {
         &mut self,
         now_ms: u64,
         conn: ConnId,
-        cursor: DeviceCursor,
+        caller: Caller,
+        position: Position,
         log: &L,
         out: &mut Outputs,
     ) -> Result<(), L::Error> {
-        if cursor.position > self.durable {
+        if position > self.durable {
             self.refuse(conn, protocol("a cursor beyond the end of the log"), out);
             return Ok(());
         }
-        let Some(Conn { state: ConnState::Device { follow: Some(follow), .. }, .. }) =
-            self.conns.get_mut(&conn)
-        else {
+        let Some(follow) = self.follower(conn) else {
             self.refuse(conn, protocol("a cursor without a Follow"), out);
             return Ok(());
         };
-        follow.cursor(now_ms, cursor.position);
-        self.cursors.insert(cursor.device, cursor);
+        follow.cursor(now_ms, position);
+        if let Caller::Device(account, device) = caller {
+            self.cursors.insert(device, DeviceCursor { account, device, position });
+        }
         self.search(now_ms, conn, log, out)
     }
 
@@ -645,24 +578,22 @@ impl Server {
         &mut self,
         now_ms: u64,
         conn: ConnId,
-        fresh: Vec<(Position, Arc<Event>)>,
+        fresh: &[(Position, Arc<Event>)],
         log: &L,
         out: &mut Outputs,
     ) -> Result<(), L::Error> {
         let durable = self.durable;
-        let Some((reader, follow)) = self.follower(conn) else { return Ok(()) };
-        if follow.behind {
+        let Some(follow) = self.follower(conn) else { return Ok(()) };
+        if follow.is_behind() {
             return Ok(());
         }
         if !follow.has_room() || fresh.len() > FRAME_EVENTS {
-            follow.behind = true;
+            follow.fall_behind();
             return self.search(now_ms, conn, log, out);
         }
-        let mut frames = Frames::default();
-        for (position, event) in &fresh {
-            frames.push(item(*position, event, reader, follow.bodies));
-        }
-        frames.send(now_ms, conn, follow, durable, true, out);
+        let items = fresh.iter().map(|(position, event)| follow.item(*position, event)).collect();
+        let frames = follow.frames(now_ms, items, durable, true);
+        frames.into_iter().for_each(|frame| send(out, conn, frame));
         Ok(())
     }
 
@@ -675,46 +606,40 @@ impl Server {
         out: &mut Outputs,
     ) -> Result<(), L::Error> {
         let durable = self.durable;
-        let Some(account) = self.conns.get(&conn).map(|entry| AccountId::new(entry.key)) else {
-            return Ok(());
-        };
-        let Some((reader, follow)) = self.follower(conn) else { return Ok(()) };
-        while follow.behind && follow.has_room() {
+        let Some(caller) = self.conns.get(&conn).and_then(|entry| entry.caller) else { return Ok(()) };
+        let Some(follow) = self.follower(conn) else { return Ok(()) };
+        while follow.is_behind() && follow.has_room() {
             let mut found = Vec::new();
-            for stream in Stream::read_by(account) {
-                found.extend(log.scan(stream, follow.searched, durable, FRAME_EVENTS)?);
+            for stream in caller.streams() {
+                found.extend(log.scan(stream, follow.searched(), durable, FRAME_EVENTS)?);
             }
             found.sort_unstable();
-            follow.behind = found.len() >= FRAME_EVENTS;
+            let caught_up = found.len() < FRAME_EVENTS;
             found.truncate(FRAME_EVENTS);
-            let upto =
-                if follow.behind { found.last().map_or(durable, |(position, _)| *position) } else { durable };
-            let mut frames = Frames::default();
+            let last = found.last().map(|(position, _)| *position);
+            let upto = last.filter(|_| !caught_up).unwrap_or(durable);
+            let mut items = Vec::with_capacity(found.len());
             for (position, id) in found {
-                let own_or_announced = !follow.bodies;
-                let full = if own_or_announced { None } else { log.event(position)? };
-                frames.push(match full {
-                    Some(event) => item(position, &event, reader, true),
+                let event = if follow.bodies() { log.event(position)? } else { None };
+                items.push(match event {
+                    Some(event) => follow.item(position, &event),
                     None => Item { position, id, event: None },
                 });
             }
-            let caught_up = !follow.behind;
-            frames.send(now_ms, conn, follow, upto, caught_up, out);
+            let frames = follow.frames(now_ms, items, upto, caught_up);
+            frames.into_iter().for_each(|frame| send(out, conn, frame));
         }
         Ok(())
     }
 
-    fn follower(&mut self, conn: ConnId) -> Option<(DeviceId, &mut Follow)> {
-        match &mut self.conns.get_mut(&conn)?.state {
-            ConnState::Device { device, follow: Some(follow) } => Some((*device, follow)),
-            _ => None,
-        }
+    fn follower(&mut self, conn: ConnId) -> Option<&mut Follow> {
+        self.conns.get_mut(&conn)?.follow.as_mut()
     }
 
     fn fetch<L: Log>(
         &mut self,
         conn: ConnId,
-        account: AccountId,
+        caller: Caller,
         ids: &[EventId],
         log: &L,
         out: &mut Outputs,
@@ -728,9 +653,7 @@ impl Server {
         for id in ids {
             let Some(position) = log.position(id)? else { continue };
             let Some(event) = log.event(position)? else { continue };
-            let readable =
-                Stream::of(event.conversation()).any(|stream| Stream::read_by(account).contains(&stream));
-            if !readable {
+            if !caller.may_read(&event) {
                 continue;
             }
             if bytes + event.bytes().len() > FRAME_EVENTS_BYTES {
@@ -764,92 +687,82 @@ impl Server {
         send(out, conn, ToClient::Log { items, tip: self.durable, cursors });
         Ok(())
     }
-}
 
-impl Staged {
-    fn push(&mut self, position: Position, event: Arc<Event>, uploader: ConnId) {
-        self.bytes += event.bytes().len();
-        self.positions.insert(event.id(), position);
-        self.of_device.insert((event.device(), event.seq()), event.id());
-        self.events.insert(position, (event, vec![uploader]));
-    }
+    // ---- peers --------------------------------------------------------------------------------------
 
-    fn get(&self, id: &EventId) -> Option<Arc<Event>> {
-        let (event, _) = self.events.get(self.positions.get(id)?)?;
-        Some(Arc::clone(event))
-    }
-
-    /// Whether the event is staged; if so, the uploader gets a receipt when it is durable.
-    fn wait_for(&mut self, id: &EventId, uploader: ConnId) -> bool {
-        let Some((_, uploaders)) = self.positions.get(id).and_then(|position| self.events.get_mut(position))
-        else {
-            return false;
-        };
-        if !uploaders.contains(&uploader) {
-            uploaders.push(uploader);
-        }
-        true
-    }
-
-    fn take_upto(&mut self, upto: Position) -> Vec<(Position, Arc<Event>, Vec<ConnId>)> {
-        let later = self.events.split_off(&(upto + 1));
-        let taken = std::mem::replace(&mut self.events, later);
-        taken
-            .into_iter()
-            .map(|(position, (event, uploaders))| {
-                self.bytes -= event.bytes().len();
-                self.positions.remove(&event.id());
-                self.of_device.remove(&(event.device(), event.seq()));
-                (position, event, uploaders)
-            })
-            .collect()
-    }
-}
-
-/// Items cut into frames of bounded size.
-#[derive(Default)]
-struct Frames {
-    full: Vec<Vec<Item>>,
-    items: Vec<Item>,
-    bytes: usize,
-}
-
-impl Frames {
-    fn push(&mut self, item: Item) {
-        let bytes = item.event.as_ref().map_or(0, |event| event.len());
-        if self.bytes + bytes > FRAME_EVENTS_BYTES {
-            self.full.push(std::mem::take(&mut self.items));
-            self.bytes = 0;
-        }
-        self.bytes += bytes;
-        self.items.push(item);
-    }
-
-    /// Sends everything; the last frame reaches up to `upto`, the others up to their last item.
-    fn send(
-        mut self,
+    fn peer_frame<L: Log>(
+        &mut self,
         now_ms: u64,
-        conn: ConnId,
-        follow: &mut Follow,
-        upto: Position,
-        caught_up: bool,
+        peer: ServerId,
+        frame: ToClient,
+        log: &L,
         out: &mut Outputs,
-    ) {
-        self.full.push(self.items);
-        let last = self.full.len() - 1;
-        for (index, items) in self.full.into_iter().enumerate() {
-            let is_last = index == last;
-            let reached = if is_last { upto } else { items.last().map_or(upto, |item| item.position) };
-            follow.sent(now_ms, reached, items.len());
-            send(out, conn, ToClient::Feed { items, upto: reached, caught_up: caught_up && is_last });
+    ) -> Result<(), L::Error> {
+        match frame {
+            ToClient::Feed { items, upto, caught_up } => {
+                let durable = |id: &EventId| Ok(log.position(id)?.is_some());
+                let staged = &self.staged;
+                let is_staged = |id: &EventId| staged.get(id).is_some();
+                self.sync.told(now_ms, peer, &items, upto, caught_up, durable, is_staged)?;
+                send_peers(out, self.sync.settle(&BTreeSet::new()));
+            }
+            ToClient::Bodies(events) => {
+                for bytes in events {
+                    if let Err(why) = self.fetched(peer, &bytes, log, out)? {
+                        self.sync.down(peer);
+                        out.push(Output::DropPeer { peer, why });
+                        return Ok(());
+                    }
+                }
+                self.append_ready(log, out)?;
+            }
+            _ => return Ok(()),
         }
+        send_peers(out, self.sync.fetch(now_ms));
+        Ok(())
     }
-}
 
-/// A follower's own events come back to it as ids: it has them.
-fn item(position: Position, event: &Event, reader: DeviceId, bodies: bool) -> Item {
-    let whole = bodies && event.device() != reader;
-    Item { position, id: event.id(), event: whole.then(|| ByteBuf::from(event.bytes())) }
+    /// Takes one event that a peer was asked for. The inner error says what is wrong with it.
+    fn fetched<L: Log>(
+        &mut self,
+        peer: ServerId,
+        bytes: &[u8],
+        log: &L,
+        out: &mut Outputs,
+    ) -> Result<Result<(), String>, L::Error> {
+        let event = match Event::from_bytes(bytes) {
+            Ok(event) => Arc::new(event),
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        if log.position(&event.id())?.is_some() || self.staged.get(&event.id()).is_some() {
+            return Ok(Ok(()));
+        }
+        let parents = self.parents(&event, log)?;
+        if parents.iter().any(|(_, parent)| parent.is_none()) {
+            self.sync.wait(peer, event);
+            return Ok(Ok(()));
+        }
+        if let Err(why) = fits_ancestors(&event, parents.iter().filter_map(|(_, parent)| parent.as_deref())) {
+            return Ok(Err(format!("event {}: {why}", event.id().short())));
+        }
+        self.append(None, event, log, out)?;
+        Ok(Ok(()))
+    }
+
+    /// Appends what waited for parents that are in the log by now.
+    fn append_ready<L: Log>(&mut self, log: &L, out: &mut Outputs) -> Result<(), L::Error> {
+        while self.sync.waiting() > 0 {
+            let staged = &self.staged;
+            let has = |id: &EventId| Ok(staged.get(id).is_some() || log.position(id)?.is_some());
+            let ready = |event: &Event| event.parents().iter().try_fold(true, |all, id| Ok(all && has(id)?));
+            let Some((event, peer)) = self.sync.take_ready(ready)? else { break };
+            if let Err(why) = self.fetched(peer, event.bytes(), log, out)? {
+                self.sync.down(peer);
+                out.push(Output::DropPeer { peer, why });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What is wrong with an event beside its ancestors.
@@ -881,6 +794,10 @@ pub fn fits_ancestors<'a>(event: &Event, parents: impl Iterator<Item = &'a Event
 
 fn protocol(what: &str) -> Refusal {
     Refusal::Protocol(what.to_owned())
+}
+
+fn send_peers(out: &mut Outputs, frames: impl IntoIterator<Item = ToPeer>) {
+    out.extend(frames.into_iter().map(|(peer, frame)| Output::SendPeer { peer, frame }));
 }
 
 fn send(out: &mut Outputs, conn: ConnId, frame: ToClient) {

@@ -95,6 +95,15 @@ pub fn inert(text: &str) -> String {
     shown
 }
 
+/// An operating system's error as people write it: "connection refused", without Rust's "(os error 111)".
+pub fn os_error(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_lowercase(),
+        None => text,
+    }
+}
+
 /// "1 message", "2 messages".
 pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })

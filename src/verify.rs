@@ -5,12 +5,16 @@
 //! a sentence on what is missing. Each check counts what it examined, so that a check over nothing shows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::Peekable;
+use std::slice;
 
 use serde::Serialize;
 
 use crate::anomaly::{Anomaly, Place};
-use crate::event::{Event, Kind};
+use crate::directory::Directory;
+use crate::event::{Conversation, Event, Kind};
 use crate::evidence::{Evidence, Observer};
+use crate::frame::DeviceCursor;
 use crate::history::{Entry, History, ServerHistory};
 use crate::id::{ConversationId, DeviceId, EventId, Incarnation, Position, ServerId};
 use crate::order::{Digest, Key};
@@ -66,11 +70,15 @@ impl Outcome {
 pub struct Settled {
     /// Which conversation.
     pub conversation: ConversationId,
+    /// What a person calls it: its two accounts, or the directory.
+    pub label: String,
     /// How many events all logs together hold of it.
     pub events: usize,
     /// Their canonical order's fingerprint.
     pub digest: Digest,
-    /// How many logs and stores hold exactly this.
+    /// How many logs and stores hold some of it.
+    pub held_in: usize,
+    /// How many of those hold all of it, and so have this digest.
     pub equal_in: usize,
 }
 
@@ -150,28 +158,30 @@ fn completeness(evidence: &Evidence<'_>) -> Outcome {
 fn nothing_invented(evidence: &Evidence<'_>) -> Outcome {
     let mut outcome = Outcome::new("nothing is invented or altered", "P1", "events");
     outcome.anomalies.extend(evidence.corrupt.iter().cloned());
-    let authors: BTreeMap<DeviceId, &Observer<'_>> =
-        evidence.observers.iter().filter_map(|observer| Some((observer.device?, observer))).collect();
-    let mut judge = |id: &EventId, at: Place| {
+    let mut authors: BTreeMap<DeviceId, Vec<&Observer<'_>>> = BTreeMap::new();
+    for observer in &evidence.observers {
+        observer.device.into_iter().for_each(|device| authors.entry(device).or_default().push(observer));
+    }
+    let mut judge = |id: &EventId, written_here: bool, at: Place| {
         outcome.examined += 1;
         let Some(event) = evidence.events.get(id) else { return };
-        let Some(author) = authors.get(&event.device()) else { return };
-        let written = author.entered.get(id).is_some_and(|index| {
-            matches!(author.history.entries[*index], Entry::Authored { .. })
-                && author.account == Some(event.account())
-        });
-        if !written {
-            outcome.anomalies.push(Anomaly::Invented { event: *id, author: author.name.clone(), at });
+        let logs = authors.get(&event.device()).map_or(&[][..], Vec::as_slice);
+        // Without its author's log, an event's signature vouches for it, except in a log that claims it.
+        if (logs.is_empty() && !written_here) || logs.iter().any(|author| wrote(author, event)) {
+            return;
         }
+        let author = logs.first().map_or_else(|| event.device().short(), |author| author.name.clone());
+        outcome.anomalies.push(Anomaly::Invented { event: *id, author, at });
     };
     for server in &evidence.history.servers {
         for stored in &server.log {
-            judge(&stored.event.id(), place(server, stored.position));
+            judge(&stored.event.id(), false, server.place(stored.position));
         }
     }
     for observer in &evidence.observers {
-        for (id, index) in &observer.entered {
-            judge(id, observer.history.place(*index));
+        for (index, id) in &observer.stands {
+            let written_here = matches!(observer.history.entries[*index], Entry::Authored { .. });
+            judge(id, written_here && observer.device.is_some(), observer.history.place(*index));
         }
     }
     for observer in &evidence.observers {
@@ -182,8 +192,25 @@ fn nothing_invented(evidence: &Evidence<'_>) -> Outcome {
                     .push(Anomaly::ShownUnheld { event: *id, at: observer.history.place(*index) });
             }
         }
+        let Some(account) = observer.account else { continue };
+        for (id, index) in &observer.entered {
+            if evidence.events.get(id).is_some_and(|event| {
+                matches!(event.conversation(), Conversation::Direct(..)) && !Evidence::reads(account, event)
+            }) {
+                outcome.anomalies.push(Anomaly::Leaked { event: *id, at: observer.history.place(*index) });
+            }
+        }
     }
     outcome
+}
+
+fn wrote(author: &Observer<'_>, event: &Event) -> bool {
+    author.account == Some(event.account())
+        && author.device == Some(event.device())
+        && author
+            .entered
+            .get(&event.id())
+            .is_some_and(|index| matches!(author.history.entries[*index], Entry::Authored { .. }))
 }
 
 fn nothing_twice(evidence: &Evidence<'_>) -> Outcome {
@@ -200,9 +227,10 @@ fn nothing_twice(evidence: &Evidence<'_>) -> Outcome {
         }
     };
     for server in &evidence.history.servers {
-        judge(&mut server.log.iter().map(|stored| (stored.event.id(), place(server, stored.position))));
+        judge(&mut server.log.iter().map(|stored| (stored.event.id(), server.place(stored.position))));
     }
     for observer in &evidence.observers {
+        judge(&mut observer.stands.iter().map(|(index, id)| (*id, observer.history.place(*index))));
         judge(&mut observer.shown.iter().map(|(index, id, _, _)| (*id, observer.history.place(*index))));
     }
     let mut twins: BTreeMap<(DeviceId, u64), EventId> = BTreeMap::new();
@@ -218,22 +246,38 @@ fn nothing_twice(evidence: &Evidence<'_>) -> Outcome {
 
 // ---- P2 ---------------------------------------------------------------------------------------------
 
-/// What a server has now: its log by event, in one incarnation.
+/// What a server has now, in one incarnation.
 struct Store<'a> {
-    incarnation: Incarnation,
-    positions: BTreeMap<EventId, Position>,
+    held: BTreeSet<EventId>,
+    log: BTreeMap<Position, EventId>,
     tip: Position,
     history: &'a ServerHistory,
 }
 
+impl Store<'_> {
+    /// Whether a receipt speaks of this log and names a place that the log does not bear out.
+    fn belies(&self, incarnation: Incarnation, id: &EventId, position: Position) -> bool {
+        let unread = self.history.live && position > self.tip;
+        self.history.incarnation == incarnation && !unread && self.log.get(&position) != Some(id)
+    }
+}
+
 fn stores<'a>(evidence: &'a Evidence<'_>) -> BTreeMap<ServerId, Store<'a>> {
-    let store = |history: &'a ServerHistory| Store {
-        incarnation: history.incarnation,
-        positions: history.log.iter().map(|stored| (stored.event.id(), stored.position)).collect(),
-        tip: history.log.last().map_or(0, |stored| stored.position),
-        history,
+    let store = |history: &'a ServerHistory| {
+        let log: BTreeMap<_, _> =
+            history.log.iter().map(|stored| (stored.position, stored.event.id())).collect();
+        let tip = log.last_key_value().map_or(0, |(position, _)| *position);
+        Store { held: log.values().copied().collect(), log, tip, history }
     };
     evidence.history.servers.iter().map(|server| (server.server, store(server))).collect()
+}
+
+/// The most that a person was told of one message, and the receipts that stood behind it.
+#[derive(Default)]
+struct Told {
+    copies: usize,
+    index: usize,
+    acks: BTreeMap<ServerId, Incarnation>,
 }
 
 fn durable(evidence: &Evidence<'_>) -> Outcome {
@@ -241,21 +285,23 @@ fn durable(evidence: &Evidence<'_>) -> Outcome {
     let stores = stores(evidence);
     let mut unread: BTreeMap<ServerId, usize> = BTreeMap::new();
     for observer in &evidence.observers {
-        let mut acks: BTreeMap<EventId, Vec<(ServerId, Incarnation)>> = BTreeMap::new();
-        let mut told: BTreeMap<EventId, (usize, usize, usize)> = BTreeMap::new();
+        let mut acks: BTreeMap<EventId, BTreeMap<ServerId, Incarnation>> = BTreeMap::new();
+        let mut told: BTreeMap<EventId, Told> = BTreeMap::new();
         for (index, entry) in observer.history.entries.iter().enumerate() {
             match entry {
+                Entry::Incarnation { server, .. } => {
+                    acks.values_mut().for_each(|acks| {
+                        acks.remove(server);
+                    });
+                }
                 Entry::Receipt { server, incarnation, id, position } => {
                     outcome.examined += 1;
-                    acks.entry(*id).or_default().push((*server, *incarnation));
+                    acks.entry(*id).or_default().insert(*server, *incarnation);
                     let Some(store) = stores.get(server) else {
                         *unread.entry(*server).or_default() += 1;
                         continue;
                     };
-                    let judged = store.incarnation == *incarnation && *position <= store.tip;
-                    let beyond = store.incarnation == *incarnation && *position > store.tip;
-                    let lost = judged && store.positions.get(id) != Some(position);
-                    if lost || (beyond && !store.history.live) {
+                    if store.belies(*incarnation, id, *position) {
                         outcome.anomalies.push(Anomaly::LostAck {
                             event: *id,
                             server: evidence.history.name_of(*server),
@@ -265,37 +311,18 @@ fn durable(evidence: &Evidence<'_>) -> Outcome {
                     }
                 }
                 Entry::Level { id, copies, .. } => {
-                    let receipts = acks.get(id).map_or(0, Vec::len);
-                    let best = told.entry(*id).or_insert((0, index, receipts));
-                    if *copies as usize >= best.0 {
-                        *best = (*copies as usize, index, receipts);
+                    let most = told.entry(*id).or_default();
+                    if *copies as usize >= most.copies {
+                        let acks = acks.get(id).cloned().unwrap_or_default();
+                        *most = Told { copies: *copies as usize, index, acks };
                     }
                 }
                 _ => {}
             }
         }
-        for (id, (told, index, receipts)) in told {
-            let before = acks.get(&id).map_or(&[][..], |acks| &acks[..receipts.min(acks.len())]);
-            let lost = |(server, incarnation): &&(ServerId, Incarnation)| {
-                stores.get(server).is_some_and(|store| store.incarnation != *incarnation)
-            };
-            let unread = before.iter().filter(|(server, _)| !stores.contains_key(server)).count();
-            let unjudged = before
-                .iter()
-                .filter(|(server, incarnation)| {
-                    stores.get(server).is_some_and(|store| {
-                        store.history.live
-                            && store.incarnation == *incarnation
-                            && !store.positions.contains_key(&id)
-                    })
-                })
-                .count();
-            let losses = before.iter().filter(lost).count();
-            let found = stores.values().filter(|store| store.positions.contains_key(&id)).count();
-            if found + losses + unread + unjudged < told {
-                let at = observer.history.place(index);
-                outcome.anomalies.push(Anomaly::TooFewCopies { event: id, told, found, losses, at });
-            }
+        for (event, most) in told {
+            let at = observer.history.place(most.index);
+            outcome.anomalies.extend(too_few(&stores, event, &most, at));
         }
     }
     outcome.unknowns.extend(unread.into_iter().map(|(server, receipts)| {
@@ -306,6 +333,27 @@ fn durable(evidence: &Evidence<'_>) -> Outcome {
         )
     }));
     outcome
+}
+
+/// Whether copies are missing that neither a lost disk nor an unread log explains.
+fn too_few(
+    stores: &BTreeMap<ServerId, Store<'_>>,
+    event: EventId,
+    told: &Told,
+    at: Place,
+) -> Option<Anomaly> {
+    let found = stores.values().filter(|store| store.held.contains(&event)).count();
+    let (mut losses, mut unread) = (0, 0);
+    for (server, incarnation) in &told.acks {
+        match stores.get(server) {
+            None => unread += 1,
+            Some(store) if store.held.contains(&event) => {}
+            Some(store) if store.history.incarnation != *incarnation => losses += 1,
+            Some(store) => unread += usize::from(store.history.live),
+        }
+    }
+    let told = told.copies;
+    (found + losses + unread < told).then_some(Anomaly::TooFewCopies { event, told, found, losses, at })
 }
 
 fn honest_copies(evidence: &Evidence<'_>) -> Outcome {
@@ -340,6 +388,7 @@ fn honest_copies(evidence: &Evidence<'_>) -> Outcome {
                             at: at(),
                             server: evidence.history.name_of(*server),
                         });
+                        continue;
                     }
                     let before = cursors.insert(*server, *position).unwrap_or(0);
                     if before > *position {
@@ -377,19 +426,23 @@ fn causally_closed(evidence: &Evidence<'_>) -> Outcome {
         }
     };
     for server in &evidence.history.servers {
-        judge(&mut server.log.iter().map(|stored| (stored.event.id(), place(server, stored.position))));
+        judge(&mut server.log.iter().map(|stored| (stored.event.id(), server.place(stored.position))));
     }
     for observer in &evidence.observers {
-        let mut entered: Vec<_> = observer.entered.iter().map(|(id, index)| (*index, *id)).collect();
-        entered.sort_unstable();
-        judge(&mut entered.into_iter().map(|(index, id)| (id, observer.history.place(index))));
+        judge(&mut observer.stands.iter().map(|(index, id)| (*id, observer.history.place(*index))));
     }
     for event in evidence.events.values() {
         for parent in event.parents().iter().filter_map(|id| evidence.events.get(id)) {
-            if fits_ancestors(event, std::iter::once(parent.as_ref())) == Err(Unfit::NotAfterParents) {
-                outcome
-                    .anomalies
-                    .push(Anomaly::TimeNotAfterParent { event: event.id(), parent: parent.id() });
+            let (event, parent, fits) =
+                (event.id(), parent.id(), fits_ancestors(event, std::iter::once(parent.as_ref())));
+            match fits {
+                Ok(()) => {}
+                Err(Unfit::ForeignParent) => {
+                    outcome.anomalies.push(Anomaly::ForeignParent { event, parent });
+                }
+                Err(Unfit::NotAfterParents) => {
+                    outcome.anomalies.push(Anomaly::TimeNotAfterParent { event, parent });
+                }
             }
         }
     }
@@ -400,21 +453,15 @@ fn sender_order(evidence: &Evidence<'_>) -> Outcome {
     let mut outcome = Outcome::new("each sender's messages appear in the order of sending", "P3", "lines");
     for observer in &evidence.observers {
         let mut last: BTreeMap<(ConversationId, DeviceId), Key> = BTreeMap::new();
-        for (index, event, late) in displayed(evidence, observer) {
+        // A late mark is no excuse here: what a device sent earlier is an ancestor, and so at hand.
+        for (index, event) in displayed(evidence, observer) {
             outcome.examined += 1;
-            let sender = (event.conversation().id(), event.device());
-            match last.get(&sender) {
-                Some(later) if later.seq > event.seq() && !late => {
-                    outcome.anomalies.push(Anomaly::SenderOrder {
-                        earlier: event.id(),
-                        later: later.id,
-                        at: observer.history.place(index),
-                    });
-                }
-                _ if late => {}
-                _ => {
-                    last.insert(sender, event.key());
-                }
+            let last = last.entry((event.conversation().id(), event.device())).or_insert(event.key());
+            if last.seq > event.seq() {
+                let (earlier, later, at) = (event.id(), last.id, observer.history.place(index));
+                outcome.anomalies.push(Anomaly::SenderOrder { earlier, later, at });
+            } else {
+                *last = event.key();
             }
         }
     }
@@ -425,7 +472,7 @@ fn causal_display(evidence: &Evidence<'_>) -> Outcome {
     let mut outcome = Outcome::new("nothing appears before what its author had seen", "P4", "lines");
     for observer in &evidence.observers {
         let mut seen = BTreeSet::new();
-        for (index, event, _) in displayed(evidence, observer) {
+        for (index, event) in displayed(evidence, observer) {
             outcome.examined += 1;
             seen.insert(event.id());
             for cause in evidence.shown_ancestors(event) {
@@ -446,16 +493,16 @@ fn one_order(evidence: &Evidence<'_>) -> Outcome {
         Outcome::new("every replica holds the same events in one canonical order", "P5", "conversations");
     let union = evidence.transcripts(evidence.events.keys());
     for server in &evidence.history.servers {
-        let ids: Vec<_> = server.log.iter().map(|stored| stored.event.id()).collect();
-        let own = evidence.transcripts(&ids);
+        let held: BTreeSet<_> = server.log.iter().map(|stored| stored.event.id()).collect();
+        let own = evidence.transcripts(&held);
         if let Some(canonical) = &server.canonical {
             judge_index(evidence, server, &own, canonical, &mut outcome);
         } else if !server.live {
             outcome.unknowns.push(format!("the canonical index of {} could not be read", server.source));
         }
-        let held: BTreeSet<_> = ids.into_iter().collect();
-        let lacking: usize =
-            union.values().map(|keys| keys.iter().filter(|key| !held.contains(&key.id)).count()).sum();
+        let acked = acked_by(evidence, server);
+        let owed = |key: &&Key| !held.contains(&key.id) && !acked.contains(&key.id);
+        let lacking = union.values().flatten().filter(owed).count();
         outcome.examined += own.len();
         if lacking > 0 {
             outcome.unknowns.push(format!(
@@ -467,6 +514,21 @@ fn one_order(evidence: &Evidence<'_>) -> Outcome {
         }
     }
     outcome
+}
+
+/// What devices hold receipts for, of this life of a server's log.
+fn acked_by(evidence: &Evidence<'_>, store: &ServerHistory) -> BTreeSet<EventId> {
+    let entries = evidence.history.clients.iter().flat_map(|client| &client.entries);
+    entries
+        .filter_map(|entry| match entry {
+            Entry::Receipt { server, incarnation, id, .. }
+                if (*server, *incarnation) == (store.server, store.incarnation) =>
+            {
+                Some(*id)
+            }
+            _ => None,
+        })
+        .collect()
 }
 
 fn judge_index(
@@ -500,29 +562,27 @@ fn everything_delivered(evidence: &Evidence<'_>) -> Outcome {
     let stores = stores(evidence);
     for observer in &evidence.observers {
         let Some(account) = observer.account else { continue };
-        let mut cursors: BTreeMap<(ServerId, Incarnation), Position> = BTreeMap::new();
-        for entry in &observer.history.entries {
-            if let Entry::Cursor { server, incarnation, position } = entry {
-                cursors.insert((*server, *incarnation), *position);
-            }
-        }
         let mut unread = BTreeSet::new();
+        let logs = evidence.observers.iter().filter(|other| other.device == observer.device);
+        let is_only_log = logs.count() == 1;
         for (server, store) in &stores {
-            let cursor = cursors.get(&(*server, store.incarnation)).copied().unwrap_or(0);
+            let server = evidence.history.name_of(*server);
+            let reading = Reading::of(observer, is_only_log, store);
+            if let Some((cursor, at)) = reading.beyond(store, observer) {
+                let (server, tip) = (server.clone(), store.tip);
+                outcome.anomalies.push(Anomaly::TakenBack { server, cursor, tip, at });
+            }
             for stored in &store.history.log {
                 if !Evidence::reads(account, &stored.event) {
                     continue;
                 }
                 outcome.examined += 1;
-                let event = stored.event.id();
-                if observer.entered.contains_key(&event) {
-                    continue;
-                }
-                if stored.position <= cursor {
-                    let (reader, server, position) =
-                        (observer.name.clone(), evidence.history.name_of(*server), stored.position);
+                let (event, position) = (stored.event.id(), stored.position);
+                let entered = observer.entered.get(&event).copied();
+                if let Some(cursor) = reading.passed_without(position, entered) {
+                    let (reader, server) = (observer.name.clone(), server.clone());
                     outcome.anomalies.push(Anomaly::Undelivered { event, reader, server, position, cursor });
-                } else {
+                } else if entered.is_none() {
                     unread.insert(event);
                 }
             }
@@ -539,6 +599,57 @@ fn everything_delivered(evidence: &Evidence<'_>) -> Outcome {
     outcome
 }
 
+/// How far one device said that it had read one server's log.
+struct Reading {
+    /// Each cursor of its log that went further than all before: position, entry number from 0.
+    cursors: Vec<(Position, usize)>,
+    /// What the server remembers of it; not necessarily in the device's log, which need not sync a cursor.
+    remembered: Position,
+}
+
+impl Reading {
+    /// Of a device's two logs, one of them a copy, nobody can say which one the server remembers.
+    fn of(observer: &Observer<'_>, is_only_log: bool, store: &Store<'_>) -> Self {
+        let log = (store.history.server, store.history.incarnation);
+        let mut cursors: Vec<(Position, usize)> = Vec::new();
+        for (index, entry) in observer.history.entries.iter().enumerate() {
+            if let Entry::Cursor { server, incarnation, position } = entry
+                && (*server, *incarnation) == log
+                && cursors.last().is_none_or(|(furthest, _)| furthest < position)
+            {
+                cursors.push((*position, index));
+            }
+        }
+        let own = |cursor: &&DeviceCursor| is_only_log && Some(cursor.device) == observer.device;
+        let own = store.history.cursors.iter().filter(own);
+        Self { cursors, remembered: own.map(|cursor| cursor.position).max().unwrap_or(0) }
+    }
+
+    /// The first cursor past the end of a log that was read to its end, and where it stands.
+    fn beyond(&self, store: &Store<'_>, observer: &Observer<'_>) -> Option<(Position, Place)> {
+        if store.history.live {
+            return None;
+        }
+        let told = self.cursors.iter().find(|(cursor, _)| *cursor > store.tip);
+        let told = told.map(|(cursor, index)| (*cursor, observer.history.place(*index)));
+        let remembered =
+            (self.remembered > store.tip).then(|| (self.remembered, store.history.place(self.remembered)));
+        told.or(remembered)
+    }
+
+    /// The cursor that passed a position before the event there had entered the log, if one did.
+    fn passed_without(&self, position: Position, entered: Option<usize>) -> Option<Position> {
+        let first = self.cursors.partition_point(|(cursor, _)| *cursor < position);
+        match (self.cursors.get(first), entered) {
+            (Some((cursor, index)), entered) if entered.is_none_or(|entered| entered > *index) => {
+                Some(*cursor)
+            }
+            (_, None) if self.remembered >= position => Some(self.remembered),
+            _ => None,
+        }
+    }
+}
+
 fn conversations(evidence: &Evidence<'_>) -> Vec<Settled> {
     let held_by_server = evidence.history.servers.iter().map(|server| {
         let ids: Vec<_> = server.log.iter().map(|stored| stored.event.id()).collect();
@@ -547,11 +658,34 @@ fn conversations(evidence: &Evidence<'_>) -> Vec<Settled> {
     let held_by_client =
         evidence.observers.iter().map(|observer| evidence.transcripts(observer.entered.keys()));
     let holders: Vec<_> = held_by_server.chain(held_by_client).collect();
+    let directory = evidence.directory();
     let settled = |(conversation, keys): (ConversationId, Vec<Key>)| {
-        let equal_in = holders.iter().filter(|holder| holder.get(&conversation) == Some(&keys)).count();
-        Settled { conversation, events: keys.len(), digest: digest(&keys), equal_in }
+        let held: Vec<_> = holders.iter().filter_map(|holder| holder.get(&conversation)).collect();
+        let equal_in = held.iter().filter(|held| **held == &keys).count();
+        let first = keys.first().and_then(|key| evidence.events.get(&key.id));
+        let label = first.map_or_else(String::new, |event| label(event.conversation(), &directory));
+        Settled {
+            conversation,
+            label,
+            events: keys.len(),
+            digest: digest(&keys),
+            held_in: held.len(),
+            equal_in,
+        }
     };
     evidence.transcripts(evidence.events.keys()).into_iter().map(settled).collect()
+}
+
+fn label(conversation: Conversation, directory: &Directory) -> String {
+    match conversation {
+        Conversation::Directory => "directory".to_owned(),
+        Conversation::Direct(low, high) => {
+            let mut names = [directory.name(low), directory.name(high)];
+            names.sort();
+            names.join(", ")
+        }
+        Conversation::Room(room) => format!("room {}", room.short()),
+    }
 }
 
 // ---- P6 ---------------------------------------------------------------------------------------------
@@ -562,6 +696,7 @@ fn honest_screens(evidence: &Evidence<'_>) -> Outcome {
         let mut windows = windows(observer).into_iter().peekable();
         let mut window_ms = 0;
         let mut furthest: BTreeMap<ConversationId, Key> = BTreeMap::new();
+        let mut hand = Hand::of(observer);
         for (index, id, late, at_ms) in &observer.shown {
             while let Some((_, ms)) = windows.next_if(|(opened, _)| opened < index) {
                 window_ms = ms;
@@ -575,6 +710,10 @@ fn honest_screens(evidence: &Evidence<'_>) -> Outcome {
                 outcome.anomalies.push(Anomaly::Early { event: *id, by_ms, at: at.clone() });
             }
             let front = furthest.entry(event.conversation().id()).or_insert(key);
+            for skipped in hand.show(evidence, *index, event) {
+                let (event, shown, at) = (skipped, *id, at.clone());
+                outcome.anomalies.push(Anomaly::Skipped { event, shown, at });
+            }
             match (*front > key, late) {
                 (true, false) => {
                     outcome.anomalies.push(Anomaly::Unmarked { event: *id, after: front.id, at });
@@ -586,6 +725,43 @@ fn honest_screens(evidence: &Evidence<'_>) -> Outcome {
         }
     }
     outcome
+}
+
+/// What a display has at hand and has not shown.
+struct Hand<'a> {
+    /// What is still to come to hand, in the log's order.
+    coming: Peekable<slice::Iter<'a, (usize, EventId)>>,
+    entered: &'a BTreeMap<EventId, usize>,
+    held: BTreeMap<ConversationId, BTreeSet<Key>>,
+}
+
+impl<'a> Hand<'a> {
+    fn of(observer: &'a Observer<'_>) -> Self {
+        Self { coming: observer.stands.iter().peekable(), entered: &observer.entered, held: BTreeMap::new() }
+    }
+
+    /// Shows an event at an entry of the log; returns what should have been shown before it. What is among
+    /// its causes is left to [`causal_display`].
+    fn show(&mut self, evidence: &Evidence<'_>, index: usize, event: &Event) -> Vec<EventId> {
+        while let Some((entered, id)) = self.coming.next_if(|(entered, _)| *entered < index) {
+            if self.entered.get(id) != Some(entered) {
+                continue; // a second time: another check's
+            }
+            let Some(event) = evidence.events.get(id).filter(|event| event.kind() == Kind::Post) else {
+                continue;
+            };
+            self.held.entry(event.conversation().id()).or_default().insert(event.key());
+        }
+        let Some(held) = self.held.get_mut(&event.conversation().id()) else { return Vec::new() };
+        let after = held.split_off(&event.key());
+        let before = std::mem::replace(held, after);
+        held.remove(&event.key());
+        if before.is_empty() {
+            return Vec::new();
+        }
+        let causes = evidence.shown_ancestors(event);
+        before.into_iter().map(|key| key.id).filter(|id| !causes.contains(id)).collect()
+    }
 }
 
 /// The reorder windows of a log: from which entry on, how many milliseconds.
@@ -601,21 +777,17 @@ fn windows(observer: &Observer<'_>) -> Vec<(usize, u64)> {
 
 // ---- small words ------------------------------------------------------------------------------------
 
-/// What a display showed, as far as it can be decoded: entry, event, whether marked late.
+/// What a display showed, as far as it can be decoded: entry and event.
 fn displayed<'a>(
     evidence: &'a Evidence<'_>,
     observer: &'a Observer<'_>,
-) -> impl Iterator<Item = (usize, &'a Event, bool)> {
-    observer.shown.iter().filter_map(|(index, id, late, _)| {
+) -> impl Iterator<Item = (usize, &'a Event)> {
+    observer.shown.iter().filter_map(|(index, id, _, _)| {
         let event = evidence.events.get(id)?;
-        (event.kind() == Kind::Post).then_some((*index, event.as_ref(), *late))
+        (event.kind() == Kind::Post).then_some((*index, event.as_ref()))
     })
 }
 
 fn digest(keys: &[Key]) -> Digest {
     Digest::of(keys.iter().map(|key| key.id))
-}
-
-fn place(server: &ServerHistory, position: Position) -> Place {
-    Place { source: server.source.clone(), entry: position }
 }

@@ -117,3 +117,63 @@ impl View {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLUSTER: ClusterId = ClusterId::new([1; 16]);
+
+    fn member(number: usize) -> Member {
+        let mut id = [0; 32];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        Member {
+            name: number.to_string(),
+            address: format!("127.0.0.1:{}", 7000 + number),
+            id: ServerId::new(id),
+        }
+    }
+
+    fn members(count: usize) -> Vec<Member> {
+        (1..=count).map(member).collect()
+    }
+
+    #[test]
+    fn a_view_names_its_servers_and_strangers_by_their_keys() {
+        let view = View::new(CLUSTER, 3, members(SERVERS_MAX)).unwrap();
+        assert_eq!((view.cluster(), view.epoch(), view.servers().len()), (CLUSTER, 3, SERVERS_MAX));
+        assert_eq!(view.index_of(member(2).id), Some(1));
+        assert_eq!(view.name_of(member(2).id), "2");
+        let stranger = ServerId::new([0xee; 32]);
+        assert_eq!((view.index_of(stranger), view.name_of(stranger)), (None, "eeeeeeee".to_owned()));
+    }
+
+    #[test]
+    fn lists_that_are_no_view_are_refused_from_code_and_from_files() {
+        let alike = |alter: fn(&mut Member)| {
+            let mut servers = members(3);
+            alter(&mut servers[2]);
+            servers
+        };
+        let twice = |what, value: &str| ViewError::Twice { what, value: value.to_owned() };
+        for (servers, expected) in [
+            (vec![], ViewError::Empty),
+            (members(SERVERS_MAX + 1), ViewError::TooMany(SERVERS_MAX + 1)),
+            (alike(|server| server.name = "1".to_owned()), twice("name", "1")),
+            (alike(|server| server.address = member(1).address), twice("address", "127.0.0.1:7001")),
+            (alike(|server| server.id = member(1).id), twice("key", &member(1).id.to_string())),
+        ] {
+            assert_eq!(View::new(CLUSTER, 1, servers.clone()), Err(expected.clone()));
+            let file = serde_json::json!({ "cluster": CLUSTER, "epoch": 1, "servers": servers });
+            let error = serde_json::from_value::<View>(file).unwrap_err().to_string();
+            assert!(error.contains(&expected.to_string()), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_view_comes_back_from_its_file() {
+        let view = View::new(CLUSTER, 2, members(3)).unwrap();
+        let file = serde_json::to_string(&view).unwrap();
+        assert_eq!(serde_json::from_str::<View>(&file).unwrap(), view);
+    }
+}

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use tercet::event::Event;
 use tercet::frame::DeviceCursor;
 use tercet::history::{Entry, Stored};
-use tercet::id::{ConversationId, DeviceId, EventId, Incarnation, Position, Seq};
+use tercet::id::{ConversationId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
+use tercet::log::{Log, Stream, Write};
 use tercet::order::Key;
-use tercet::server::{Log, Stream, Write};
+use tercet::sync::PeerCursor;
 
 /// A server's disk: what is durable, the batch that is being synced, and the one that gathers behind it.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub struct Disk {
     streams: BTreeMap<Stream, Vec<(Position, EventId)>>,
     canonical: BTreeSet<(ConversationId, Key)>,
     cursors: BTreeMap<DeviceId, DeviceCursor>,
+    peers: BTreeMap<ServerId, PeerCursor>,
     gathering: Vec<Write>,
     syncing: Option<Vec<Write>>,
 }
@@ -38,6 +40,7 @@ impl Disk {
             streams: BTreeMap::new(),
             canonical: BTreeSet::new(),
             cursors: BTreeMap::new(),
+            peers: BTreeMap::new(),
             gathering: Vec::new(),
             syncing: None,
         }
@@ -66,6 +69,11 @@ impl Disk {
 
     pub fn canonical(&self) -> Vec<(ConversationId, Key)> {
         self.canonical.iter().copied().collect()
+    }
+
+    /// How far the peers' logs have been read.
+    pub fn peers(&self) -> Vec<PeerCursor> {
+        self.peers.values().copied().collect()
     }
 
     pub fn stage(&mut self, write: Write) {
@@ -107,6 +115,7 @@ impl Disk {
         }
         after.safe = after.log.len();
         after.cursors = std::mem::take(&mut self.cursors);
+        after.peers = std::mem::take(&mut self.peers);
         *self = after;
     }
 
@@ -118,6 +127,9 @@ impl Disk {
             }
             Write::Cursor(cursor) => {
                 self.cursors.insert(cursor.device, cursor);
+            }
+            Write::Peer(cursor) => {
+                self.peers.insert(cursor.peer, cursor);
             }
         }
     }
@@ -158,6 +170,11 @@ impl Log for Disk {
         upto: Position,
         limit: usize,
     ) -> Result<Vec<(Position, EventId)>, Infallible> {
+        if stream == Stream::Everything {
+            let places = (1..).zip(self.events()).map(|(position, event)| (position, event.id()));
+            let within = places.filter(|(position, _)| (after + 1..=upto).contains(position));
+            return Ok(within.take(limit).collect());
+        }
         let places = self.streams.get(&stream).map_or(&[][..], Vec::as_slice);
         let first = places.partition_point(|(position, _)| *position <= after);
         let within = places[first..].iter().take_while(|(position, _)| *position <= upto);

@@ -95,7 +95,7 @@ fn history(world: &World) -> History {
         live: false,
         log: host.disk.stored(),
         canonical: Some(host.disk.canonical()),
-        cursors: tercet::server::Log::cursors(&host.disk).unwrap(),
+        cursors: tercet::log::Log::cursors(&host.disk).unwrap(),
     });
     History {
         names: world.view.servers().iter().map(|member| (member.id, member.name.clone())).collect(),

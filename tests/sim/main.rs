@@ -37,6 +37,18 @@ const SEEDS: u64 = 200;
 /// Seeds within which a planted bug must show.
 const SEEDS_TO_CATCH: u64 = 48;
 
+/// What a sweep must have seen, or it has tested less than it seems.
+const MUST_HAPPEN: [&str; 8] = [
+    "a client learns of a lost log",
+    "a device crashes",
+    "a feed gone on with",
+    "a fetch",
+    "a late line",
+    "a merge",
+    "a server lacks parents",
+    "an event from a clock ahead",
+];
+
 /// What one seed's run came to.
 struct Run {
     failures: Vec<String>,
@@ -102,9 +114,11 @@ fn sweep() {
         seeds / seconds,
         virtual_hours * 3_600.0 / seconds
     );
-    println!("{:#?}", seen.into_inner().unwrap());
-    let failed = failed.into_inner().unwrap();
+    let (seen, failed) = (seen.into_inner().unwrap(), failed.into_inner().unwrap());
+    println!("{seen:#?}");
     assert!(failed.is_empty(), "seeds {failed:?} failed; run\n{}", command(failed[0]));
+    let unseen: Vec<_> = MUST_HAPPEN.iter().filter(|what| !seen.contains_key(**what)).collect();
+    assert!(unseen.is_empty() || upto - from < SEEDS, "the sweep never saw {unseen:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tercet::clock::Time;
 use tercet::event::{Conversation, Draft, Event, Kind};
 use tercet::frame::DeviceCursor;
 use tercet::id::{DeviceId, EventId, Position, Seq};
-use tercet::server::{Log, Stream};
+use tercet::log::{Log, Stream};
 
 use crate::disk::Disk;
 use crate::nemesis::Fault;

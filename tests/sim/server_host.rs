@@ -48,7 +48,7 @@ impl World {
         if host.machine.is_some() {
             return;
         }
-        host.machine = Some(Server::new(config, host.disk.tip(), host.disk.forks()));
+        host.machine = Some(Server::new(config, host.disk.tip(), host.disk.forks(), &host.disk.peers()));
         host.fuse = None;
         let boot = host.boot;
         self.after(1_000, What::ServerTick { server, boot });
@@ -173,6 +173,7 @@ impl World {
         match output {
             Output::Write(write) => self.servers[server].disk.stage(write),
             Output::Send { conn, frame } => self.server_says(server, conn, &frame),
+            Output::SendPeer { .. } | Output::DropPeer { .. } => unreachable!("the servers know no peers"),
             Output::Refuse { conn, refusal } => {
                 if refusal == Refusal::TooSlow && self.clocks_lie() {
                     self.saw("a follower too slow");

@@ -1,0 +1,327 @@
+//! The chat on a terminal: a line editor, with messages coming in above what is being typed.
+//!
+//! The editor blocks, so it has a thread of its own. After each line it waits until the line is carried out,
+//! since that may change the prompt. Lines from elsewhere go through the editor's external printer, which
+//! repaints what is being typed below them. rustyline was chosen over reedline because it keeps every
+//! printed line when the typed text wraps or is wide (`tests/cli/screen.rs`).
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anstyle::{AnsiColor, Style};
+use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::FileHistory;
+use rustyline::validate::Validator;
+use rustyline::{Context, Editor, ExternalPrinter, Helper};
+use tokio::sync::{mpsc, oneshot};
+
+use super::command::{COMMANDS, parse};
+use super::render::Eyes;
+use super::talk::{Done, Shared, Sink, carry_out, print};
+use crate::cmd::failure::{Failure, Outcome};
+use crate::cmd::screen;
+use crate::cmd::session::{Notice, Session};
+use crate::limits::SENT_AT;
+use crate::text::{Name, count, inert};
+
+const TYPED_MAX: usize = 1_000;
+const UP: Style = AnsiColor::Green.on_default();
+const DOWN: Style = AnsiColor::Red.on_default().bold();
+
+/// What the editor's thread needs to know of the session.
+#[derive(Debug)]
+struct Outlook {
+    /// One bit for each connected server.
+    up: AtomicU32,
+    /// Names to complete.
+    names: Mutex<Vec<String>>,
+    /// The servers' names.
+    servers: Vec<String>,
+}
+
+impl Outlook {
+    fn is_up(&self, index: usize) -> bool {
+        self.up.load(Ordering::Relaxed) & (1 << index) != 0
+    }
+
+    fn heard(&self, notice: &Notice, eyes: &Eyes) {
+        match notice {
+            Notice::Up { server, .. } => {
+                if let Some(index) = eyes.view.index_of(*server) {
+                    self.up.fetch_or(1 << index, Ordering::Relaxed);
+                }
+            }
+            Notice::Down { server, .. } => {
+                if let Some(index) = eyes.view.index_of(*server) {
+                    self.up.fetch_and(!(1 << index), Ordering::Relaxed);
+                }
+            }
+            Notice::Names(names) => {
+                self.names.lock().unwrap_or_else(PoisonError::into_inner).clone_from(names);
+            }
+            _ => {}
+        }
+    }
+
+    /// `[1x3]`: each server's name, or as many `x` if it cannot be reached.
+    fn servers(&self, dress: impl Fn(&str, bool) -> String) -> String {
+        let show = |(index, name): (usize, &String)| match self.is_up(index) {
+            true => dress(name, true),
+            false => dress(&"x".repeat(name.chars().count()), false),
+        };
+        let separator = if self.servers.iter().any(|name| name.chars().count() > 1) { " " } else { "" };
+        self.servers.iter().enumerate().map(show).collect::<Vec<_>>().join(separator)
+    }
+}
+
+/// The prompt: the servers, who is typing to whom. Of one width, whatever the servers' state.
+fn prompt(me: &Name, shared: &Shared, outlook: &Outlook) -> String {
+    let with = shared.current().map_or_else(String::new, |(_, name)| format!(" > {}", inert(&name)));
+    format!("[{}] {me}{with}: ", outlook.servers(|text, _| text.to_owned()))
+}
+
+/// Completion and the prompt's colours.
+struct Assistant {
+    outlook: Arc<Outlook>,
+}
+
+impl Helper for Assistant {}
+impl Validator for Assistant {}
+impl Hinter for Assistant {
+    type Hint = String;
+}
+
+impl Highlighter for Assistant {
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
+        let rest = prompt.split_once(']').map(|(_, rest)| rest).filter(|_| default);
+        match rest {
+            None => Cow::Borrowed(prompt),
+            Some(rest) => {
+                let servers = self.outlook.servers(|text, up| {
+                    let style = if up { UP } else { DOWN };
+                    format!("{style}{text}{style:#}")
+                });
+                Cow::Owned(format!("[{servers}]{rest}"))
+            }
+        }
+    }
+}
+
+impl Completer for Assistant {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        line: &str,
+        cursor: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        let names = self.outlook.names.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(complete(line, cursor, &names))
+    }
+}
+
+/// Where the word under the cursor starts, and what it may become: a command, or a name after `/dm`.
+fn complete(line: &str, cursor: usize, names: &[String]) -> (usize, Vec<String>) {
+    let typed = line.get(..cursor).unwrap_or(line);
+    if let Some(start) = typed.strip_prefix("/dm ") {
+        let matching = names.iter().filter(|name| name.starts_with(start.trim_start()));
+        return (cursor - start.trim_start().len(), matching.cloned().collect());
+    }
+    match typed.strip_prefix('/') {
+        Some(word) if !word.contains(' ') => {
+            let matching = COMMANDS.iter().map(|(name, _, _)| *name).filter(|name| name.starts_with(word));
+            (0, matching.map(|name| format!("/{name} ")).collect())
+        }
+        _ => (cursor, Vec::new()),
+    }
+}
+
+/// Prints above the line that is being typed.
+struct Above<P> {
+    printer: P,
+    colours: bool,
+}
+
+impl<P: ExternalPrinter + Send + 'static> Sink for Above<P> {
+    fn line(&mut self, text: &str) {
+        let text =
+            if self.colours { text.to_owned() } else { anstream::adapter::strip_str(text).to_string() };
+        // A terminal that has gone shows nothing; the log has it.
+        let _unseen = self.printer.print(format!("{text}\n"));
+    }
+}
+
+/// Prints plainly, where the terminal cannot be painted on (`TERM=dumb`).
+struct Plain;
+
+impl Sink for Plain {
+    fn line(&mut self, text: &str) {
+        let _unseen = screen::say(text);
+    }
+}
+
+/// A typed line, and where to say that it was carried out and which prompt comes next.
+type Typed = (String, oneshot::Sender<String>);
+
+/// See the module.
+///
+/// # Errors
+/// The terminal cannot be used, or the device's log cannot be written.
+pub async fn run(
+    session: Session,
+    notices: mpsc::Receiver<Notice>,
+    eyes: Eyes,
+    me: &Name,
+    history: &Path,
+) -> Result<Outcome, Failure> {
+    let shared = Shared::new();
+    let servers = eyes.view.servers().iter().map(|member| inert(&member.name)).collect();
+    let outlook = Arc::new(Outlook { up: AtomicU32::new(0), names: Mutex::new(Vec::new()), servers });
+    let mut editor: Editor<Assistant, FileHistory> = open(history).map_err(|error| terminal(&error))?;
+    editor.set_helper(Some(Assistant { outlook: Arc::clone(&outlook) }));
+
+    greet(&eyes, me)?;
+    let (heard, told) = (Arc::clone(&outlook), eyes.clone());
+    let hear = move |notice: &Notice| heard.heard(notice, &told);
+    let printer = match editor.create_external_printer() {
+        Ok(printer) => {
+            let colours = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
+            let above = Above { printer, colours };
+            tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), above, hear))
+        }
+        Err(_) => tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), Plain, hear)),
+    };
+    let (lines, mut typed) = mpsc::channel::<Typed>(1);
+    let path = history.to_owned();
+    let first = prompt(me, &shared, &outlook);
+    std::thread::spawn(move || type_lines(editor, first, &lines, &path));
+    while let Some((line, next_prompt)) = typed.recv().await {
+        let done = match parse(&line) {
+            Ok(line) => carry_out(&session, &eyes, &shared, line).await?,
+            Err(error) => Done::Not(error.to_string()),
+        };
+        match done {
+            Done::Quit => break,
+            Done::Answer(lines) => lines.iter().try_for_each(|line| screen::say(line))?,
+            Done::Not(why) => screen::say(&eyes.complaint(&why))?,
+        }
+        drop(next_prompt.send(prompt(me, &shared, &outlook))); // the thread ends when we do
+    }
+    leave(session, printer, &eyes).await
+}
+
+fn greet(eyes: &Eyes, me: &Name) -> Result<(), Failure> {
+    let servers = count(eyes.view.servers().len(), "server");
+    screen::say(&eyes.aside(&format!("{me} on {servers}; /dm NAME to talk, /help for more, ctrl-D to leave")))
+}
+
+async fn leave(
+    session: Session,
+    printer: tokio::task::JoinHandle<()>,
+    eyes: &Eyes,
+) -> Result<Outcome, Failure> {
+    let safe_at = SENT_AT.min(eyes.view.servers().len());
+    let at_risk = session.ask(move |client| client.unsafe_below(safe_at).len()).await?;
+    session.close().await?;
+    drop(printer.await); // it ends with the session; what it printed is printed
+    if at_risk > 0 {
+        let messages = count(at_risk, "message");
+        screen::say(&eyes.complaint(&format!(
+            "{messages} not safe on {} yet; kept here, and sent the next time this chat runs",
+            count(safe_at, "server")
+        )))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn terminal(error: &ReadlineError) -> Failure {
+    Failure::new(format!("the terminal cannot be used: {error}"))
+        .next("try another terminal, or pipe lines in: printf '/dm bob\\nhello\\n' | tercet chat alice")
+}
+
+fn open(history: &Path) -> rustyline::Result<Editor<Assistant, FileHistory>> {
+    let config = rustyline::Config::builder()
+        .max_history_size(TYPED_MAX)?
+        .completion_type(rustyline::CompletionType::List)
+        .auto_add_history(false)
+        .build();
+    let mut editor = Editor::with_config(config)?;
+    match editor.load_history(history) {
+        Ok(()) => {}
+        // None yet, or not readable: what was typed before is a convenience, nothing that may stop a chat.
+        Err(_) => editor.clear_history()?,
+    }
+    Ok(editor)
+}
+
+/// The editor's thread: reads lines until the person leaves or nobody takes them any more.
+fn type_lines(
+    mut editor: Editor<Assistant, FileHistory>,
+    first: String,
+    lines: &mpsc::Sender<Typed>,
+    history: &Path,
+) {
+    let mut prompt = first;
+    loop {
+        let line = match editor.readline(&prompt) {
+            Ok(line) => line,
+            Err(ReadlineError::Interrupted) => continue, // ctrl-C clears the line, as in a shell
+            Err(_) => break,
+        };
+        if !line.trim().is_empty() {
+            // As with loading: what cannot be remembered is not worth a complaint.
+            let _remembered = editor.add_history_entry(&line).and_then(|_| editor.append_history(history));
+        }
+        let (next, done) = oneshot::channel();
+        if lines.blocking_send((line, next)).is_err() {
+            break;
+        }
+        match done.blocking_recv() {
+            Ok(next) => prompt = next,
+            Err(_) => break,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_and_names_are_completed() {
+        let names = ["alice".to_owned(), "alan".to_owned(), "bob".to_owned()];
+        let cases: [(&str, usize, &[&str]); 6] = [
+            ("/h", 0, &["/history ", "/help "]),
+            ("/dm al", 4, &["alice", "alan"]),
+            ("/dm ", 4, &["alice", "alan", "bob"]),
+            ("/dm  b", 5, &["bob"]),
+            ("hello al", 8, &[]),
+            ("/view x", 7, &[]),
+        ];
+        for (line, start, candidates) in cases {
+            let (at, found) = complete(line, line.len(), &names);
+            assert_eq!(
+                (at, found.iter().map(String::as_str).collect::<Vec<_>>()),
+                (start, candidates.to_vec()),
+                "{line:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_down_keeps_its_width_in_the_prompt() {
+        let outlook = |servers: &[&str]| Outlook {
+            up: AtomicU32::new(0b101),
+            names: Mutex::new(Vec::new()),
+            servers: servers.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        assert_eq!(outlook(&["1", "2", "3"]).servers(|text, _| text.to_owned()), "1x3");
+        assert_eq!(outlook(&["paris", "rome", "oslo"]).servers(|text, _| text.to_owned()), "paris xxxx oslo");
+    }
+}

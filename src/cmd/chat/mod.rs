@@ -1,0 +1,71 @@
+//! `tercet chat NAME`: talk to people.
+//!
+//! On a terminal it is a line editor with messages coming in above it (`editor`); otherwise it reads lines
+//! and writes lines, so that it can be scripted (`script`). Both share what is here: one task prints what
+//! the session tells, another carries out what is typed, and neither waits for the other.
+
+mod command;
+mod editor;
+mod render;
+mod script;
+mod talk;
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use crate::cmd::failure::{Failure, Outcome};
+use crate::cmd::home::{Cluster, Home};
+use crate::cmd::session::{Options, Session};
+use crate::limits::REORDER_WINDOW_MS;
+use crate::text::Name;
+use render::Eyes;
+
+/// Arguments of `tercet chat`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Who you are; the first use creates the account's key and registers the name.
+    name: Name,
+    /// Without a terminal: how long to wait, after the input has ended, for messages to be safe.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    timeout: u64,
+    /// Without a terminal: on how many servers a message is safe [default: 2, or 1 in a cluster of one].
+    #[arg(long, value_name = "COPIES")]
+    copies: Option<usize>,
+    /// How long each line is held so that its place is settled, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = REORDER_WINDOW_MS)]
+    window_ms: u64,
+    /// Go on as a new device; for when this device's log is lost or damaged.
+    #[arg(long)]
+    new_device: bool,
+}
+
+/// Runs the chat until the person leaves or the input ends.
+///
+/// # Errors
+/// No cluster, no access to keys or log, or the log could not be written.
+pub fn run(home: &Home, args: &Args) -> Result<Outcome, Failure> {
+    let cluster = Cluster::load(home)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::io("start the runtime", &error))?;
+    let outcome = runtime.block_on(chat(&cluster, args));
+    runtime.shutdown_background(); // a read of standard input cannot be taken back
+    outcome
+}
+
+async fn chat(cluster: &Cluster, args: &Args) -> Result<Outcome, Failure> {
+    let options = Options { window_ms: args.window_ms, new_device: args.new_device };
+    let (session, notices) = Session::open(cluster, &args.name, options)?;
+    let account = session.ask(crate::client::Client::account).await?;
+    let eyes = Eyes { account, view: cluster.view().clone(), zone: jiff::tz::TimeZone::system() };
+    let history = cluster.home().account_key(&args.name).with_file_name("typed");
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        editor::run(session, notices, eyes, &args.name, &history).await
+    } else {
+        let servers = cluster.view().servers().len();
+        let safe_at = args.copies.unwrap_or(crate::limits::SENT_AT).clamp(1, servers);
+        script::run(session, notices, eyes, Duration::from_secs(args.timeout), safe_at).await
+    }
+}

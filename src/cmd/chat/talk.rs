@@ -1,0 +1,273 @@
+//! What both forms of the chat do alike: print what the session tells, carry out what is typed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::command::{COMMANDS, Line};
+use super::render::{Eyes, is_grave};
+use crate::cmd::failure::Failure;
+use crate::cmd::session::{Notice, Session, Shown};
+use crate::event::Conversation;
+use crate::id::{EventId, ServerId};
+
+/// How long rises of copies are gathered, so that fifty messages that reach a server make one line.
+const GATHER_MS: u64 = 250;
+
+/// Where lines go: each call prints one whole line.
+pub trait Sink: Send + 'static {
+    /// Prints a line; styles in it may be stripped.
+    fn line(&mut self, text: &str);
+}
+
+/// What the printing and the typing side share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The conversation that is typed into, with the other side's name.
+    current: Mutex<Option<(Conversation, String)>>,
+    /// Whether the account has its name (`Some(true)`), or somebody else has it (`Some(false)`).
+    signed_in: watch::Sender<Option<bool>>,
+}
+
+impl Shared {
+    /// Nothing is known yet.
+    pub fn new() -> Arc<Self> {
+        let (signed_in, _) = watch::channel(None);
+        Arc::new(Self { current: Mutex::new(None), signed_in })
+    }
+
+    /// The conversation that is typed into.
+    pub fn current(&self) -> Option<(Conversation, String)> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn turn_to(&self, conversation: Conversation, name: String) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some((conversation, name));
+    }
+
+    /// Waits until it is known whether the account has its name.
+    pub async fn is_signed_in(&self) -> bool {
+        let mut signed_in = self.signed_in.subscribe();
+        let known = signed_in.wait_for(Option::is_some).await;
+        known.is_ok_and(|known| *known == Some(true))
+    }
+
+    /// Whether somebody else has the name.
+    pub fn name_is_taken(&self) -> bool {
+        *self.signed_in.borrow() == Some(false)
+    }
+}
+
+/// Messages of one's own that have reached more servers since they were shown.
+#[derive(Debug, Default)]
+struct Risen {
+    shown: std::collections::BTreeMap<EventId, Shown>,
+    news: std::collections::BTreeMap<EventId, usize>,
+}
+
+impl Risen {
+    fn show(&mut self, shown: &Shown, servers: usize) {
+        if shown.copies.is_some_and(|copies| copies < servers) {
+            self.shown.insert(shown.event.id(), shown.clone());
+        }
+    }
+
+    fn rise(&mut self, id: EventId, copies: usize) {
+        if self.shown.contains_key(&id) {
+            self.news.insert(id, copies);
+        }
+    }
+
+    /// One line for each number of copies that messages have come to.
+    fn lines(&mut self, eyes: &Eyes) -> Vec<String> {
+        let mut by_copies: std::collections::BTreeMap<usize, Vec<EventId>> =
+            std::collections::BTreeMap::new();
+        for (id, copies) in std::mem::take(&mut self.news) {
+            by_copies.entry(copies).or_default().push(id);
+        }
+        let mut lines = Vec::new();
+        for (copies, ids) in by_copies {
+            let text = ids.first().and_then(|id| self.shown.get(id)).and_then(|shown| shown.event.text());
+            lines.push(eyes.risen(text.unwrap_or_default(), ids.len(), copies));
+            if copies >= eyes.view.servers().len() {
+                ids.iter().for_each(|id| drop(self.shown.remove(id)));
+            }
+        }
+        lines
+    }
+}
+
+/// Servers that a person has been told are down.
+#[derive(Debug, Default)]
+struct KnownDown(std::collections::BTreeSet<ServerId>);
+
+impl KnownDown {
+    /// Whether a notice is news: that a server is still down is not, unless there is something to do about it.
+    fn is_news(&mut self, notice: &Notice) -> bool {
+        match notice {
+            Notice::Up { server, .. } => {
+                self.0.remove(server);
+                true
+            }
+            Notice::Down { server, why } => self.0.insert(*server) || is_grave(why),
+            _ => true,
+        }
+    }
+}
+
+/// Prints what the session tells, until it ends. `heard` is told of each notice first.
+pub async fn print(
+    mut notices: mpsc::Receiver<Notice>,
+    eyes: Eyes,
+    shared: Arc<Shared>,
+    mut sink: impl Sink,
+    heard: impl Fn(&Notice) + Send + 'static,
+) {
+    let mut risen = Risen::default();
+    let mut down = KnownDown::default();
+    loop {
+        let gather = tokio::time::sleep(Duration::from_millis(GATHER_MS));
+        let notice = tokio::select! {
+            notice = notices.recv() => notice,
+            () = gather, if !risen.news.is_empty() => {
+                risen.lines(&eyes).iter().for_each(|line| sink.line(line));
+                continue;
+            }
+        };
+        let Some(notice) = notice else { break };
+        heard(&notice);
+        match &notice {
+            Notice::Show(shown) => {
+                let current = shared.current().map(|(conversation, _)| conversation);
+                sink.line(&eyes.message(shown, current));
+                risen.show(shown, eyes.view.servers().len());
+            }
+            Notice::Copies { id, copies } => risen.rise(*id, *copies),
+            Notice::SignedIn => drop(shared.signed_in.send_replace(Some(true))),
+            Notice::NameTaken => drop(shared.signed_in.send_replace(Some(false))),
+            _ => {}
+        }
+        if down.is_news(&notice)
+            && let Some(line) = eyes.notice(&notice)
+        {
+            sink.line(&line);
+        }
+    }
+    risen.lines(&eyes).iter().for_each(|line| sink.line(line));
+}
+
+/// What carrying out a line came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Done {
+    /// These lines are the answer, possibly none.
+    Answer(Vec<String>),
+    /// It could not be done, and this is why.
+    Not(String),
+    /// The person wants to leave.
+    Quit,
+}
+
+/// Carries out a typed line.
+///
+/// # Errors
+/// If the session has ended.
+pub async fn carry_out(session: &Session, eyes: &Eyes, shared: &Shared, line: Line) -> Result<Done, Failure> {
+    match line {
+        Line::Nothing => Ok(Done::Answer(Vec::new())),
+        Line::Quit => Ok(Done::Quit),
+        Line::Help => Ok(Done::Answer(help(eyes))),
+        Line::Say(text) => say(session, shared, text).await,
+        Line::Dm(name) => turn_to(session, eyes, shared, name.to_string()).await,
+        Line::History(number) => history(session, eyes, shared, number).await,
+        Line::Who => who(session, eyes).await,
+        Line::View => view(session, eyes).await,
+    }
+}
+
+fn help(eyes: &Eyes) -> Vec<String> {
+    COMMANDS.iter().map(|(_, usage, what)| eyes.aside(&format!("{usage:<14} {what}"))).collect()
+}
+
+async fn say(session: &Session, shared: &Shared, text: String) -> Result<Done, Failure> {
+    if shared.name_is_taken() {
+        return Ok(Done::Not(
+            "not sent: this name belongs to somebody else; start again with another".to_owned(),
+        ));
+    }
+    let Some((conversation, _)) = shared.current() else {
+        return Ok(Done::Not(
+            "not sent: nobody to send it to yet; /dm NAME first (/who lists names)".to_owned(),
+        ));
+    };
+    session.redial().await?;
+    Ok(match session.say(conversation, text).await? {
+        Ok(()) => Done::Answer(Vec::new()),
+        Err(error) => Done::Not(format!("not sent: {error}")),
+    })
+}
+
+async fn turn_to(session: &Session, eyes: &Eyes, shared: &Shared, name: String) -> Result<Done, Failure> {
+    let asked = name.clone();
+    let (found, connected) =
+        session.ask(move |client| (client.directory().account(&asked), client.is_caught_up())).await?;
+    let Some(other) = found else {
+        let hint = if connected {
+            "/who lists everybody; they appear there once they have run `tercet chat`"
+        } else {
+            "no server has answered yet, so names are not known; wait, or see /view"
+        };
+        return Ok(Done::Not(format!("there is nobody called {name} here: {hint}")));
+    };
+    shared.turn_to(Conversation::direct(eyes.account, other), name.clone());
+    Ok(Done::Answer(vec![eyes.aside(&format!("talking to {name}; just type"))]))
+}
+
+async fn history(session: &Session, eyes: &Eyes, shared: &Shared, number: usize) -> Result<Done, Failure> {
+    let Some((conversation, name)) = shared.current() else {
+        return Ok(Done::Not("whose history? /dm NAME first".to_owned()));
+    };
+    let shown: Vec<Shown> = session
+        .ask(move |client| {
+            let transcript = client.transcript(conversation);
+            let keys = transcript.into_iter().flat_map(|transcript| transcript.keys().rev());
+            let posts = keys.filter_map(|key| client.event(&key.id)).filter(|event| event.text().is_some());
+            let mut last: Vec<_> = posts.take(number).map(|event| Shown::of(client, event, false)).collect();
+            last.reverse();
+            last
+        })
+        .await?;
+    let mut lines = vec![eyes.aside(&format!("the last {} with {name}, in their true order", shown.len()))];
+    lines.extend(shown.iter().map(|shown| eyes.message(shown, Some(conversation))));
+    Ok(Done::Answer(lines))
+}
+
+async fn who(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
+    let me = eyes.account;
+    let all: Vec<_> = session
+        .ask(|client| {
+            client.directory().all().map(|(name, account)| (name.to_owned(), account)).collect::<Vec<_>>()
+        })
+        .await?;
+    let line = |(name, account): &(String, crate::id::AccountId)| {
+        let you = if *account == me { "  (you)" } else { "" };
+        format!("   {:<20} key {}{you}", crate::text::inert(name), account.short())
+    };
+    let mut lines = vec![eyes.aside(&crate::text::count(all.len(), "account"))];
+    lines.extend(all.iter().map(line));
+    Ok(Done::Answer(lines))
+}
+
+async fn view(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
+    let count = eyes.view.servers().len();
+    let states: Vec<_> = session
+        .ask(move |client| {
+            (0..count).map(|index| (client.is_up(index), client.owed(index))).collect::<Vec<_>>()
+        })
+        .await?;
+    let up = states.iter().filter(|(up, _)| *up).count();
+    let mut lines =
+        vec![eyes.aside(&format!("{up} of {count} servers reachable (view epoch {})", eyes.view.epoch()))];
+    lines.extend(states.into_iter().enumerate().map(|(index, (up, owed))| eyes.server(index, up, owed)));
+    Ok(Done::Answer(lines))
+}

@@ -1,0 +1,44 @@
+//! `tercet cluster`: make, start, watch and stop a cluster of servers.
+
+use super::failure::{Failure, Outcome};
+use super::home::Home;
+
+pub mod down;
+pub mod init;
+pub mod logs;
+pub mod start;
+pub mod status;
+pub mod up;
+mod watch;
+
+/// The subcommands of `cluster`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Write keys and configurations for servers on machines of their own.
+    Init(init::Args),
+    /// Start the cluster on this machine, making it first if there is none.
+    Up(up::Args),
+    /// Show how each server is.
+    Status(status::Args),
+    /// Start servers that are not running.
+    Start(start::Args),
+    /// Show what a server said.
+    Logs(logs::Args),
+    /// Stop the cluster.
+    Down(down::Args),
+}
+
+/// Does what was asked.
+///
+/// # Errors
+/// As the subcommand's.
+pub fn run(command: Command, home: &Home) -> Result<Outcome, Failure> {
+    match command {
+        Command::Init(args) => init::run(&args, home),
+        Command::Up(args) => up::run(&args, home),
+        Command::Status(args) => status::run(&args, home),
+        Command::Start(args) => start::run(&args, home),
+        Command::Logs(args) => logs::run(&args, home),
+        Command::Down(args) => down::run(&args, home),
+    }
+}

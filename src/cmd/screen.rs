@@ -1,0 +1,104 @@
+//! All that commands print, so that colour, closed pipes and terminals are thought of once.
+//!
+//! Results go to standard output ([`say`]), everything about the doing to standard error ([`note`]).
+//! anstream drops colours when the reader is no terminal or NO_COLOR is set.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr;
+
+use super::failure::Failure;
+
+/// Names, headings.
+pub const BOLD: Style = Style::new().bold();
+/// Good.
+pub const GREEN: Style = AnsiColor::Green.on_default();
+/// Worth a look.
+pub const YELLOW: Style = AnsiColor::Yellow.on_default();
+/// Bad.
+pub const RED: Style = AnsiColor::Red.on_default();
+/// Beside the point.
+pub const DIM: Style = Style::new().dimmed();
+/// As it is.
+pub const PLAIN: Style = Style::new();
+
+/// Prints a result, with a line end.
+///
+/// # Errors
+/// [`Failure::reader_gone`] when the reader has closed the pipe; others when output cannot be written.
+pub fn say(text: &str) -> Result<(), Failure> {
+    let mut out = anstream::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::reader_gone()),
+        Err(error) => Err(Failure::io("write to standard output", &error)),
+    }
+}
+
+/// Tells the person something about the doing. If standard error is closed, nobody wants to know.
+pub fn note(text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+/// The one place where a failure is shown.
+pub fn render(failure: &Failure) {
+    note(&format!("{RED}tercet:{RED:#} {failure}"));
+    if let Some(next) = failure.next_step() {
+        note(&format!("{BOLD}next:{BOLD:#} {next}"));
+    }
+}
+
+/// Columns of text, each as wide as its widest cell on a terminal.
+#[derive(Debug, Default)]
+pub struct Table {
+    rows: Vec<Vec<(String, Style)>>,
+}
+
+impl Table {
+    /// A table with these headings.
+    pub fn new(headings: &[&str]) -> Self {
+        Self { rows: vec![headings.iter().map(|heading| ((*heading).to_owned(), BOLD)).collect()] }
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, cells: Vec<(String, Style)>) {
+        self.rows.push(cells);
+    }
+
+    /// The table as lines, without a line end at the end.
+    pub fn render(&self) -> String {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let cell_width = |row: &Vec<(String, Style)>, column| {
+            row.get(column).map_or(0, |(text, _): &(String, Style)| text.width())
+        };
+        let widths: Vec<usize> = (0..columns)
+            .map(|column| self.rows.iter().map(|row| cell_width(row, column)).max().unwrap_or(0))
+            .collect();
+        let line = |row: &Vec<(String, Style)>| {
+            let mut line = String::new();
+            for (column, (text, style)) in row.iter().enumerate() {
+                line.push_str(&format!("{style}{text}{style:#}"));
+                if column + 1 < row.len() {
+                    line.push_str(&" ".repeat(widths[column] - text.width() + 2));
+                }
+            }
+            line
+        };
+        self.rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_under_each_other_whatever_they_hold() {
+        let mut table = Table::new(&["name", "state"]);
+        table.row(vec![("日本".to_owned(), PLAIN), ("up".to_owned(), GREEN)]);
+        table.row(vec![("a".to_owned(), PLAIN), ("dead".to_owned(), RED)]);
+        let plain = anstream::adapter::strip_str(&table.render()).to_string();
+        assert_eq!(plain, "name  state\n日本  up\na     dead");
+    }
+}

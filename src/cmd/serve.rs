@@ -1,0 +1,341 @@
+//! `tercet serve`: one server.
+//!
+//! ```text
+//!   connections --FromNet--> core (the pure machine) --batch--> writer thread (one commit, one sync)
+//!        ^                     |        ^                             |
+//!        +------ frames -------+        +---------- Synced -----------+
+//! ```
+//!
+//! **Group commit**: while the writer syncs one batch, the core gathers the next; nothing waits for a timer.
+//! When too much waits for the disk the core stops listening, and so, through the bounded queues and TCP, do
+//! the uploaders. Any error of the store ends the server: what is not on the disk is never acked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc as blocking};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+
+use super::config::ServerSetup;
+use super::failure::{Failure, Outcome};
+use super::pid::PidFile;
+use super::screen;
+use super::session::now_ms;
+use crate::frame::{Refusal, Role, ToClient, ToServer};
+use crate::id::{Position, ServerId};
+use crate::limits::{CORE_QUEUE, PROTOCOL_VERSION, STAGED_MAX_BYTES};
+use crate::log::Write;
+use crate::net::link::{LinkEvent, LinkHandle, spawn_link};
+use crate::net::listener::{self, FromNet};
+use crate::net::queue::{LinkQueue, Outbox};
+use crate::net::tls::Identity;
+use crate::server::{Config, ConnId, Input, Output, Request, Server};
+use crate::store::{Replica, StoreError};
+use crate::text::inert;
+use crate::view::View;
+
+const TICK: Duration = Duration::from_secs(1);
+
+/// What `serve` is told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The server's configuration, as `cluster up` and `cluster init` write it.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// Runs the server until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When it cannot start, naming the file or the address; when the store fails.
+pub fn run(args: &Args) -> Result<Outcome, Failure> {
+    let setup = ServerSetup::load(&args.config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::io("start the runtime", &error))?;
+    runtime.block_on(serve(&setup, args))?;
+    Ok(Outcome::Done)
+}
+
+async fn serve(setup: &ServerSetup, args: &Args) -> Result<(), Failure> {
+    let failed = |error| Failure::io("listen for signals", &error);
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let listen = &setup.config.listen;
+    // Before the store: whoever finds the port taken has opened nothing.
+    let socket = TcpListener::bind(listen).await.map_err(|error| {
+        Failure::io(format!("listen at {listen}"), &error)
+            .next(format!("stop whoever has that port, or change `listen` in {}", args.config.display()))
+    })?;
+    let replica = Replica::open(&setup.config.store, setup.member.id).map_err(|error| Failure::of(&error))?;
+    let identity = Arc::new(Identity::new(&setup.key).map_err(|error| Failure::of(&error))?);
+
+    let name = &setup.config.name;
+    let (inbound, from_net) = mpsc::channel(CORE_QUEUE);
+    let (stop_listening, stopped) = oneshot::channel::<()>();
+    let shutdown = async move { drop(stopped.await) };
+    let own = Arc::clone(&identity);
+    let listening =
+        tokio::spawn(
+            async move { listener::serve(socket, &own, Request::from_frame, inbound, shutdown).await },
+        );
+    let (events, from_peers) = mpsc::channel(CORE_QUEUE);
+    let links = dial_peers(setup, &identity, &events);
+    let core = Core::new(setup, replica)?;
+    let pid = PidFile::write(&setup.folder.pid())?;
+    screen::note(&format!(
+        "{} server {name} listens at {listen}: {} events, incarnation {}",
+        timestamp(),
+        core.replica.durable(),
+        core.replica.incarnation().short()
+    ));
+    core.run(from_net, from_peers, &mut terminate, &mut interrupt).await?;
+    drop(links);
+    screen::note(&format!("{} server {name} stops", timestamp()));
+    drop(stop_listening);
+    listening
+        .await
+        .map_err(|error| Failure::new(format!("the listener broke off: {error}")))?
+        .map_err(|error| Failure::of(&error))?;
+    pid.remove()
+}
+
+/// A link to every other server, to read its log.
+fn dial_peers(
+    setup: &ServerSetup,
+    identity: &Arc<Identity>,
+    events: &mpsc::Sender<LinkEvent>,
+) -> Vec<LinkHandle> {
+    let view = setup.cluster.view();
+    let hello = ToServer::Hello { version: PROTOCOL_VERSION, cluster: view.cluster(), role: Role::Peer };
+    let others = view.servers().iter().filter(|member| member.id != setup.member.id);
+    others
+        .map(|member| spawn_link(member.clone(), Arc::clone(identity), hello.clone(), events.clone()))
+        .collect()
+}
+
+fn timestamp() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// What the writer says when a batch is done: the last position that is now on the disk.
+type Synced = Result<Position, StoreError>;
+
+/// The machine with its connections and its writer.
+struct Core {
+    server: Server,
+    replica: Replica,
+    outboxes: BTreeMap<ConnId, Outbox>,
+    view: View,
+    peers: BTreeMap<ServerId, LinkQueue>,
+    batch: Vec<Write>,
+    writing: bool,
+    batches: blocking::SyncSender<Vec<Write>>,
+    synced: mpsc::Receiver<Synced>,
+}
+
+impl Core {
+    fn new(setup: &ServerSetup, replica: Replica) -> Result<Self, Failure> {
+        let view = setup.cluster.view();
+        let config = Config {
+            server: setup.member.id,
+            cluster: view.cluster(),
+            token: setup.cluster.token().clone(),
+            epoch: view.epoch(),
+            peers: view.servers().iter().map(|member| member.id).collect::<BTreeSet<_>>(),
+            incarnation: replica.incarnation(),
+            started_ms: now_ms(),
+        };
+        let (batches, to_write) = blocking::sync_channel(1);
+        let (done, synced) = mpsc::channel(1);
+        let writer = replica.clone();
+        std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || write_batches(&writer, &to_write, &done))
+            .map_err(|error| Failure::io("start the writer", &error))?;
+        let read = replica.peers().map_err(|error| fatal(&error))?;
+        let server = Server::new(config, replica.durable(), replica.forks(), &read);
+        Ok(Self {
+            server,
+            replica,
+            outboxes: BTreeMap::new(),
+            view: view.clone(),
+            peers: BTreeMap::new(),
+            batch: Vec::new(),
+            writing: false,
+            batches,
+            synced,
+        })
+    }
+
+    async fn run(
+        mut self,
+        mut from_net: mpsc::Receiver<FromNet<Request>>,
+        mut from_peers: mpsc::Receiver<LinkEvent>,
+        terminate: &mut Signal,
+        interrupt: &mut Signal,
+    ) -> Result<(), Failure> {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let may_listen = self.server.staged_bytes() < STAGED_MAX_BYTES;
+            tokio::select! {
+                biased;
+                synced = self.synced.recv() => self.synced(synced)?,
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = ticks.tick() => self.step(Input::Tick)?,
+                event = from_net.recv(), if may_listen => match event {
+                    Some(event) => self.heard(event)?,
+                    None => return Err(Failure::new("the listener broke off")),
+                },
+                Some(event) = from_peers.recv(), if may_listen => self.heard_peer(event)?,
+            }
+            // Whatever else has arrived goes into the same batch.
+            while self.server.staged_bytes() < STAGED_MAX_BYTES
+                && let Ok(event) = from_net.try_recv()
+            {
+                self.heard(event)?;
+            }
+            self.write()?;
+        }
+        self.finish().await
+    }
+
+    fn heard(&mut self, event: FromNet<Request>) -> Result<(), Failure> {
+        match event {
+            FromNet::Opened { conn, key, outbox } => {
+                self.outboxes.insert(conn, outbox);
+                self.step(Input::Opened { conn, key })
+            }
+            FromNet::Frame { conn, frame } => self.step(Input::Request { conn, request: frame }),
+            FromNet::Closed { conn, why } => {
+                self.outboxes.remove(&conn);
+                if let Some(why) = why {
+                    screen::note(&format!("{} connection {conn} ended: {}", timestamp(), inert(&why)));
+                }
+                self.step(Input::Closed { conn })
+            }
+            FromNet::AcceptFailed { why } => {
+                screen::note(&format!("{} connections cannot be accepted: {why}", timestamp()));
+                Ok(())
+            }
+        }
+    }
+
+    fn heard_peer(&mut self, event: LinkEvent) -> Result<(), Failure> {
+        match event {
+            LinkEvent::Up { server: peer, welcome, queue } => {
+                self.peers.insert(peer, queue);
+                self.step(Input::PeerUp { peer, incarnation: welcome.incarnation })
+            }
+            LinkEvent::Frame { server: peer, frame } => self.step(Input::PeerFrame { peer, frame }),
+            LinkEvent::Down { server: peer, why } => {
+                self.peers.remove(&peer);
+                self.note_peer(peer, &why.to_string());
+                self.step(Input::PeerDown { peer })
+            }
+        }
+    }
+
+    fn note_peer(&self, peer: ServerId, what: &str) {
+        screen::note(&format!("{} server {}: {}", timestamp(), self.view.name_of(peer), inert(what)));
+    }
+
+    fn step(&mut self, input: Input) -> Result<(), Failure> {
+        let mut outputs = Vec::new();
+        self.server.step(now_ms(), input, &self.replica, &mut outputs).map_err(|error| fatal(&error))?;
+        for output in outputs {
+            match output {
+                Output::Write(write) => self.batch.push(write),
+                Output::Send { conn, frame } => self.send(conn, frame),
+                Output::SendPeer { peer, frame } => {
+                    if let Some(queue) = self.peers.get(&peer)
+                        && queue.try_send(frame).is_err()
+                    {
+                        queue.close(); // the link dials again
+                    }
+                }
+                Output::DropPeer { peer, why } => {
+                    self.note_peer(peer, &format!("it sent what cannot be right: {why}"));
+                    if let Some(queue) = self.peers.remove(&peer) {
+                        queue.close();
+                    }
+                }
+                Output::Refuse { conn, refusal } => self.refuse(conn, refusal),
+            }
+        }
+        Ok(())
+    }
+
+    /// A queue that is full or closed is the end of its connection, which the network reports.
+    fn send(&self, conn: ConnId, frame: ToClient) {
+        if let Some(outbox) = self.outboxes.get(&conn)
+            && outbox.try_send(frame).is_err()
+        {
+            outbox.close();
+        }
+    }
+
+    fn refuse(&mut self, conn: ConnId, refusal: Refusal) {
+        screen::note(&format!("{} connection {conn} refused: {}", timestamp(), inert(&refusal.to_string())));
+        self.send(conn, ToClient::Refused(refusal));
+        if let Some(outbox) = self.outboxes.remove(&conn) {
+            outbox.close();
+        }
+    }
+
+    /// Hands the gathered batch to the writer, if it is free.
+    fn write(&mut self) -> Result<(), Failure> {
+        if self.writing || self.batch.is_empty() {
+            return Ok(());
+        }
+        self.writing = true;
+        let batch = std::mem::take(&mut self.batch);
+        self.batches.send(batch).map_err(|_| Failure::new("the writer broke off"))
+    }
+
+    fn synced(&mut self, synced: Option<Synced>) -> Result<(), Failure> {
+        self.writing = false;
+        let upto =
+            synced.ok_or_else(|| Failure::new("the writer broke off"))?.map_err(|error| fatal(&error))?;
+        self.step(Input::Synced { upto })
+    }
+
+    /// Takes nothing more in; what was taken is synced and acked before the connections close.
+    async fn finish(mut self) -> Result<(), Failure> {
+        self.step(Input::Tick)?;
+        self.write()?;
+        while self.writing {
+            let synced = self.synced.recv().await;
+            self.synced(synced)?;
+            self.write()?;
+        }
+        let conns: Vec<_> = self.outboxes.keys().copied().collect();
+        for conn in conns {
+            self.send(conn, ToClient::Refused(Refusal::Stopping));
+            if let Some(outbox) = self.outboxes.remove(&conn) {
+                outbox.close();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_batches(replica: &Replica, batches: &blocking::Receiver<Vec<Write>>, done: &mpsc::Sender<Synced>) {
+    while let Ok(batch) = batches.recv() {
+        let synced = replica.commit(&batch).map(|()| replica.durable());
+        if done.blocking_send(synced).is_err() {
+            return; // the core has ended
+        }
+    }
+}
+
+fn fatal(error: &StoreError) -> Failure {
+    Failure::new(format!("stopped, and nothing unsynced was acked: {}", Failure::of(error).what()))
+}

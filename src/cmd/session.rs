@@ -1,0 +1,520 @@
+//! One person's client, running: the pure machine with a real log, real connections and the real time.
+//!
+//! ```text
+//!   link tasks --LinkEvent--> +---------+ --log, sync--> device log
+//!   chat       --Command----> | machine | --frames-----> link queues
+//!   time       --Tick-------> +---------+ --Notice-----> chat
+//! ```
+//!
+//! Whatever has arrived is taken in one go: its entries are appended and synced once, and only then does
+//! anything leave or appear (the machine's [`Effects`] say so).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::client::{Action, Client, Config, Effects, Input};
+use crate::cmd::device;
+use crate::cmd::failure::Failure;
+use crate::cmd::home::Cluster;
+use crate::event::{Conversation, Event, EventError, Kind};
+use crate::frame::{Rejection, Role, ToServer};
+use crate::id::{EventId, ServerId};
+use crate::limits::{CLIENT_QUEUE, CLOCK_AHEAD_MAX_MS, PROTOCOL_VERSION};
+use crate::net::link::{Down, LinkEvent, LinkHandle, spawn_link};
+use crate::net::queue::LinkQueue;
+use crate::net::tls::Identity;
+use crate::store::DeviceLog;
+use crate::text::Name;
+
+/// A message as a display shows it.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// The message.
+    pub event: Arc<Event>,
+    /// Whether to mark it late.
+    pub late: bool,
+    /// How many servers have it, if it is this device's own.
+    pub copies: Option<usize>,
+    /// What its author is called.
+    pub author: String,
+    /// What the other side of its conversation is called.
+    pub with: String,
+}
+
+impl Shown {
+    /// A message with everything that is known of it now.
+    pub fn of(client: &Client, event: &Arc<Event>, late: bool) -> Self {
+        let own = event.device() == client.device();
+        let with = event.conversation().other(client.account());
+        Self {
+            event: Arc::clone(event),
+            late,
+            copies: own.then(|| client.copies(&event.id())),
+            author: client.directory().name(event.account()),
+            with: with.map(|other| client.directory().name(other)).unwrap_or_default(),
+        }
+    }
+}
+
+/// What the session tells whoever runs it, in the order in which it happened.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// The next line of the display.
+    Show(Shown),
+    /// A message has reached more servers.
+    Copies {
+        /// Which message.
+        id: EventId,
+        /// How many have it.
+        copies: usize,
+    },
+    /// A server is connected.
+    Up {
+        /// Which server.
+        server: ServerId,
+        /// How far its clock is ahead of ours, milliseconds.
+        ahead_ms: i64,
+    },
+    /// A server is not connected, or no longer.
+    Down {
+        /// Which server.
+        server: ServerId,
+        /// Why.
+        why: Down,
+    },
+    /// A server does not take a message for the time being.
+    Rejected {
+        /// Which server.
+        server: ServerId,
+        /// Why.
+        why: Rejection,
+    },
+    /// A server came back without its log.
+    LogLost {
+        /// Which server.
+        server: ServerId,
+        /// How many events of ours it had acked.
+        acked: usize,
+    },
+    /// The name belongs to another account; nothing can be sent under it.
+    NameTaken,
+    /// The account has its name.
+    SignedIn,
+    /// The session has ended by itself; the last notice.
+    Failed(String),
+    /// Everybody who has a name, anew after each change.
+    Names(Vec<String>),
+}
+
+/// Why something was not said. Nothing has been written then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SayError {
+    /// It cannot be a message.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// No server would take it, and everything written after it would have to wait as long.
+    #[error(
+        "this machine's clock is {} s ahead of every connected server's; set the clock and start the chat again",
+        .ahead_ms / 1_000
+    )]
+    ClockAhead {
+        /// By how many milliseconds, at least.
+        ahead_ms: u64,
+    },
+}
+
+type Question = Box<dyn FnOnce(&Client) + Send>;
+
+enum Command {
+    Say { conversation: Conversation, text: String, reply: oneshot::Sender<Result<(), SayError>> },
+    Ask(Question),
+    Redial,
+}
+
+/// How a session is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The reorder window Δ, milliseconds.
+    pub window_ms: u64,
+    /// Whether to go on as a new device, leaving the old log as it is.
+    pub new_device: bool,
+}
+
+/// A running session. Dropping it ends the session at once, which loses nothing: see [`crate::client`].
+#[derive(Debug)]
+pub struct Session {
+    commands: mpsc::Sender<Command>,
+    worker: JoinHandle<Result<(), Failure>>,
+    /// Why the session has ended, if by itself.
+    cause: Arc<OnceLock<Failure>>,
+    log: PathBuf,
+}
+
+impl Session {
+    /// Opens the person's device log, creating account and device on first use, and connects to every
+    /// server of the cluster.
+    ///
+    /// # Errors
+    /// Keys or log cannot be read or written, or another chat has the log open.
+    pub fn open(
+        cluster: &Cluster,
+        name: &Name,
+        options: Options,
+    ) -> Result<(Self, mpsc::Receiver<Notice>), Failure> {
+        let device = device::open(cluster, name, options.new_device)?;
+        let identity = Arc::new(Identity::new(&device.key).map_err(|error| Failure::of(&error))?);
+        let hello = ToServer::Hello {
+            version: PROTOCOL_VERSION,
+            cluster: cluster.view().cluster(),
+            role: Role::Device { device: device.id, token: cluster.token().clone() },
+        };
+        let config = Config {
+            key: device.key,
+            name: name.to_string(),
+            device: device.id,
+            view: cluster.view().clone(),
+            window_ms: options.window_ms,
+        };
+        let (client, opening) = Client::resume(now_ms(), config, &device.entries).map_err(|error| {
+            Failure::new(format!("the log {} cannot be gone on with: {error}", device.log_path.display()))
+                .next(format!("go on as a new device: tercet chat {name} --new-device"))
+        })?;
+        let (commands, command_queue) = mpsc::channel(CLIENT_QUEUE);
+        let (notices, notice_queue) = mpsc::channel(CLIENT_QUEUE);
+        let (events, link_events) = mpsc::channel(CLIENT_QUEUE);
+        let spawn = |member: &crate::view::Member| {
+            spawn_link(member.clone(), Arc::clone(&identity), hello.clone(), events.clone())
+        };
+        let links = cluster.view().servers().iter().map(spawn).collect();
+        let mut worker = Worker {
+            name: name.clone(),
+            client,
+            log: device.log,
+            links,
+            queues: BTreeMap::new(),
+            ahead_ms: BTreeMap::new(),
+            notices,
+            registration: Registration::Open,
+            names: 0,
+        };
+        worker.write(&opening)?;
+        let cause = Arc::new(OnceLock::new());
+        let ended = Arc::clone(&cause);
+        let worker = tokio::spawn(async move {
+            let outcome = worker.run(command_queue, link_events).await;
+            if let Err(failure) = &outcome {
+                // Set first, so that whoever hears of the end can ask for the cause.
+                let _first = ended.set(failure.clone());
+                worker.tell(Notice::Failed(failure.what().to_owned())).await;
+            }
+            outcome
+        });
+        Ok((Self { commands, worker, cause, log: device.log_path }, notice_queue))
+    }
+
+    /// Where the device's log is.
+    pub fn log(&self) -> &std::path::Path {
+        &self.log
+    }
+
+    /// Writes a message: returns once it is on this machine's disk. What becomes of it then is told by
+    /// [`Notice::Copies`].
+    ///
+    /// # Errors
+    /// The outer one if the session has ended, the inner one if the text cannot be a message.
+    pub async fn say(
+        &self,
+        conversation: Conversation,
+        text: String,
+    ) -> Result<Result<(), SayError>, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Say { conversation, text, reply }).await?;
+        answer.await.map_err(|_| self.ended())
+    }
+
+    /// Asks the machine something.
+    ///
+    /// # Errors
+    /// If the session has ended.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Client) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let ask = move |client: &Client| {
+            drop(reply.send(question(client))); // nobody waits any more: nothing is lost
+        };
+        self.send(Command::Ask(Box::new(ask))).await?;
+        answer.await.map_err(|_| self.ended())
+    }
+
+    /// Dials unreachable servers now instead of after their wait.
+    ///
+    /// # Errors
+    /// If the session has ended.
+    pub async fn redial(&self) -> Result<(), Failure> {
+        self.send(Command::Redial).await
+    }
+
+    /// Ends the session and tells why it ended earlier, if it did.
+    ///
+    /// # Errors
+    /// What ended it: the log could not be written.
+    pub async fn close(self) -> Result<(), Failure> {
+        drop(self.commands);
+        self.worker.await.map_err(|error| Failure::new(format!("the session broke off: {error}")))?
+    }
+
+    async fn send(&self, command: Command) -> Result<(), Failure> {
+        self.commands.send(command).await.map_err(|_| self.ended())
+    }
+
+    fn ended(&self) -> Failure {
+        self.cause.get().cloned().unwrap_or_else(|| Failure::new("the session has ended"))
+    }
+}
+
+/// The wall clock: Unix milliseconds.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// By how much our clock is ahead of all connected servers', if by more than any of them would take. An event
+/// written then would hold up all later ones until the servers' time has passed its own.
+fn clock_ahead(servers_ahead_ms: &BTreeMap<ServerId, i64>) -> Option<u64> {
+    let least = servers_ahead_ms.values().map(|ahead_ms| ahead_ms.saturating_neg()).min()?;
+    u64::try_from(least).ok().filter(|ahead_ms| *ahead_ms > CLOCK_AHEAD_MAX_MS)
+}
+
+/// How far the account has come with its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Registration {
+    Open,
+    Taken,
+    Done,
+}
+
+struct Worker {
+    name: Name,
+    client: Client,
+    log: DeviceLog,
+    links: Vec<LinkHandle>,
+    queues: BTreeMap<ServerId, LinkQueue>,
+    /// How far each connected server's clock is ahead of ours.
+    ahead_ms: BTreeMap<ServerId, i64>,
+    notices: mpsc::Sender<Notice>,
+    registration: Registration,
+    /// How many names have been told.
+    names: usize,
+}
+
+type Reply = (oneshot::Sender<Result<(), SayError>>, Result<(), SayError>);
+
+/// What one turn of the worker brings about.
+#[derive(Default)]
+struct Turn {
+    effects: Effects,
+    replies: Vec<Reply>,
+    notices: Vec<Notice>,
+}
+
+impl Worker {
+    async fn run(
+        &mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut events: mpsc::Receiver<LinkEvent>,
+    ) -> Result<(), Failure> {
+        loop {
+            let now = now_ms();
+            let wait = Duration::from_millis(self.client.next_wake_ms(now).saturating_sub(now));
+            let mut turn = Turn::default();
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.command(command, &mut turn),
+                    None => return Ok(()),
+                },
+                Some(event) = events.recv() => self.link_event(event, &mut turn),
+                () = tokio::time::sleep(wait) => self.step(Input::Tick, &mut turn),
+            }
+            for _ in 0..CLIENT_QUEUE {
+                if let Ok(event) = events.try_recv() {
+                    self.link_event(event, &mut turn);
+                } else if let Ok(command) = commands.try_recv() {
+                    self.command(command, &mut turn);
+                } else {
+                    break;
+                }
+            }
+            self.register(&mut turn);
+            self.tell_names(&mut turn);
+            self.carry_out(turn).await?;
+        }
+    }
+
+    fn step(&mut self, input: Input, turn: &mut Turn) {
+        // Only `Say` can fail, and it goes through `say`.
+        let _unsaid = self.client.step(now_ms(), input, &mut turn.effects);
+    }
+
+    fn command(&mut self, command: Command, turn: &mut Turn) {
+        match command {
+            Command::Say { conversation, text, reply } => {
+                let said = self.say(conversation, Kind::Post, text, turn);
+                turn.replies.push((reply, said));
+            }
+            Command::Ask(question) => question(&self.client),
+            Command::Redial => self.links.iter().for_each(LinkHandle::redial_now),
+        }
+    }
+
+    fn say(
+        &mut self,
+        conversation: Conversation,
+        kind: Kind,
+        text: String,
+        turn: &mut Turn,
+    ) -> Result<(), SayError> {
+        if let Some(ahead_ms) = clock_ahead(&self.ahead_ms) {
+            return Err(SayError::ClockAhead { ahead_ms });
+        }
+        let input = Input::Say { conversation, kind, body: text.into_bytes() };
+        Ok(self.client.step(now_ms(), input, &mut turn.effects)?)
+    }
+
+    fn link_event(&mut self, event: LinkEvent, turn: &mut Turn) {
+        match event {
+            LinkEvent::Up { server, welcome, queue } => {
+                self.queues.insert(server, queue);
+                let ahead_ms =
+                    i64::try_from(welcome.time_ms).unwrap_or(i64::MAX) - i64::try_from(now_ms()).unwrap_or(0);
+                self.ahead_ms.insert(server, ahead_ms);
+                turn.notices.push(Notice::Up { server, ahead_ms });
+                self.step(Input::Up { server, incarnation: welcome.incarnation }, turn);
+            }
+            LinkEvent::Frame { server, frame } => self.step(Input::Frame { server, frame }, turn),
+            LinkEvent::Down { server, why } => {
+                self.queues.remove(&server);
+                self.ahead_ms.remove(&server);
+                turn.notices.push(Notice::Down { server, why });
+                self.step(Input::Down { server }, turn);
+            }
+        }
+    }
+
+    /// Takes the name on first use, once a server has told who has which. A name that this log knows to be
+    /// ours serves without a server too; should an earlier claim turn up later, the person is told then.
+    fn register(&mut self, turn: &mut Turn) {
+        let owner = self.client.directory().account(self.name.as_str());
+        let found = match owner {
+            Some(owner) if owner == self.client.account() => Registration::Done,
+            _ if !self.client.is_caught_up() => return,
+            Some(_) => Registration::Taken,
+            None => {
+                let name = self.name.to_string();
+                let _said = self.say(Conversation::Directory, Kind::Register, name, turn);
+                return;
+            }
+        };
+        if found != self.registration {
+            self.registration = found;
+            turn.notices.push(match found {
+                Registration::Taken => Notice::NameTaken,
+                _ => Notice::SignedIn,
+            });
+        }
+    }
+
+    fn tell_names(&mut self, turn: &mut Turn) {
+        let names = self.client.directory().len();
+        if names != self.names {
+            self.names = names;
+            let all = self.client.directory().all().map(|(name, _)| name.to_owned()).collect();
+            turn.notices.push(Notice::Names(all));
+        }
+    }
+
+    async fn carry_out(&mut self, turn: Turn) -> Result<(), Failure> {
+        self.write(&turn.effects)?;
+        for (reply, said) in turn.replies {
+            drop(reply.send(said)); // whoever said it has gone; it is said all the same
+        }
+        for notice in turn.notices {
+            self.tell(notice).await;
+        }
+        for action in turn.effects.actions {
+            self.act(action).await;
+        }
+        Ok(())
+    }
+
+    /// Appends what has happened; it is on the disk before anything leaves or appears.
+    fn write(&mut self, effects: &Effects) -> Result<(), Failure> {
+        if effects.log.is_empty() {
+            return Ok(());
+        }
+        let log = &mut self.log;
+        tokio::task::block_in_place(|| {
+            log.append(&effects.log)?;
+            if effects.must_sync() { log.sync() } else { Ok(()) }
+        })
+        .map_err(|error| Failure::of(&error))
+    }
+
+    async fn act(&mut self, action: Action) {
+        match action {
+            Action::Send { server, frame } => {
+                if let Some(queue) = self.queues.get(&server)
+                    && queue.try_send(frame).is_err()
+                {
+                    queue.close(); // it does not take what it is sent: the link dials again
+                }
+            }
+            Action::Drop { server, why } => {
+                if let Some(queue) = self.queues.remove(&server) {
+                    queue.close();
+                }
+                self.tell(Notice::Down { server, why: Down::Protocol(why) }).await;
+            }
+            Action::Show { event, late } => {
+                self.tell(Notice::Show(Shown::of(&self.client, &event, late))).await;
+            }
+            Action::Copies { id, copies } => self.tell(Notice::Copies { id, copies }).await,
+            Action::Rejected { server, why, .. } => self.tell(Notice::Rejected { server, why }).await,
+            Action::LogLost { server, acked } => self.tell(Notice::LogLost { server, acked }).await,
+        }
+    }
+
+    async fn tell(&self, notice: Notice) {
+        // Whoever stopped listening does not want to know; the log does.
+        let _unheard = self.notices.send(notice).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_by_a_clock_that_is_ahead_of_every_server() {
+        let bound = i64::try_from(CLOCK_AHEAD_MAX_MS).unwrap();
+        let cases: [(&[i64], Option<u64>); 6] = [
+            (&[], None),
+            (&[0, 5], None),
+            (&[-bound], None),
+            (&[-bound - 1], Some(CLOCK_AHEAD_MAX_MS + 1)),
+            (&[-bound - 9, -1, -bound - 9], None),
+            (&[bound * 2], None),
+        ];
+        for (servers, ahead) in cases {
+            let servers =
+                servers.iter().zip(0..).map(|(ahead_ms, n)| (ServerId::new([n; 32]), *ahead_ms)).collect();
+            assert_eq!(clock_ahead(&servers), ahead, "{servers:?}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What has a position in a server's log and is on its way to the disk.
+//!
+//! It serves to find parents and duplicates, and to tell uploaders when their events are durable. Nobody else
+//! hears of what is here (rule 7).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::event::Event;
+use crate::id::{DeviceId, EventId, Position, Seq};
+use crate::server::ConnId;
+
+/// What has a position and is on its way to the disk.
+#[derive(Debug, Default)]
+pub struct Staged {
+    events: BTreeMap<Position, (Arc<Event>, Vec<ConnId>)>,
+    positions: BTreeMap<EventId, Position>,
+    of_device: BTreeMap<(DeviceId, Seq), EventId>,
+    bytes: usize,
+}
+
+impl Staged {
+    /// How many events wait.
+    pub fn len(&self) -> Position {
+        self.events.len() as Position
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Bytes of the events that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether an event of this device and number waits.
+    pub fn has_of_device(&self, device: DeviceId, seq: Seq) -> bool {
+        self.of_device.contains_key(&(device, seq))
+    }
+
+    /// An event has got its position; its uploader, if a client brought it, waits for the disk.
+    pub fn push(&mut self, position: Position, event: Arc<Event>, uploader: Option<ConnId>) {
+        self.bytes += event.bytes().len();
+        self.positions.insert(event.id(), position);
+        self.of_device.insert((event.device(), event.seq()), event.id());
+        self.events.insert(position, (event, uploader.into_iter().collect()));
+    }
+
+    /// An event that waits.
+    pub fn get(&self, id: &EventId) -> Option<Arc<Event>> {
+        let (event, _) = self.events.get(self.positions.get(id)?)?;
+        Some(Arc::clone(event))
+    }
+
+    /// Whether the event is staged; if so, the uploader gets a receipt when it is durable.
+    pub fn wait_for(&mut self, id: &EventId, uploader: ConnId) -> bool {
+        let Some((_, uploaders)) = self.positions.get(id).and_then(|position| self.events.get_mut(position))
+        else {
+            return false;
+        };
+        if !uploaders.contains(&uploader) {
+            uploaders.push(uploader);
+        }
+        true
+    }
+
+    /// Takes out what is durable now: position, event, and who waits for the receipt.
+    pub fn take_upto(&mut self, upto: Position) -> Vec<(Position, Arc<Event>, Vec<ConnId>)> {
+        let later = self.events.split_off(&(upto + 1));
+        let taken = std::mem::replace(&mut self.events, later);
+        taken
+            .into_iter()
+            .map(|(position, (event, uploaders))| {
+                self.bytes -= event.bytes().len();
+                self.positions.remove(&event.id());
+                self.of_device.remove(&(event.device(), event.seq()));
+                (position, event, uploaders)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,233 @@
+//! A device's log: an append-only file of [`Entry`] values.
+//!
+//! **Invariant**: what was synced is read back unaltered, or the log is refused; so a (device, seq) never
+//! names two events (design rules 1 and 2). A refused log is left as it is, and its owner goes on as a new
+//! device.
+//!
+//! Only what cannot have been synced is cut off: a last record that ends before its checked length says, or
+//! trailing zeros, and only past the tip ([`super::tip`]), a sibling file that says how far the log was
+//! synced. A last record of full length that fails its checksum may have been synced and then damaged, so
+//! it is refused: a flipped byte and a torn write look alike.
+//!
+//! ```text
+//! name        magic, version, records (super::record)     name.tip   synced bytes and their chain
+//!                                                         name.lock  who has it open
+//! ```
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::error::LogError;
+use super::files;
+use super::keys::{CHAIN_START, Chain};
+use super::lock::{Lock, LockError};
+use super::record::{self, Found};
+use super::tip::{Tip, TipFile};
+use crate::history::Entry;
+
+const MAGIC: &[u8; 7] = b"tercetl";
+const VERSION: u8 = 1;
+const START: u64 = 8;
+
+/// A device's log, open for writing; nobody else can open it until this is dropped.
+#[derive(Debug)]
+pub struct DeviceLog {
+    path: PathBuf,
+    file: File,
+    tip: TipFile,
+    written: Reached,
+    stopped: bool,
+    _lock: Lock,
+}
+
+/// A place between two records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reached {
+    offset: u64,
+    entries: u64,
+    chain: Chain,
+}
+
+impl DeviceLog {
+    /// Opens the log with all its entries; makes an empty one if there is none.
+    ///
+    /// # Errors
+    /// The log is open elsewhere, damaged, of a later version or no log at all, and stays as it was; or the
+    /// folder cannot be written.
+    pub fn open(path: &Path) -> Result<(Self, Vec<Entry>), LogError> {
+        let failed = |doing| LogError::io(path, doing);
+        files::make_folder(files::parent(path)).map_err(failed("make the folder of"))?;
+        let lock = lock(path)?;
+        if !path.try_exists().map_err(failed("open"))? {
+            make(path).map_err(failed("make"))?;
+        }
+        let (entries, written) = read(path)?;
+        let mut file = OpenOptions::new().write(true).open(path).map_err(failed("open"))?;
+        cut(&mut file, written.offset).map_err(failed("cut the unfinished end of"))?;
+        let tip = TipFile::open(&tip_path(path)).map_err(failed("write the tip of"))?;
+        let mut log = Self { path: path.to_owned(), file, tip, written, stopped: false, _lock: lock };
+        log.sync()?;
+        Ok((log, entries))
+    }
+
+    /// Reads the entries of a log, which a running chat may have open; an unfinished end is left out.
+    ///
+    /// # Errors
+    /// There is no log, it cannot be read, or it is damaged.
+    pub fn read(path: &Path) -> Result<Vec<Entry>, LogError> {
+        read(path).map(|(entries, _)| entries)
+    }
+
+    /// Hands entries to the operating system. They are safe from a crash of the program with that, and from
+    /// a power loss after [`DeviceLog::sync`].
+    ///
+    /// # Errors
+    /// The write failed, or one before it did: nothing is taken any more.
+    pub fn append(&mut self, entries: &[Entry]) -> Result<(), LogError> {
+        self.refuse_if_stopped()?;
+        let mut bytes = Vec::new();
+        let mut reached = self.written;
+        for entry in entries {
+            let (record, chain) = self.encode(entry, &reached.chain)?;
+            reached =
+                Reached { offset: reached.offset + record.len() as u64, entries: reached.entries + 1, chain };
+            bytes.extend(record);
+        }
+        let written = self.file.write_all(&bytes);
+        self.stopping(written, "write")?;
+        self.written = reached;
+        Ok(())
+    }
+
+    /// Returns when everything appended is on disk.
+    ///
+    /// # Errors
+    /// The sync failed, or something before it did: nothing is taken any more.
+    pub fn sync(&mut self) -> Result<(), LogError> {
+        self.refuse_if_stopped()?;
+        let synced = self.file.sync_data();
+        self.stopping(synced, "sync")?;
+        let Reached { offset, chain, .. } = self.written;
+        let noted = self.tip.write(&Tip { log: LOG, upto: offset, chain });
+        self.stopping(noted, "write the tip of")
+    }
+
+    fn encode(&self, entry: &Entry, before: &Chain) -> Result<(Vec<u8>, Chain), LogError> {
+        let payload = rmp_serde::to_vec(entry)
+            .map_err(|error| LogError::io(&self.path, "encode an entry for")(io::Error::other(error)))?;
+        let too_long = || LogError::TooLong { path: self.path.clone(), bytes: payload.len() };
+        record::encode(before, &payload).ok_or_else(too_long)
+    }
+
+    fn refuse_if_stopped(&self) -> Result<(), LogError> {
+        if self.stopped { Err(LogError::Stopped { path: self.path.clone() }) } else { Ok(()) }
+    }
+
+    /// Takes nothing more after a failure: how much of it reached the disk is not known.
+    fn stopping(&mut self, result: io::Result<()>, doing: &'static str) -> Result<(), LogError> {
+        self.stopped |= result.is_err();
+        result.map_err(LogError::io(&self.path, doing))
+    }
+}
+
+#[cfg(test)]
+impl DeviceLog {
+    /// From here on every write fails as on a full disk.
+    pub(super) fn break_file(&mut self) {
+        self.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    }
+}
+
+/// In a tip's place for a log's name; a device log has none of its own before its first entry.
+const LOG: [u8; 16] = *b"tercet device lg";
+
+fn tip_path(path: &Path) -> PathBuf {
+    files::beside(path, ".tip")
+}
+
+fn lock(path: &Path) -> Result<Lock, LogError> {
+    let lock_path = files::beside(path, ".lock");
+    Lock::take(&lock_path).map_err(|error| match error {
+        LockError::Held(holder) => LogError::InUse { path: path.to_owned(), holder },
+        LockError::Io(error) => LogError::io(&lock_path, "lock")(error),
+    })
+}
+
+/// A log is there whole or not at all. The tip of an earlier log at this place would contradict it.
+fn make(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(tip_path(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let unfinished = files::beside(path, ".new");
+    let mut head = MAGIC.to_vec();
+    head.push(VERSION);
+    files::write_synced(&unfinished, &head)?;
+    std::fs::rename(&unfinished, path)?;
+    files::sync_folder(files::parent(path))
+}
+
+fn cut(file: &mut File, end: u64) -> io::Result<()> {
+    if file.metadata()?.len() > end {
+        file.set_len(end)?;
+        file.sync_all()?;
+    }
+    file.seek(SeekFrom::Start(end)).map(|_| ())
+}
+
+/// Reads a log up to its end or to the unfinished record there.
+fn read(path: &Path) -> Result<(Vec<Entry>, Reached), LogError> {
+    // The tip first: a chat that is running moves it on only after the log.
+    let tip = Tip::read(&tip_path(path)).map_err(LogError::io(path, "read the tip of"))?;
+    let bytes = std::fs::read(path).map_err(LogError::io(path, "read"))?;
+    check_head(path, &bytes)?;
+    let mut reached = Reached { offset: START, entries: 0, chain: CHAIN_START };
+    let mut entries = Vec::new();
+    let mut tip_found = tip.is_none();
+    loop {
+        let damaged = |what: String| LogError::Damaged {
+            path: path.to_owned(),
+            entry: reached.entries + 1,
+            offset: reached.offset,
+            what,
+        };
+        tip_found |=
+            tip.is_some_and(|tip| tip == Tip { log: LOG, upto: reached.offset, chain: reached.chain });
+        let rest = usize::try_from(reached.offset).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
+        match record::decode(&reached.chain, rest) {
+            Found::Record(payload, chain) => {
+                entries.push(decode_entry(payload).map_err(damaged)?);
+                let offset = reached.offset + (record::HEAD_BYTES + payload.len()) as u64;
+                reached = Reached { offset, entries: reached.entries + 1, chain };
+            }
+            Found::End | Found::Unfinished if tip_found => return Ok((entries, reached)),
+            Found::End | Found::Unfinished => {
+                let synced = tip.map_or(0, |tip| tip.upto);
+                return Err(damaged(format!(
+                    "its entries end here, and {synced} bytes of it, or others in their place, were synced"
+                )));
+            }
+            Found::Damage(what) => return Err(damaged(what.to_owned())),
+        }
+    }
+}
+
+fn check_head(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+    match bytes.strip_prefix(MAGIC).and_then(<[u8]>::first) {
+        Some(&VERSION) => Ok(()),
+        Some(&found) => Err(LogError::Version { path: path.to_owned(), found, known: VERSION }),
+        None => Err(LogError::NotALog { path: path.to_owned() }),
+    }
+}
+
+fn decode_entry(payload: &[u8]) -> Result<Entry, String> {
+    let mut rest = payload;
+    match rmp_serde::from_read(&mut rest) {
+        Ok(entry) if rest.is_empty() => Ok(entry),
+        Ok(_) => Err("the entry has bytes after its end; a newer tercet may have written it".to_owned()),
+        Err(error) => {
+            Err(format!("the entry cannot be decoded ({error}); a newer tercet may have written it"))
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The storage engine under a store: which keyspaces there are, how much memory they may take, and what
+//! one event writes into each.
+//!
+//! Bounds: a cache of 8 MiB, memtables of 8 MiB for the log, 4 MiB for its indexes and 1 MiB for the rest,
+//! and journals of about 64 MiB on disk, the least that fjall takes (`Builder::max_journaling_size`).
+//!
+//! Source: fjall 3.1, `src/keyspace/options.rs`, `src/worker_pool.rs`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Snapshot};
+
+use super::error::StoreError;
+use super::identity::Identity;
+use super::keys::{self, Chain, End};
+use crate::event::Event;
+use crate::frame::DeviceCursor;
+use crate::id::Position;
+use crate::log::Stream;
+use crate::sync::PeerCursor;
+
+const MIB: u64 = 1024 * 1024;
+const CACHE_BYTES: u64 = 8 * MIB;
+const JOURNALS_BYTES: u64 = 64 * MIB;
+const OPEN_FILES: usize = 128;
+const WORKERS: usize = 2;
+
+const IDENTITY: &[u8] = b"identity";
+const END: &[u8] = b"end";
+
+/// The keyspaces, by the names of [`keys`].
+#[derive(Clone)]
+pub(super) struct Index {
+    pub(super) db: Database,
+    pub(super) log: Keyspace,
+    pub(super) ids: Keyspace,
+    pub(super) streams: Keyspace,
+    pub(super) canonical: Keyspace,
+    pub(super) devices: Keyspace,
+    pub(super) forks: Keyspace,
+    pub(super) cursors: Keyspace,
+    pub(super) meta: Keyspace,
+}
+
+impl Index {
+    /// Makes an empty engine for a new store.
+    pub(super) fn create(folder: &Path, identity: &Identity) -> fjall::Result<()> {
+        let index = Self::of(start(folder)?)?;
+        let mut batch = index.batch();
+        let row = [identity.server.as_bytes().as_slice(), identity.incarnation.as_bytes()].concat();
+        batch.insert(&index.meta, IDENTITY, row);
+        index.put_end(&mut batch, &End::START);
+        batch.commit()?;
+        index.db.persist(PersistMode::SyncAll)
+    }
+
+    /// Opens an engine that [`Index::create`] made. `store` is for messages.
+    pub(super) fn open(folder: &Path, store: &Path) -> Result<Self, StoreError> {
+        let db = start(folder).map_err(StoreError::engine(store, "open"))?;
+        let missing = NAMES.iter().find(|name| !db.keyspace_exists(name));
+        if let Some(name) = missing {
+            return Err(StoreError::damaged(store, format!("its table '{name}' is missing")));
+        }
+        Self::of(db).map_err(StoreError::engine(store, "open"))
+    }
+
+    fn of(db: Database) -> fjall::Result<Self> {
+        let keyspace = |name: &str, mib: u64, often_found: bool| {
+            let options = || {
+                KeyspaceCreateOptions::default()
+                    .max_memtable_size(mib * MIB)
+                    .expect_point_read_hits(often_found)
+            };
+            db.keyspace(name, options)
+        };
+        Ok(Self {
+            log: keyspace("log", 8, true)?,
+            ids: keyspace("ids", 4, false)?,
+            streams: keyspace("streams", 4, true)?,
+            canonical: keyspace("canonical", 4, true)?,
+            devices: keyspace("devices", 4, false)?,
+            forks: keyspace("forks", 1, true)?,
+            cursors: keyspace("cursors", 1, true)?,
+            meta: keyspace("meta", 1, true)?,
+            db,
+        })
+    }
+
+    /// A batch that is on disk when its commit returns.
+    pub(super) fn batch(&self) -> OwnedWriteBatch {
+        self.db.batch().durability(Some(PersistMode::SyncData))
+    }
+
+    /// One state of everything, between two batches.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        self.db.snapshot()
+    }
+
+    /// All that one event writes, but for the log's end.
+    pub(super) fn put_event(
+        &self,
+        batch: &mut OwnedWriteBatch,
+        position: Position,
+        chain: &Chain,
+        event: &Event,
+        fork: bool,
+    ) {
+        let (id, place) = (event.id(), keys::position(position));
+        batch.insert(&self.log, place, keys::log_value(chain, event.bytes()));
+        batch.insert(&self.ids, *id.as_bytes(), place);
+        for stream in Stream::of(event.conversation()) {
+            batch.insert(&self.streams, keys::stream(stream, position), *id.as_bytes());
+        }
+        batch.insert(&self.canonical, keys::canonical(event.conversation().id(), &event.key()), place);
+        if fork {
+            batch.insert(&self.forks, keys::fork(event.device(), event.seq(), &id), []);
+        } else {
+            batch.insert(&self.devices, keys::device(event.device(), event.seq()), *id.as_bytes());
+        }
+    }
+
+    /// A device's cursor.
+    pub(super) fn put_cursor(&self, batch: &mut OwnedWriteBatch, cursor: &DeviceCursor) {
+        batch.insert(&self.cursors, *cursor.device.as_bytes(), keys::cursor_value(cursor));
+    }
+
+    /// This server's cursor in a peer's log.
+    pub(super) fn put_peer(&self, batch: &mut OwnedWriteBatch, cursor: &PeerCursor) {
+        batch.insert(&self.meta, keys::peer(cursor.peer), keys::peer_value(cursor));
+    }
+
+    /// The log's end.
+    pub(super) fn put_end(&self, batch: &mut OwnedWriteBatch, end: &End) {
+        batch.insert(&self.meta, END, end.encode());
+    }
+
+    /// The log's end as it was written; `None` if it is missing or no such thing.
+    pub(super) fn end(&self, snapshot: &Snapshot) -> fjall::Result<Option<End>> {
+        Ok(snapshot.get(&self.meta, END)?.and_then(|bytes| End::decode(&bytes)))
+    }
+
+    /// Whether the engine belongs to this identity.
+    pub(super) fn is_of(&self, snapshot: &Snapshot, identity: &Identity) -> fjall::Result<bool> {
+        let row = [identity.server.as_bytes().as_slice(), identity.incarnation.as_bytes()].concat();
+        Ok(snapshot.get(&self.meta, IDENTITY)?.is_some_and(|found| *found == *row))
+    }
+}
+
+const NAMES: [&str; 8] = ["log", "ids", "streams", "canonical", "devices", "forks", "cursors", "meta"];
+
+fn start(folder: &Path) -> fjall::Result<Database> {
+    Database::builder(folder)
+        .cache_size(CACHE_BYTES)
+        .max_journaling_size(JOURNALS_BYTES)
+        .max_cached_files(Some(OPEN_FILES))
+        .worker_threads(WORKERS)
+        .manual_journal_persist(true)
+        .open()
+}
+
+/// An event of this process's own store.
+pub(super) fn parse(bytes: &[u8]) -> Result<Arc<Event>, String> {
+    Event::from_own_store(bytes).map(Arc::new).map_err(|error| error.to_string())
+}

@@ -1,0 +1,186 @@
+//! The keys and values of every keyspace. Integers are big-endian, so that key order is their order.
+//!
+//! ```text
+//! log        position                              -> chain hash, event
+//! ids        id                                    -> position
+//! streams    stream, position                      -> id
+//! canonical  conversation, time, device, seq, id   -> position
+//! devices    device, seq                           -> id of the first such event
+//! forks      device, seq, id                       -> (every later one)
+//! cursors    device                                -> account, position
+//! meta       "identity", "end"                     -> Identity, End
+//! ```
+//!
+//! The chain hash at a position is BLAKE3 of the one before it and the event's id; before the first event
+//! it is zero. Decoders answer `None` for bytes that no encoder here makes.
+
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as ValueError, U64Deserializer};
+
+use crate::clock::Time;
+use crate::frame::DeviceCursor;
+use crate::id::{AccountId, ConversationId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
+use crate::log::Stream;
+use crate::order::Key;
+use crate::sync::PeerCursor;
+
+/// A hash over everything up to one position.
+pub(super) type Chain = [u8; 32];
+
+/// The hash before the first event.
+/// What a peer's key starts with, among what is known of the store.
+pub(super) const PEER: &[u8] = b"peer ";
+
+pub(super) const CHAIN_START: Chain = [0; 32];
+
+/// The hash after one more event.
+pub(super) fn chain(before: &Chain, id: &EventId) -> Chain {
+    *blake3::Hasher::new().update(before).update(id.as_bytes()).finalize().as_bytes()
+}
+
+/// A position as key or value.
+pub(super) fn position(position: Position) -> [u8; 8] {
+    position.to_be_bytes()
+}
+
+/// A position read back.
+pub(super) fn read_position(bytes: &[u8]) -> Option<Position> {
+    bytes.try_into().ok().map(Position::from_be_bytes)
+}
+
+/// An id read back.
+pub(super) fn read_id(bytes: &[u8]) -> Option<EventId> {
+    bytes.try_into().ok().map(EventId::new)
+}
+
+/// A row of the log.
+pub(super) fn log_value(chain: &Chain, event: &[u8]) -> Vec<u8> {
+    [chain.as_slice(), event].concat()
+}
+
+/// A row of the log read back: the chain hash and the event's bytes.
+pub(super) fn read_log_value(bytes: &[u8]) -> Option<(Chain, &[u8])> {
+    bytes.split_first_chunk().map(|(chain, event)| (*chain, event))
+}
+
+/// One device's event.
+pub(super) fn device(device: DeviceId, seq: Seq) -> Vec<u8> {
+    [device.as_bytes().as_slice(), &seq.to_be_bytes()].concat()
+}
+
+/// One of several events under the same number.
+pub(super) fn fork(device_id: DeviceId, seq: Seq, id: &EventId) -> Vec<u8> {
+    [device(device_id, seq).as_slice(), id.as_bytes()].concat()
+}
+
+/// One place of a stream. The tag keeps streams apart whose names are of different lengths.
+pub(super) fn stream(stream: Stream, position: Position) -> Vec<u8> {
+    let (tag, name): (u8, &[u8]) = match &stream {
+        Stream::Directory => (0, &[]),
+        Stream::Inbox(account) => (1, account.as_bytes()),
+        Stream::Room(room) => (2, room.as_bytes()),
+        Stream::Everything => (3, &[]), // no row: it is the log itself
+    };
+    [&[tag], name, &position.to_be_bytes()].concat()
+}
+
+/// The position at the end of a stream's key.
+pub(super) fn read_stream_position(key: &[u8]) -> Option<Position> {
+    key.last_chunk().map(|bytes| Position::from_be_bytes(*bytes))
+}
+
+/// An event's place in its conversation's canonical order.
+pub(super) fn canonical(conversation: ConversationId, key: &Key) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(96);
+    bytes.extend_from_slice(conversation.as_bytes());
+    bytes.extend_from_slice(&key.time.to_be_bytes());
+    bytes.extend_from_slice(key.device.as_bytes());
+    bytes.extend_from_slice(&key.seq.to_be_bytes());
+    bytes.extend_from_slice(key.id.as_bytes());
+    bytes
+}
+
+/// A canonical place read back.
+pub(super) fn read_canonical(bytes: &[u8]) -> Option<(ConversationId, Key)> {
+    let (conversation, rest) = bytes.split_first_chunk()?;
+    let (time, rest) = rest.split_first_chunk()?;
+    let (device, rest) = rest.split_first_chunk()?;
+    let (seq, rest) = rest.split_first_chunk()?;
+    // A Time is made from milliseconds or read by serde, and this is neither; serde is the one that is exact.
+    let time: U64Deserializer<ValueError> = u64::from_be_bytes(*time).into_deserializer();
+    let key = Key {
+        time: Time::deserialize(time).ok()?,
+        device: DeviceId::new(*device),
+        seq: Seq::from_be_bytes(*seq),
+        id: read_id(rest)?,
+    };
+    Some((ConversationId::new(*conversation), key))
+}
+
+/// A cursor's value; its key is the device.
+pub(super) fn cursor_value(cursor: &DeviceCursor) -> Vec<u8> {
+    [cursor.account.as_bytes().as_slice(), &cursor.position.to_be_bytes()].concat()
+}
+
+/// A cursor read back.
+pub(super) fn read_cursor(key: &[u8], value: &[u8]) -> Option<DeviceCursor> {
+    let (account, position) = value.split_first_chunk()?;
+    Some(DeviceCursor {
+        account: AccountId::new(*account),
+        device: DeviceId::new(key.try_into().ok()?),
+        position: read_position(position)?,
+    })
+}
+
+/// Where a peer's cursor stands, among what else is known of the store.
+pub(super) fn peer(peer: ServerId) -> Vec<u8> {
+    [PEER, peer.as_bytes()].concat()
+}
+
+/// A peer's cursor, but for whose it is.
+pub(super) fn peer_value(cursor: &PeerCursor) -> Vec<u8> {
+    [cursor.incarnation.as_bytes().as_slice(), &cursor.position.to_be_bytes()].concat()
+}
+
+/// A peer's cursor read back.
+pub(super) fn read_peer(key: &[u8], value: &[u8]) -> Option<PeerCursor> {
+    let (incarnation, position) = value.split_first_chunk()?;
+    Some(PeerCursor {
+        peer: ServerId::new(key.strip_prefix(PEER)?.try_into().ok()?),
+        incarnation: Incarnation::new(*incarnation),
+        position: read_position(position)?,
+    })
+}
+
+/// How far a log goes; written with every batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct End {
+    /// The last position.
+    pub(super) position: Position,
+    /// The chain hash there.
+    pub(super) chain: Chain,
+    /// How many events came under a number that was taken.
+    pub(super) forks: u64,
+}
+
+impl End {
+    /// Of an empty log.
+    pub(super) const START: Self = Self { position: 0, chain: CHAIN_START, forks: 0 };
+
+    /// As a value.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        [self.position.to_be_bytes().as_slice(), &self.chain, &self.forks.to_be_bytes()].concat()
+    }
+
+    /// Read back.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (position, rest) = bytes.split_first_chunk()?;
+        let (chain, forks) = rest.split_first_chunk()?;
+        Some(Self {
+            position: Position::from_be_bytes(*position),
+            chain: *chain,
+            forks: u64::from_be_bytes(forks.try_into().ok()?),
+        })
+    }
+}

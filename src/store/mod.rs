@@ -1,0 +1,35 @@
+//! What stays when the power goes: a server's store and a device's log.
+//!
+//! [`Replica`] keeps one server's log with its indexes in [fjall]; [`DeviceLog`] is a client's append-only
+//! file. Both give back, after any crash, all that was synced, or say that they cannot; neither ever gives
+//! back less without a word (design rules 1, 6 and 7).
+//!
+//! ```text
+//! open: lock -> identity -> set_aside (after a crash) -> journal and versions (framing, read only) -> fjall -> check
+//! run:  commit: one batch, one fdatasync -> tip (no sync) -> durable()
+//! ```
+//!
+//! This folder must not know the network, the clock, or who may read what.
+
+mod check;
+mod device_log;
+mod error;
+mod files;
+mod identity;
+mod index;
+mod journal;
+mod keys;
+mod lock;
+mod open;
+mod read;
+mod record;
+mod replica;
+mod set_aside;
+#[cfg(test)]
+mod tests;
+mod tip;
+mod versions;
+
+pub use device_log::DeviceLog;
+pub use error::{LogError, StoreError};
+pub use replica::Replica;

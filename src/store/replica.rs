@@ -1,0 +1,304 @@
+//! One server's store, open: the writer's side and the readers'.
+//!
+//! **Invariant**: what a reader sees is on disk. A batch becomes visible only after its sync (fjall applies
+//! and publishes it then), all of it at once, and every read goes through one snapshot. After a write that
+//! failed nothing is written again: what the disk then holds is known only by opening the store anew.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fjall::{Readable, Snapshot};
+
+use super::error::StoreError;
+use super::identity::Identity;
+use super::index::{self, Index};
+use super::keys::{self, End};
+use super::lock::Lock;
+use super::open::{self, Opened};
+use super::tip::{Tip, TipFile};
+use crate::event::Event;
+use crate::frame::DeviceCursor;
+use crate::history::ServerHistory;
+use crate::id::{DeviceId, EventId, Incarnation, Position, Seq, ServerId};
+use crate::log::{Log, Stream, Write};
+use crate::sync::PeerCursor;
+
+/// A handle to one server's store; clones are cheap, and the store closes with the last of them.
+#[derive(Clone)]
+pub struct Replica(Arc<Inner>);
+
+struct Inner {
+    index: Index,
+    identity: Identity,
+    folder: PathBuf,
+    writer: Mutex<Writer>,
+    durable: AtomicU64,
+    forks: AtomicU64,
+    // Last, so that nobody else opens the store before the engine has closed.
+    _lock: Lock,
+}
+
+struct Writer {
+    end: End,
+    tip: TipFile,
+    stopped: bool,
+}
+
+impl Replica {
+    /// Opens the store in this folder, or makes it, with a new incarnation, if there is none.
+    ///
+    /// # Errors
+    /// The store is in use, another server's, of a later version, or damaged; the folder is something else,
+    /// unwritable, or on a full disk. A store that is refused stays as it was.
+    pub fn open(dir: &Path, server: ServerId) -> Result<Self, StoreError> {
+        let Opened { index, identity, end, tip, lock } = open::open_or_make(dir, server)?;
+        let writer = Writer { end, tip, stopped: false };
+        let inner = Inner {
+            index,
+            identity,
+            folder: dir.to_owned(),
+            durable: AtomicU64::new(end.position),
+            forks: AtomicU64::new(end.forks),
+            writer: Mutex::new(writer),
+            _lock: lock,
+        };
+        inner.note_tip(&inner.writer.lock().unwrap_or_else(PoisonError::into_inner))?;
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Reads and checks a whole store without changing it, through a copy in the system's temporary folder.
+    /// Of a running server's store it reads some state that was durable; better to stop the server.
+    ///
+    /// # Errors
+    /// There is no store, it cannot be copied, or it is damaged.
+    pub fn read(dir: &Path) -> Result<ServerHistory, StoreError> {
+        super::read::read(dir)
+    }
+
+    /// Writes all of this as one batch, and returns when it is on disk.
+    ///
+    /// # Errors
+    /// The disk fails or is full, or the batch does not continue the log. Whether the batch is on disk is
+    /// then unknown, and every later commit is refused ([`StoreError::Stopped`]).
+    pub fn commit(&self, writes: &[Write]) -> Result<(), StoreError> {
+        let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.stopped {
+            return Err(StoreError::Stopped { path: self.0.folder.clone() });
+        }
+        // Set first, so that a panic below stops the writer as well.
+        writer.stopped = true;
+        self.0.commit(&mut writer, writes)?;
+        writer.stopped = false;
+        Ok(())
+    }
+
+    /// Which life of the server's log this is.
+    pub fn incarnation(&self) -> Incarnation {
+        self.0.identity.incarnation
+    }
+
+    /// Whose store it is.
+    pub fn server(&self) -> ServerId {
+        self.0.identity.server
+    }
+
+    /// The last position on disk; 0 in an empty log.
+    pub fn durable(&self) -> Position {
+        self.0.durable.load(Ordering::Acquire)
+    }
+
+    /// How many events came under a device's number that was taken (rule 6).
+    pub fn forks(&self) -> u64 {
+        self.0.forks.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(test)]
+impl Replica {
+    /// Moves everything from the journals into tables, which otherwise takes some megabytes of events.
+    pub(super) fn flush_tables(&self) {
+        let index = &self.0.index;
+        let events = [&index.log, &index.ids, &index.streams, &index.canonical, &index.devices];
+        for keyspace in events.into_iter().chain([&index.cursors, &index.meta]) {
+            keyspace.rotate_memtable_and_wait().unwrap();
+        }
+    }
+}
+
+impl Inner {
+    fn commit(&self, writer: &mut Writer, writes: &[Write]) -> Result<(), StoreError> {
+        let failed = || StoreError::engine(&self.folder, "write");
+        let mut batch = self.index.batch();
+        let mut end = writer.end;
+        let mut staged = Staged::new(self);
+        for write in writes {
+            match write {
+                Write::Append { position, event, fork } => {
+                    staged.check(&end, *position, event, *fork)?;
+                    let chain = keys::chain(&end.chain, &event.id());
+                    end = End { position: *position, chain, forks: end.forks + u64::from(*fork) };
+                    self.index.put_event(&mut batch, *position, &chain, event, *fork);
+                }
+                Write::Cursor(cursor) => self.index.put_cursor(&mut batch, cursor),
+                Write::Peer(cursor) => self.index.put_peer(&mut batch, cursor),
+            }
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.index.put_end(&mut batch, &end);
+        batch.commit().map_err(failed())?;
+        writer.end = end;
+        self.durable.store(end.position, Ordering::Release);
+        self.forks.store(end.forks, Ordering::Release);
+        self.note_tip(writer)
+    }
+
+    fn note_tip(&self, writer: &Writer) -> Result<(), StoreError> {
+        let End { position, chain, .. } = writer.end;
+        let tip = Tip { log: *self.identity.incarnation.as_bytes(), upto: position, chain };
+        writer.tip.write(&tip).map_err(StoreError::io(&self.folder.join(open::TIP), "write"))
+    }
+
+    fn reading<T>(&self, read: impl FnOnce(&Index, Snapshot) -> fjall::Result<T>) -> Result<T, StoreError> {
+        read(&self.index, self.index.snapshot()).map_err(StoreError::engine(&self.folder, "read"))
+    }
+
+    fn unreadable(&self, what: impl Into<String>) -> StoreError {
+        StoreError::damaged(&self.folder, what)
+    }
+}
+
+/// What a batch would add, checked against the log and against itself.
+struct Staged<'a> {
+    store: &'a Inner,
+    snapshot: Snapshot,
+    ids: std::collections::BTreeSet<EventId>,
+    numbers: std::collections::BTreeSet<(DeviceId, Seq)>,
+}
+
+impl<'a> Staged<'a> {
+    fn new(store: &'a Inner) -> Self {
+        Self { store, snapshot: store.index.snapshot(), ids: [].into(), numbers: [].into() }
+    }
+
+    /// Design rules 1 and 6: the log has no gap, holds no event twice, and forgets no fork.
+    fn check(&mut self, end: &End, position: Position, event: &Event, fork: bool) -> Result<(), StoreError> {
+        let misfit =
+            |what: String| Err(StoreError::Misfit { path: self.store.folder.clone(), position, what });
+        let failed = || StoreError::engine(&self.store.folder, "read");
+        let index = &self.store.index;
+        if Some(position) != end.position.checked_add(1) {
+            return misfit(format!("an event after position {}", end.position));
+        }
+        let id = event.id();
+        if self.snapshot.contains_key(&index.ids, id.as_bytes()).map_err(failed())? || self.ids.contains(&id)
+        {
+            return misfit(format!("event {} a second time", id.short()));
+        }
+        let number = (event.device(), event.seq());
+        let device = keys::device(number.0, number.1);
+        let taken = self.snapshot.contains_key(&index.devices, device).map_err(failed())?
+            || self.numbers.contains(&number);
+        if taken != fork {
+            return misfit(format!("event {} with its fork mark wrong", id.short()));
+        }
+        self.ids.insert(id);
+        self.numbers.insert(number);
+        Ok(())
+    }
+}
+
+impl Replica {
+    /// How far this server has read its peers' logs.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or a row of it is no cursor.
+    pub fn peers(&self) -> Result<Vec<PeerCursor>, StoreError> {
+        let rows = self.0.reading(|index, snapshot| {
+            let rows = snapshot.prefix(&index.meta, keys::PEER).map(fjall::Guard::into_inner);
+            rows.collect::<fjall::Result<Vec<_>>>()
+        })?;
+        let wrong = || self.0.unreadable("its table 'meta' has a row that is no peer's cursor");
+        rows.into_iter().map(|(key, value)| keys::read_peer(&key, &value).ok_or_else(wrong)).collect()
+    }
+
+    /// The places of the log itself.
+    fn whole(
+        &self,
+        after: Position,
+        upto: Position,
+        limit: usize,
+    ) -> Result<Vec<(Position, EventId)>, StoreError> {
+        let places = (after + 1..=upto).take(limit);
+        let place = |position| Ok(self.event(position)?.map(|event| (position, event.id())));
+        places.map(place).filter_map(Result::transpose).collect()
+    }
+}
+
+impl Log for Replica {
+    type Error = StoreError;
+
+    fn position(&self, id: &EventId) -> Result<Option<Position>, StoreError> {
+        let found = self.0.reading(|index, snapshot| snapshot.get(&index.ids, id.as_bytes()))?;
+        let wrong = || self.0.unreadable("its table 'ids' has a value that is no position");
+        found.map(|bytes| keys::read_position(&bytes).ok_or_else(wrong)).transpose()
+    }
+
+    fn of_device(&self, device: DeviceId, seq: Seq) -> Result<Option<EventId>, StoreError> {
+        let key = keys::device(device, seq);
+        let found = self.0.reading(|index, snapshot| snapshot.get(&index.devices, key))?;
+        let wrong = || self.0.unreadable("its table 'devices' has a value that is no id");
+        found.map(|bytes| keys::read_id(&bytes).ok_or_else(wrong)).transpose()
+    }
+
+    fn event(&self, position: Position) -> Result<Option<Arc<Event>>, StoreError> {
+        let found = self.0.reading(|index, snapshot| snapshot.get(&index.log, keys::position(position)))?;
+        let Some(value) = found else { return Ok(None) };
+        let Some((_, bytes)) = keys::read_log_value(&value) else {
+            return Err(self.0.unreadable(format!("its log row {position} is too short")));
+        };
+        let wrong = |error| self.0.unreadable(format!("its event {position} is none: {error}"));
+        index::parse(bytes).map(Some).map_err(wrong)
+    }
+
+    fn scan(
+        &self,
+        stream: Stream,
+        after: Position,
+        upto: Position,
+        limit: usize,
+    ) -> Result<Vec<(Position, EventId)>, StoreError> {
+        if after >= upto {
+            return Ok(Vec::new());
+        }
+        if stream == Stream::Everything {
+            return self.whole(after, upto, limit);
+        }
+        let range = keys::stream(stream, after + 1)..=keys::stream(stream, upto);
+        let rows = self.0.reading(|index, snapshot| {
+            let rows = snapshot.range(&index.streams, range).take(limit);
+            rows.map(fjall::Guard::into_inner).collect::<fjall::Result<Vec<_>>>()
+        })?;
+        let wrong = || self.0.unreadable("its table 'streams' has a row that is no place");
+        let place = |(key, value): (fjall::UserKey, fjall::UserValue)| {
+            keys::read_stream_position(&key).zip(keys::read_id(&value)).ok_or_else(wrong)
+        };
+        rows.into_iter().map(place).collect()
+    }
+
+    fn cursors(&self) -> Result<Vec<DeviceCursor>, StoreError> {
+        let rows = self.0.reading(|index, snapshot| {
+            snapshot.iter(&index.cursors).map(fjall::Guard::into_inner).collect::<fjall::Result<Vec<_>>>()
+        })?;
+        let wrong = || self.0.unreadable("its table 'cursors' has a row that is no cursor");
+        rows.into_iter().map(|(key, value)| keys::read_cursor(&key, &value).ok_or_else(wrong)).collect()
+    }
+}
+
+impl std::fmt::Debug for Replica {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replica").field("folder", &self.0.folder).field("durable", &self.durable()).finish()
+    }
+}

@@ -1,0 +1,200 @@
+//! Anti-entropy: a server finds out what it lacks, and fetches it.
+//!
+//! Every server follows every peer's whole log by ids, in log order, all the time (rule 11). What it has,
+//! costs an id; what it lacks, it fetches. In the steady state the author's upload comes first and no body
+//! crosses; a server that was away asks at once for what it missed.
+//!
+//! **Invariants**
+//! - A cursor in a peer's log passes an event only when that event is durable here, and belongs to one
+//!   incarnation of that log (rules 7, 8 and 11).
+//! - What a peer sends is trusted as little as what a stranger uploads: the signature, the ancestors and the
+//!   closure are checked. Only the clock is not asked, since validity does not depend on the reader (rule 3).
+//!
+//! This is the pulling half; the other half is that [`crate::server`] lets peers follow. It does not write:
+//! it hands [`crate::server`] events to append, and is told what has become durable.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::delivery::Delivery;
+use crate::event::Event;
+use crate::frame::{Item, ToServer};
+use crate::id::{EventId, Incarnation, Position, ServerId};
+use crate::limits::{SYNC_AFTER_MS, WAITING_MAX};
+use crate::wanted::Wanted;
+
+/// How far a server has read a peer's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PeerCursor {
+    /// Whose log.
+    pub peer: ServerId,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// Up to where: everything up to there is durable here.
+    pub position: Position,
+}
+
+/// One peer.
+#[derive(Debug)]
+struct Peer {
+    id: ServerId,
+    up: bool,
+    incarnation: Option<Incarnation>,
+    delivery: Delivery,
+    /// Whether the cursor has moved since it was last written.
+    dirty: bool,
+}
+
+/// What a server knows of its peers' logs.
+#[derive(Debug)]
+pub struct Sync {
+    peers: Vec<Peer>,
+    wanted: Wanted,
+    /// Events whose parents are not here yet, with who sent them.
+    waiting: BTreeMap<EventId, (Arc<Event>, ServerId)>,
+}
+
+/// A frame for a peer.
+pub type ToPeer = (ServerId, ToServer);
+
+impl Sync {
+    /// Nothing is known of these peers but how far their logs have been read.
+    pub fn new(peers: impl IntoIterator<Item = ServerId>, cursors: &[PeerCursor]) -> Self {
+        let peer = |id| {
+            let cursor = cursors.iter().find(|cursor| cursor.peer == id);
+            let delivery = Delivery::resume(cursor.map_or(0, |cursor| cursor.position));
+            Peer {
+                id,
+                up: false,
+                incarnation: cursor.map(|cursor| cursor.incarnation),
+                delivery,
+                dirty: false,
+            }
+        };
+        let peers = peers.into_iter().map(peer).collect();
+        Self { peers, wanted: Wanted::default(), waiting: BTreeMap::new() }
+    }
+
+    fn peer(&mut self, id: ServerId) -> Option<&mut Peer> {
+        self.peers.iter_mut().find(|peer| peer.id == id)
+    }
+
+    /// A peer answers: follow its log from where this incarnation of it was left.
+    pub fn up(&mut self, id: ServerId, incarnation: Incarnation) -> Option<ToPeer> {
+        let peer = self.peer(id)?;
+        if peer.incarnation != Some(incarnation) {
+            peer.incarnation = Some(incarnation);
+            peer.delivery = Delivery::default();
+            peer.dirty = false;
+        }
+        peer.up = true;
+        peer.delivery.disconnect();
+        Some((id, ToServer::Follow { after: peer.delivery.cursor(), bodies: false }))
+    }
+
+    /// A peer is gone, and with it what it announced.
+    pub fn down(&mut self, id: ServerId) {
+        if let Some(peer) = self.peer(id) {
+            peer.up = false;
+            peer.delivery.disconnect();
+        }
+        let peers = &self.peers;
+        self.wanted.retain(|id| peers.iter().any(|peer| peer.delivery.lacks(id)));
+        self.waiting.retain(|_, (_, from)| *from != id);
+    }
+
+    /// A peer tells of its log. `durable` and `staged` say what is here, or on its way to the disk.
+    pub fn told<E>(
+        &mut self,
+        now_ms: u64,
+        id: ServerId,
+        items: &[Item],
+        upto: Position,
+        caught_up: bool,
+        durable: impl Fn(&EventId) -> Result<bool, E>,
+        staged: impl Fn(&EventId) -> bool,
+    ) -> Result<(), E> {
+        // An author's own upload is likely on its way; what a peer has had for long is not.
+        let due_ms = if caught_up { now_ms + SYNC_AFTER_MS } else { now_ms };
+        let mut lacking = BTreeSet::new();
+        for item in items {
+            if durable(&item.id)? {
+                continue;
+            }
+            lacking.insert(item.id);
+            if !staged(&item.id) && !self.waiting.contains_key(&item.id) {
+                self.wanted.add(item.id, due_ms);
+            }
+        }
+        if let Some(peer) = self.peer(id) {
+            peer.delivery.told(upto, lacking);
+        }
+        Ok(())
+    }
+
+    /// An event has come whose parents are not all here: it waits for them, if there is room.
+    pub fn wait(&mut self, from: ServerId, event: Arc<Event>) {
+        if self.waiting.len() < WAITING_MAX {
+            self.wanted.remove(&event.id());
+            self.waiting.insert(event.id(), (event, from));
+        }
+    }
+
+    /// Takes out one waiting event of which `ready` says that its parents are here.
+    pub fn take_ready<E>(
+        &mut self,
+        ready: impl Fn(&Event) -> Result<bool, E>,
+    ) -> Result<Option<(Arc<Event>, ServerId)>, E> {
+        for (id, (event, _)) in &self.waiting {
+            if ready(event)? {
+                let id = *id;
+                return Ok(self.waiting.remove(&id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many events wait for their parents.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// An event is staged: it need not be fetched any more.
+    pub fn staged(&mut self, id: &EventId) {
+        self.wanted.remove(id);
+        self.waiting.remove(id);
+    }
+
+    /// These events have become durable: moves the cursors that waited for them, and tells the peers.
+    pub fn settle(&mut self, fresh: &BTreeSet<EventId>) -> Vec<ToPeer> {
+        let mut frames = Vec::new();
+        for peer in &mut self.peers {
+            if let Some(position) = peer.delivery.settle(|id| fresh.contains(id)) {
+                peer.dirty = true;
+                if peer.up {
+                    frames.push((peer.id, ToServer::Cursor { position }));
+                }
+            }
+        }
+        frames
+    }
+
+    /// What is due to be fetched now.
+    pub fn fetch(&mut self, now_ms: u64) -> Vec<ToPeer> {
+        let peers = &self.peers;
+        let has = |source: usize, id: &EventId| {
+            peers.get(source).is_some_and(|peer: &Peer| peer.up && peer.delivery.lacks(id))
+        };
+        let asks = self.wanted.asks(now_ms, 0, peers.len(), has);
+        asks.into_iter().map(|(source, ids)| (peers[source].id, ToServer::Fetch { ids })).collect()
+    }
+
+    /// The cursors that have moved since they were last taken, to be written.
+    pub fn take_cursors(&mut self) -> Vec<PeerCursor> {
+        let cursor = |peer: &mut Peer| {
+            let incarnation = peer.incarnation.filter(|_| std::mem::take(&mut peer.dirty))?;
+            Some(PeerCursor { peer: peer.id, incarnation, position: peer.delivery.cursor() })
+        };
+        self.peers.iter_mut().filter_map(cursor).collect()
+    }
+}

@@ -1,0 +1,202 @@
+//! People who talk through pipes, and what their device logs say afterwards.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::{Arc, Mutex};
+
+use tercet::event::{Event, Kind};
+use tercet::history::Entry;
+use tercet::id::{EventId, Seq};
+use tercet::store::DeviceLog;
+
+use crate::support::{Ran, wait_or_explain};
+
+/// Longer than anything here takes, so that a chat never gives up of its own.
+const PATIENT: [&str; 2] = ["--timeout", "60"];
+
+/// Lines that a process has written so far.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Lines {
+    fn of(reader: impl Read + Send + 'static) -> (Self, std::thread::JoinHandle<()>) {
+        let lines = Self::default();
+        let sink = lines.clone();
+        let reading = std::thread::spawn(move || {
+            for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+                sink.0.lock().unwrap().push(String::from_utf8(line).unwrap());
+            }
+        });
+        (lines, reading)
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// A `tercet chat` without a terminal, its input kept open.
+pub struct Chat {
+    child: Child,
+    input: Option<ChildStdin>,
+    out: Lines,
+    err: Lines,
+    reading: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Chat {
+    /// Starts a chat in a cluster's folder.
+    pub fn start(dir: &Path, name: &str, args: &[&str]) -> Self {
+        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("tercet"))
+            .args(["chat", name])
+            .args(PATIENT.iter().filter(|_| !args.contains(&PATIENT[0])))
+            .args(args)
+            .env("TERCET_DIR", dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (out, reading_out) = Lines::of(child.stdout.take().unwrap());
+        let (err, reading_err) = Lines::of(child.stderr.take().unwrap());
+        let input = child.stdin.take();
+        Self { child, input, out, err, reading: vec![reading_out, reading_err] }
+    }
+
+    /// Starts a chat, turned to somebody.
+    pub fn with(dir: &Path, name: &str, other: &str, args: &[&str]) -> Self {
+        let mut chat = Self::start(dir, name, args);
+        chat.say(&format!("/dm {other}"));
+        chat.hears(&format!("talking to {other}"));
+        chat
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn say(&mut self, line: &str) {
+        self.say_bytes(line.as_bytes());
+    }
+
+    pub fn say_bytes(&mut self, line: &[u8]) {
+        let input = self.input.as_mut().unwrap();
+        // One write, so that a process killed in between has read the whole line or nothing of it.
+        let line = [line, b"\n"].concat();
+        input.write_all(&line).and_then(|()| input.flush()).unwrap();
+    }
+
+    /// Waits for a line on standard output.
+    pub fn hears(&self, what: &str) -> String {
+        self.finds(what, &self.out)
+    }
+
+    /// Waits for a line on standard error.
+    pub fn is_told(&self, what: &str) -> String {
+        self.finds(what, &self.err)
+    }
+
+    fn finds(&self, what: &str, lines: &Lines) -> String {
+        let mut found = None;
+        let found_it = || {
+            found = lines.all().into_iter().find(|line| line.contains(what));
+            found.is_some()
+        };
+        wait_or_explain(found_it, || {
+            format!("it says {what:?}\n  out: {:#?}\n  err: {:#?}", self.out.all(), self.err.all())
+        });
+        found.unwrap()
+    }
+
+    /// Everything on standard output so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.out.all()
+    }
+
+    /// The messages that `author` is shown with so far, in order, without copies and marks.
+    pub fn heard_from(&self, author: &str) -> Vec<String> {
+        messages(&self.lines(), author)
+    }
+
+    /// As a crash would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Ends the input and waits for the end.
+    pub fn finish(mut self) -> Ran {
+        drop(self.input.take());
+        let mut code = None;
+        let out = self.out.clone();
+        let ended = || {
+            code = self.child.try_wait().unwrap();
+            code.is_some()
+        };
+        wait_or_explain(ended, || format!("the chat ends\n{:#?}", out.all()));
+        self.reading.drain(..).for_each(|reading| reading.join().unwrap());
+        let text = |lines: &Lines| lines.all().iter().map(|line| format!("{line}\n")).collect();
+        Ran { code: code.unwrap().code().unwrap_or(-1), out: text(&self.out), err: text(&self.err) }
+    }
+}
+
+impl Drop for Chat {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The messages by `author` among a chat's lines: `12:34 [with] author: text  3/3` gives `text`.
+pub fn messages(lines: &[String], author: &str) -> Vec<String> {
+    let by = format!("{author}: ");
+    let text = |line: &String| {
+        let (before, text) = line.split_once(&by)?;
+        let is_heading = before.len() >= 6 && before.as_bytes()[2] == b':' && !before.contains('^');
+        let text = text.split("  ").next()?;
+        is_heading.then(|| text.to_owned())
+    };
+    lines.iter().filter_map(text).collect()
+}
+
+/// A person's device logs in this folder.
+pub fn logs(dir: &Path, name: &str) -> Vec<PathBuf> {
+    let devices = fs::read_dir(dir.join("people").join(name).join("devices")).unwrap();
+    let mut logs: Vec<_> = devices.map(|device| device.unwrap().path().join("log")).collect();
+    logs.sort();
+    logs
+}
+
+/// The entries of a person's only device log.
+pub fn entries(dir: &Path, name: &str) -> Vec<Entry> {
+    let logs = logs(dir, name);
+    assert_eq!(logs.len(), 1, "{logs:?}");
+    DeviceLog::read(&logs[0]).unwrap()
+}
+
+/// The messages that a device wrote, in order.
+pub fn authored(entries: &[Entry]) -> Vec<(Seq, EventId, String)> {
+    let event = |entry: &Entry| match entry {
+        Entry::Authored { event, .. } => Some(Event::from_bytes(event).unwrap()),
+        _ => None,
+    };
+    let posts = entries.iter().filter_map(event).filter(|event| event.kind() == Kind::Post);
+    posts.map(|event| (event.seq(), event.id(), event.text().unwrap().to_owned())).collect()
+}
+
+/// The messages that a device showed, in order.
+pub fn displayed(entries: &[Entry]) -> Vec<EventId> {
+    let id = |entry: &Entry| match entry {
+        Entry::Displayed { id, .. } => Some(*id),
+        _ => None,
+    };
+    entries.iter().filter_map(id).collect()
+}
+
+/// `verify` finds nothing wrong and nothing unknown.
+pub fn assert_valid(ran: &Ran) {
+    assert_eq!(ran.code, 0, "{}\n{}", ran.out, ran.err);
+    assert!(ran.out.contains("verdict: valid"), "{}", ran.out);
+}

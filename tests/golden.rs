@@ -1,0 +1,87 @@
+//! The encoding of events, held to its bytes: an event that was signed once has the same id for ever.
+//!
+//! `tests/golden/events.txt` holds a handful of events as hexadecimal. `UPDATE=1 cargo test --test golden`
+//! writes it anew; a diff in it means that the encoding has changed and that old logs can no longer be read.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::SigningKey;
+use tercet::clock::{Clock, Time};
+use tercet::event::{Conversation, Draft, Event, Kind, account_of};
+use tercet::id::{DeviceId, RoomId};
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/events.txt")
+}
+
+/// What the fixture holds: fixed keys, devices and times, every kind and every sort of conversation.
+fn events() -> Vec<(&'static str, Event)> {
+    let (alice, bob) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
+    let (laptop, phone) = (DeviceId::new([0x11; 16]), DeviceId::new([0x22; 16]));
+    let chat = Conversation::direct(account_of(&alice), account_of(&bob));
+    let room = Conversation::Room(RoomId::new([0x33; 16]));
+    let mut clock = Clock::default();
+    clock.observe(Time::from_millis(1_767_225_600_000));
+    let mut sign = |key, device, seq, parents: &[&Event], conversation, kind, body: &str| {
+        let parents: BTreeSet<_> = parents.iter().map(|parent| parent.id()).collect();
+        let (time, body) = (clock.tick(1_767_225_600_000), body.as_bytes().to_vec());
+        let draft = Draft { device, seq, parents, time, conversation, kind, body };
+        draft.sign(key).expect("a golden event is right")
+    };
+    let register = sign(&alice, laptop, 1, &[], Conversation::Directory, Kind::Register, "alice");
+    let post = sign(&alice, laptop, 2, &[], chat, Kind::Post, "naïve ☕ 日本語 👩‍💻 e\u{301}");
+    let reply = sign(&bob, phone, 1, &[&post], chat, Kind::Post, "two\nlines\u{1b}[31m, kept as typed");
+    let second = sign(&alice, laptop, 3, &[&post], chat, Kind::Post, "at the same time");
+    let merge = sign(&bob, phone, 300, &[&reply, &second], chat, Kind::Merge, "");
+    let in_room = sign(&bob, phone, 70_000, &[], room, Kind::Post, "to a room");
+    vec![
+        ("register", register),
+        ("post", post),
+        ("reply", reply),
+        ("second", second),
+        ("merge", merge),
+        ("room", in_room),
+    ]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("text takes everything");
+        text
+    })
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digit = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal");
+    (0..hex.len()).step_by(2).map(digit).collect()
+}
+
+fn render(events: &[(&str, Event)]) -> String {
+    let line = |(name, event): &(&str, Event)| format!("{name} {} {}\n", event.id(), hex(event.bytes()));
+    events.iter().map(line).collect()
+}
+
+#[test]
+fn events_are_encoded_and_decoded_as_they_always_were() {
+    let events = events();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(fixture(), render(&events)).expect("the fixture can be written");
+    }
+    let text = fs::read_to_string(fixture()).expect("the fixture is there; UPDATE=1 writes it");
+    assert_eq!(text.lines().count(), events.len(), "one line for each event; UPDATE=1 writes them anew");
+    for (line, (name, event)) in text.lines().zip(events) {
+        let [golden_name, id, encoded] = line.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("not `name id bytes`: {line}");
+        };
+        assert_eq!(golden_name, name);
+        assert_eq!(hex(event.bytes()), encoded, "{name} is encoded otherwise than in the fixture");
+        assert_eq!(event.id().to_string(), id, "{name} has another id than in the fixture");
+        let decoded = Event::from_bytes(&bytes(encoded)).expect("a golden event is valid");
+        assert_eq!(decoded, event, "{name} is decoded otherwise than it was made");
+    }
+}

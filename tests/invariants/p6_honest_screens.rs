@@ -1,0 +1,134 @@
+//! P6: a display follows the canonical order at a distance of Δ, and marks what it could not put in its place.
+
+use tercet::anomaly::Anomaly;
+use tercet::history::Entry;
+use tercet::id::EventId;
+
+use crate::support::{ALICE, BOB, Case, Good, WINDOW_MS, World, assert_refused, assert_valid, good};
+
+pub const CASES: &[Case] = &[
+    Case {
+        name: "an event that came late was shown without a mark",
+        spoil: |Good { world, .. }| {
+            let (early, later) = concurrent(world);
+            world.show(BOB, &[later]);
+            world.receive(BOB, early);
+            world.show(BOB, &[early]);
+            vec![Anomaly::Unmarked { event: early, after: later, at: world.at_end(BOB) }]
+        },
+    },
+    Case {
+        name: "an event at hand was never shown, and a later one was",
+        spoil: |Good { world, .. }| {
+            let (early, later) = concurrent(world);
+            world.receive(BOB, early);
+            world.show(BOB, &[later]);
+            vec![Anomaly::Skipped { event: early, shown: later, at: world.at_end(BOB) }]
+        },
+    },
+    Case {
+        name: "an event at hand was passed over and called late",
+        spoil: |Good { world, .. }| {
+            let (early, later) = concurrent(world);
+            world.receive(BOB, early);
+            world.show(BOB, &[later]);
+            let at = world.at_end(BOB);
+            world.show_as(BOB, early, true);
+            vec![Anomaly::Skipped { event: early, shown: later, at }]
+        },
+    },
+    Case {
+        name: "a line in its place was marked late",
+        spoil: |Good { world, .. }| {
+            let event = world.say(ALICE, "in time");
+            world.receive(BOB, event);
+            world.show_as(BOB, event, true);
+            vec![Anomaly::UnjustifiedLate { event, at: world.at_end(BOB) }]
+        },
+    },
+    Case {
+        name: "a line was shown in the last millisecond of its window",
+        spoil: |Good { world, .. }| {
+            let event = world.say(ALICE, "too soon");
+            world.receive(BOB, event);
+            show_after(world, BOB, event, WINDOW_MS);
+            vec![Anomaly::Early { event, by_ms: 1, at: world.at_end(BOB) }]
+        },
+    },
+    Case {
+        name: "a person's own line was shown at once",
+        spoil: |Good { world, .. }| {
+            let event = world.say(ALICE, "mine");
+            show_after(world, ALICE, event, 0);
+            vec![Anomaly::Early { event, by_ms: WINDOW_MS + 1, at: world.at_end(ALICE) }]
+        },
+    },
+    Case {
+        name: "the window grew with a restart, and the display kept the old one",
+        spoil: |Good { world, .. }| {
+            let (event, at_ms) = (world.say(ALICE, "after the restart"), world.now_ms);
+            world.log(BOB).push(Entry::Opened { at_ms, window_ms: WINDOW_MS + 600, servers: Vec::new() });
+            world.receive(BOB, event);
+            show_after(world, BOB, event, WINDOW_MS + 1);
+            vec![Anomaly::Early { event, by_ms: 600, at: world.at_end(BOB) }]
+        },
+    },
+];
+
+/// Alice and Bob say something without having seen the other's; Bob's comes later. He has not Alice's.
+fn concurrent(world: &mut World) -> (EventId, EventId) {
+    (world.say(ALICE, "early"), world.say(BOB, "later"))
+}
+
+fn show_after(world: &mut World, person: usize, id: EventId, ms: u64) {
+    let at_ms = world.events[&id].time().millis() + ms;
+    world.log(person).push(Entry::Displayed { id, late: false, at_ms });
+}
+
+#[test]
+fn dishonest_screens_are_refused() {
+    assert_refused(CASES);
+}
+
+#[test]
+fn a_late_line_with_its_mark_is_valid() {
+    let mut good = good();
+    let world = &mut good.world;
+    let (early, later) = concurrent(world);
+    world.send(BOB, later);
+    world.show(BOB, &[later]);
+    world.send(ALICE, early);
+    world.read(ALICE);
+    world.read(BOB);
+    world.show(ALICE, &[early, later]);
+    world.show_as(BOB, early, true);
+    world.index();
+    assert_valid("late and marked", world);
+}
+
+#[test]
+fn a_line_in_the_first_millisecond_after_its_window_is_valid() {
+    let mut good = good();
+    let world = &mut good.world;
+    let id = world.say(ALICE, "just in time");
+    world.send(ALICE, id);
+    world.read(ALICE);
+    world.read(BOB);
+    show_after(world, ALICE, id, WINDOW_MS + 1);
+    show_after(world, BOB, id, WINDOW_MS + 1);
+    world.index();
+    assert_valid("just in time", world);
+}
+
+/// The program stopped before the window had passed: the line is shown after the next start.
+#[test]
+fn a_line_that_is_not_due_yet_is_not_missed() {
+    let mut good = good();
+    let world = &mut good.world;
+    let id = world.say(ALICE, "goodbye");
+    world.send(ALICE, id);
+    world.read(ALICE);
+    world.read(BOB);
+    world.index();
+    assert_valid("not due", world);
+}
