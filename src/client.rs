@@ -680,6 +680,10 @@ impl Client {
 
     fn up(&mut self, now_ms: u64, link: usize, incarnation: Incarnation, effects: &mut Effects) {
         let server = self.server(link);
+        // What was meant for an earlier connection and has not left yet must not reach this one.
+        effects.actions.retain(|action| {
+            !matches!(action, Action::Send { server: to, .. } | Action::Drop { server: to, .. } if *to == server)
+        });
         let known = self.links[link].incarnation;
         if known != Some(incarnation) {
             effects.log.push(Entry::Incarnation { server, incarnation, at_ms: now_ms });
@@ -717,10 +721,13 @@ impl Client {
         }
     }
 
-    /// What no connected server announces any more cannot be fetched; whoever has it will tell again.
+    /// What no connected server announces any more cannot be fetched, and may wait for a parent that nobody
+    /// has any more; whoever has it will tell again.
     fn forget_unannounced(&mut self) {
         let links = &self.links;
-        self.wanted.retain(|id, _| links.iter().any(|link| link.delivery.lacks(id)));
+        let is_announced = |id: &EventId| links.iter().any(|link| link.delivery.lacks(id));
+        self.wanted.retain(|id, _| is_announced(id));
+        self.waiting.retain(|id, _| is_announced(id));
     }
 
     fn make_feed(&mut self, now_ms: u64, link: usize, effects: &mut Effects) {

@@ -4,15 +4,14 @@ use ed25519_dalek::SigningKey;
 use fastrand::Rng;
 use tercet::client::{Action, Client, Config, Effects, Input};
 use tercet::event::{Conversation, Event, Kind, account_of};
-use tercet::frame::{Role, ToClient, ToServer, decode, encode};
+use tercet::frame::ToServer;
 use tercet::history::Entry;
-use tercet::id::DeviceId;
-use tercet::limits::{PING_MS, PROTOCOL_VERSION, REDIAL_MAX_MS, REDIAL_MIN_MS, SENT_AT, SILENCE_MS};
-use tercet::server::{self, ConnId};
+use tercet::id::{DeviceId, Incarnation};
+use tercet::limits::SENT_AT;
+use tercet::server::ConnId;
 
 use crate::disk::Tape;
 use crate::nemesis::Remedy;
-use crate::network::Way;
 use crate::plant::Plant;
 use crate::world::{What, World};
 
@@ -29,7 +28,18 @@ pub struct ClientHost {
     pub fuse: Option<u32>,
     /// The connection to each server, and whether it has been welcomed.
     pub links: Vec<Option<(ConnId, bool)>>,
+    /// What has arrived and not been taken; the next turn takes it all, and syncs once.
+    arrived: Vec<Arrival>,
+    /// Where frames to each server go, as far as the turns have come.
+    outlets: Vec<Option<ConnId>>,
     wakes_ms: u64,
+}
+
+/// What comes to the device.
+pub enum Arrival {
+    Input(Input),
+    Up { server: usize, conn: ConnId, incarnation: Incarnation },
+    Down { server: usize },
 }
 
 impl ClientHost {
@@ -47,6 +57,8 @@ impl ClientHost {
             suspended: false,
             fuse: None,
             links: vec![None; servers],
+            arrived: Vec::new(),
+            outlets: vec![None; servers],
             wakes_ms: 0,
         }
     }
@@ -97,6 +109,8 @@ impl World {
         }
         host.boot += 1;
         host.fuse = None;
+        host.arrived.clear();
+        host.outlets.fill(None);
         host.tape.crash(&mut self.rng);
         for server in 0..self.servers.len() {
             if let Some((conn, _)) = self.clients[client].links[server].take() {
@@ -107,92 +121,6 @@ impl World {
         self.after(down_ms, What::Remedy(Remedy::StartClient { client }));
         self.saw("a device crashes");
         self.note(|| format!("it was client {client}"));
-    }
-
-    fn end_by_client(&mut self, conn: ConnId) {
-        if self.net.is_open(conn, Way::ToClient) {
-            self.net.close(conn, Way::ToClient);
-            self.lose_some(conn, Way::ToServer);
-            self.tell_of_end(conn, Way::ToServer);
-        }
-    }
-
-    pub fn dial(&mut self, client: usize, server: usize, boot: u64) {
-        let (host, there) = (&self.clients[client], &self.servers[server]);
-        if host.boot != boot || host.machine.is_none() || host.links[server].is_some() {
-            return;
-        }
-        let blocked = Way::BOTH.into_iter().any(|way| self.net.is_blocked(client, server, way));
-        if blocked || host.suspended || there.stalled || there.machine.is_none() {
-            return self.redial(client, server);
-        }
-        self.note(|| format!("client {client} reaches server {server}"));
-        let conn = self.net.open(self.now_ms, client, server);
-        let key = self.clients[client].key.verifying_key().to_bytes();
-        let device = self.clients[client].device;
-        self.clients[client].links[server] = Some((conn, false));
-        self.server_step(server, server::Input::Opened { conn, key });
-        let role = Role::Device { device, token: self.token.clone() };
-        let hello = ToServer::Hello { version: PROTOCOL_VERSION, cluster: self.view.cluster(), role };
-        self.client_says(client, server, &hello);
-        self.after(PING_MS, What::Ping { conn });
-    }
-
-    fn redial(&mut self, client: usize, server: usize) {
-        let boot = self.clients[client].boot;
-        let wait_ms = self.rng.u64(REDIAL_MIN_MS..=REDIAL_MAX_MS);
-        self.after(wait_ms, What::Dial { client, server, boot });
-    }
-
-    pub fn ping(&mut self, conn: ConnId) {
-        let Some(ends) = self.net.get(conn).filter(|_| self.net.is_open(conn, Way::ToClient)) else { return };
-        let (client, server) = (ends.client, ends.server);
-        self.after(PING_MS, What::Ping { conn });
-        if self.clients[client].suspended {
-            return;
-        }
-        if self.now_ms - self.net.heard_ms(conn, Way::ToClient) > SILENCE_MS {
-            return self.client_closes(client, server, conn);
-        }
-        self.client_says(client, server, &ToServer::Ping);
-    }
-
-    /// Called when the connection is over for the client, whoever ended it.
-    pub fn client_closes(&mut self, client: usize, server: usize, conn: ConnId) {
-        self.end_by_client(conn);
-        let Some((_, welcomed)) = self.clients[client].links[server].take_if(|(link, _)| *link == conn)
-        else {
-            return;
-        };
-        self.note(|| format!("client {client} loses server {server}"));
-        self.redial(client, server);
-        if welcomed {
-            let server = self.view.servers()[server].id;
-            self.client_step(client, Input::Down { server });
-        }
-    }
-
-    pub fn client_hears(&mut self, client: usize, server: usize, conn: ConnId, bytes: &[u8]) {
-        let frame: ToClient = decode(bytes).unwrap();
-        let name = self.view.servers()[server].id;
-        let Some((_, welcomed)) =
-            self.clients[client].links[server].as_mut().filter(|(link, _)| *link == conn)
-        else {
-            return;
-        };
-        match frame {
-            ToClient::Welcome { incarnation, .. } => {
-                *welcomed = true;
-                self.client_step(client, Input::Up { server: name, incarnation });
-            }
-            frame if *welcomed => {
-                if let ToClient::Missing { .. } = frame {
-                    self.saw("a server lacks parents");
-                }
-                self.client_step(client, Input::Frame { server: name, frame });
-            }
-            _ => {}
-        }
     }
 
     pub fn wake(&mut self, client: usize, boot: u64) {
@@ -217,7 +145,8 @@ impl World {
             Conversation::direct(account(&self.clients[client]), account(&self.clients[other]));
         self.note(|| format!("client {client} says {texts} things to client {other}"));
         for _ in 0..texts {
-            let body: String = (0..self.rng.usize(1..12)).map(|_| self.rng.lowercase()).collect();
+            let body: String =
+                (0..self.rng.usize(1..=self.swarm.text_max_bytes)).map(|_| self.rng.lowercase()).collect();
             let input = Input::Say { conversation, kind: Kind::Post, body: body.into_bytes() };
             self.client_step(client, input);
         }
@@ -230,17 +159,53 @@ impl World {
     }
 
     pub fn client_step(&mut self, client: usize, input: Input) {
+        self.arrives(client, Arrival::Input(input));
+    }
+
+    pub fn arrives(&mut self, client: usize, what: Arrival) {
+        let host = &mut self.clients[client];
+        if host.machine.is_none() {
+            return;
+        }
+        host.arrived.push(what);
+        if host.arrived.len() == 1 {
+            let boot = host.boot;
+            let delay_ms = self.rng.u64(..self.swarm.turn_max_ms);
+            self.after(delay_ms, What::Turn { client, boot });
+        }
+    }
+
+    /// Takes everything that has arrived, as the session of the real program does.
+    pub fn turn(&mut self, client: usize, boot: u64) {
         let now_ms = self.clock_ms(self.clients[client].skew_ms);
-        let Some(machine) = &mut self.clients[client].machine else { return };
+        let host = &mut self.clients[client];
+        let Some(machine) = host.machine.as_mut().filter(|_| host.boot == boot) else { return };
+        if host.suspended {
+            return self.after(100, What::Turn { client, boot });
+        }
         let mut effects = Effects::default();
-        if let Err(error) = machine.step(now_ms, input, &mut effects) {
-            self.failures.push(format!("client {client} cannot say it: {error}"));
+        for arrival in std::mem::take(&mut host.arrived) {
+            let name = |server: usize| self.view.servers()[server].id;
+            let input = match arrival {
+                Arrival::Input(input) => input,
+                Arrival::Up { server, conn, incarnation } => {
+                    host.outlets[server] = Some(conn);
+                    Input::Up { server: name(server), incarnation }
+                }
+                Arrival::Down { server } => {
+                    host.outlets[server] = None;
+                    Input::Down { server: name(server) }
+                }
+            };
+            if let Err(error) = machine.step(now_ms, input, &mut effects) {
+                self.failures.push(format!("client {client} cannot say it: {error}"));
+            }
         }
         let wakes_ms = machine.next_wake_ms(now_ms);
         self.witness(&effects);
         self.carry_out(client, effects);
         let host = &mut self.clients[client];
-        let (boot, due_ms) = (host.boot, self.now_ms + wakes_ms.saturating_sub(now_ms).max(1));
+        let due_ms = self.now_ms + wakes_ms.saturating_sub(now_ms).max(1);
         if host.machine.is_some() && (due_ms < host.wakes_ms || host.wakes_ms <= self.now_ms) {
             host.wakes_ms = due_ms;
             self.after(due_ms - self.now_ms, What::Wake { client, boot });
@@ -278,15 +243,16 @@ impl World {
             self.survives(client)?;
             match action {
                 Action::Send { server, frame } => {
-                    let server = self.view.index_of(server)?;
-                    self.client_says(client, server, &self.forget_sent(client, frame));
+                    let frame = self.forget_sent(client, frame);
+                    if let Some(conn) = self.clients[client].outlets[self.view.index_of(server)?] {
+                        self.client_says(conn, &frame);
+                    }
                 }
                 Action::Drop { server, why } => {
                     self.failures.push(format!("client {client} drops an honest server: {why}"));
                     let server = self.view.index_of(server)?;
-                    if let Some((conn, _)) = self.clients[client].links[server].take() {
-                        self.end_by_client(conn);
-                        self.redial(client, server);
+                    if let Some(conn) = self.clients[client].outlets[server].take() {
+                        self.client_closes(client, server, conn);
                     }
                 }
                 Action::LogLost { .. } => self.saw("a client learns of a lost log"),
@@ -296,17 +262,6 @@ impl World {
             }
         }
         self.survives(client)
-    }
-
-    fn client_says(&mut self, client: usize, server: usize, frame: &ToServer) {
-        match frame {
-            ToServer::Fetch { .. } => self.saw("a fetch"),
-            ToServer::Follow { bodies: true, after } if *after > 0 => self.saw("a feed gone on with"),
-            _ => {}
-        }
-        if let Some((conn, _)) = self.clients[client].links[server] {
-            self.send(conn, Way::ToServer, encode(frame).unwrap());
-        }
     }
 
     /// The planted [`Plant::ForgetsAfterSent`].

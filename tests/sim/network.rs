@@ -99,10 +99,10 @@ impl Network {
         self.get(conn).map_or(0, |conn| conn.end(way).incoming.len())
     }
 
-    /// A planted bug: the next frame on this way is lost, and nobody is told.
+    /// A planted bug: the last frame on this way is lost, and nobody is told.
     pub fn swallow(&mut self, conn: ConnId, way: Way) {
         if let Some(conn) = self.conns.get_mut(&conn) {
-            conn.end_mut(way).incoming.pop_front();
+            conn.end_mut(way).incoming.pop_back();
         }
     }
 

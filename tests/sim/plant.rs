@@ -43,6 +43,14 @@ impl Plant {
         Self::SwallowsFrames,
     ];
 
+    /// How the failure begins that must come of it.
+    pub fn shows_as(self) -> &'static str {
+        match self {
+            Self::ForgetsAfterSent => "it never comes to rest",
+            _ => "anomaly",
+        }
+    }
+
     /// Sees to it that the run gives the bug a chance.
     pub fn put_into(self, swarm: &mut Swarm) {
         swarm.plant = Some(self);
@@ -59,6 +67,10 @@ impl Plant {
         }
         if self == Self::TakesOrphans {
             swarm.servers = swarm.servers.max(2);
+        }
+        if self == Self::SwallowsFrames {
+            // With a second server the announcements make up for it.
+            swarm.servers = 1;
         }
         if self == Self::ForgetsAfterSent {
             swarm.servers = swarm.servers.max(3);
@@ -79,13 +91,13 @@ impl<'a> LaxLog<'a> {
     pub fn new(
         disk: &'a Disk,
         events: &[Arc<Event>],
-        key_of: impl Fn(Conversation) -> Option<Arc<Event>>,
+        stand_in: impl Fn(Conversation) -> Option<Arc<Event>>,
     ) -> Self {
         let uploaded = events.iter().map(|event| event.id()).collect();
         let mut lax = Self { disk, uploaded, stand_ins: BTreeMap::new(), at: BTreeMap::new() };
         let mut position = Position::MAX;
         for event in events {
-            let Some(stand_in) = key_of(event.conversation()) else { continue };
+            let Some(stand_in) = stand_in(event.conversation()) else { continue };
             for parent in event.parents().iter().filter(|parent| !disk.holds(parent)) {
                 position -= 1;
                 lax.stand_ins.insert(*parent, position);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tercet::frame::{Refusal, ToClient, ToServer, decode, encode};
-use tercet::id::{Incarnation, ServerId};
+use tercet::id::{Incarnation, Position, ServerId};
 use tercet::limits::{CLIENT_SILENCE_MS, SEND_QUEUE_FRAMES};
 use tercet::server::{Config, ConnId, Input, Output, Request, Server};
 
@@ -108,6 +108,18 @@ impl World {
         disk.finish_sync();
         let upto = disk.tip();
         self.sync(server);
+        // The log answers for what is durable before the machine is told of it.
+        let delay_ms = self.rng.u64(..=self.swarm.sync_max_ms / 8);
+        self.after(delay_ms, What::ToldSynced { server, boot, upto });
+    }
+
+    pub fn told_synced(&mut self, server: usize, boot: u64, upto: Position) {
+        if self.servers[server].boot != boot {
+            return;
+        }
+        if self.servers[server].stalled {
+            return self.after(30, What::ToldSynced { server, boot, upto });
+        }
         self.server_step(server, Input::Synced { upto });
     }
 
@@ -183,7 +195,7 @@ impl World {
             return self.server_closed(server, conn);
         }
         self.send(conn, Way::ToClient, encode(frame).unwrap());
-        let loses = self.swarm.plant == Some(Plant::SwallowsFrames) && self.rng.u32(..30) == 0;
+        let loses = self.swarm.plant == Some(Plant::SwallowsFrames) && self.rng.u32(..10) == 0;
         if loses && matches!(frame, ToClient::Feed { .. }) {
             self.net.swallow(conn, Way::ToClient);
         }

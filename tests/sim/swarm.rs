@@ -3,7 +3,7 @@
 //! Each run leaves some faults out altogether (swarm testing: Groce et al., 2012): a fault that is always
 //! there hides what only its absence would show.
 
-use tercet::limits::UPLOAD_WINDOW;
+use tercet::limits::{MESSAGE_MAX_BYTES, UPLOAD_WINDOW};
 
 use crate::nemesis::Fault;
 use crate::plant::Plant;
@@ -21,11 +21,15 @@ pub struct Swarm {
     pub says: usize,
     /// How many things are said at once when somebody has much to say.
     pub burst: usize,
+    /// The longest text, bytes.
+    pub text_max_bytes: usize,
     /// Everybody says the first thing before anybody hears another.
     pub all_apart: bool,
     pub window_ms: u64,
     pub delay_max_ms: u64,
     pub sync_max_ms: u64,
+    /// How long a device takes to come to what has arrived.
+    pub turn_max_ms: u64,
     pub plant: Option<Plant>,
 }
 
@@ -49,10 +53,12 @@ impl Swarm {
                 1..12 => 60,
                 _ => rng.usize(1..12),
             },
+            text_max_bytes: if rng.u32(..40) == 0 { MESSAGE_MAX_BYTES } else { 12 },
             all_apart: many_heads,
             window_ms: [0, 40, 400, 2_000][rng.usize(..4)],
             delay_max_ms: [1, 10, 60, 400][rng.usize(..4)],
             sync_max_ms: [1, 10, 100, 900][rng.usize(..4)],
+            turn_max_ms: [1, 5, 50, 300][rng.usize(..4)],
             plant: None,
         }
     }

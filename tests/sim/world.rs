@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use ed25519_dalek::SigningKey;
 use fastrand::Rng;
 use tercet::frame::Token;
-use tercet::id::{ClusterId, Incarnation, ServerId};
+use tercet::id::{ClusterId, Incarnation, Position, ServerId};
 use tercet::limits::SILENCE_MS;
 use tercet::server::ConnId;
 use tercet::view::{Member, View};
@@ -35,7 +35,7 @@ const AFTERMATH_MS: u64 = SILENCE_MS + 1_000;
 const LOOK_EVERY_MS: u64 = 250;
 
 /// What happens at a time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
     Arrive {
         conn: ConnId,
@@ -62,7 +62,16 @@ pub enum What {
         server: usize,
         boot: u64,
     },
+    ToldSynced {
+        server: usize,
+        boot: u64,
+        upto: Position,
+    },
     Wake {
+        client: usize,
+        boot: u64,
+    },
+    Turn {
         client: usize,
         boot: u64,
     },
@@ -211,7 +220,9 @@ impl World {
             What::Ping { conn } => self.ping(conn),
             What::Synced { server, boot } => self.synced(server, boot),
             What::ServerTick { server, boot } => self.server_tick(server, boot),
+            What::ToldSynced { server, boot, upto } => self.told_synced(server, boot, upto),
             What::Wake { client, boot } => self.wake(client, boot),
+            What::Turn { client, boot } => self.turn(client, boot),
             What::Say { client, texts } => self.say(client, texts),
             What::Fault => self.go_wrong(),
             What::Remedy(remedy) => self.put_right(remedy),
@@ -256,64 +267,5 @@ impl World {
     /// The clock of a node that is off by so much, Unix milliseconds.
     pub fn clock_ms(&self, skew_ms: i64) -> u64 {
         (EPOCH_MS + self.now_ms).saturating_add_signed(skew_ms)
-    }
-
-    // ---- connections --------------------------------------------------------------------------------
-
-    pub fn send(&mut self, conn: ConnId, way: Way, frame: Vec<u8>) {
-        self.story.update(&frame);
-        let delay_ms = 1 + self.rng.u64(..self.swarm.delay_max_ms);
-        if let Some(at_ms) = self.net.send(conn, way, frame, self.now_ms, delay_ms) {
-            self.after(at_ms - self.now_ms, What::Arrive { conn, way });
-        }
-    }
-
-    fn arrive(&mut self, conn: ConnId, way: Way) {
-        let Some(ends) = self.net.get(conn) else { return };
-        let (client, server) = (ends.client, ends.server);
-        if self.is_held_up(client, server, way) {
-            return self.after(50, What::Arrive { conn, way });
-        }
-        let Some(frame) = self.net.receive(conn, way, self.now_ms) else { return };
-        match way {
-            Way::ToServer => self.server_hears(server, conn, &frame),
-            Way::ToClient => self.client_hears(client, server, conn, &frame),
-        }
-    }
-
-    fn fin(&mut self, conn: ConnId, way: Way) {
-        let Some(ends) = self.net.get(conn).filter(|_| self.net.is_open(conn, way)) else { return };
-        let (client, server) = (ends.client, ends.server);
-        if self.is_held_up(client, server, way) || self.net.waiting(conn, way) > 0 {
-            return self.after(20, What::Fin { conn, way });
-        }
-        match way {
-            Way::ToServer => self.server_closed(server, conn),
-            Way::ToClient => self.client_closes(client, server, conn),
-        }
-    }
-
-    /// Whether nothing arrives at that end now: the way is blocked, or who should read does not run.
-    fn is_held_up(&self, client: usize, server: usize, way: Way) -> bool {
-        self.net.is_blocked(client, server, way)
-            || match way {
-                Way::ToServer => self.servers[server].stalled,
-                Way::ToClient => self.clients[client].suspended,
-            }
-    }
-
-    /// A part of what is on this way never arrives, the end of it first.
-    pub fn lose_some(&mut self, conn: ConnId, way: Way) {
-        let waiting = self.net.waiting(conn, way);
-        let kept = self.rng.usize(..=waiting);
-        self.net.lose_after(conn, way, kept);
-    }
-
-    /// That end learns of the end of the connection some time, or by silence only.
-    pub fn tell_of_end(&mut self, conn: ConnId, way: Way) {
-        if self.rng.u32(..4) > 0 {
-            let delay_ms = self.rng.u64(1..1_500);
-            self.after(delay_ms, What::Fin { conn, way });
-        }
     }
 }

@@ -1,0 +1,120 @@
+//! What the simulator found, each in the fewest steps that show it.
+
+use std::collections::BTreeSet;
+
+use ed25519_dalek::SigningKey;
+use tercet::client::{Action, Client, Config, Effects, Input};
+use tercet::clock::Time;
+use tercet::event::{Conversation, Draft, Event, Kind, account_of};
+use tercet::frame::{Item, Rejection, ToClient, ToServer};
+use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, ServerId};
+use tercet::limits::REFUSED_AGAIN_MS;
+use tercet::view::{Member, View};
+
+use crate::world::EPOCH_MS;
+
+const INCARNATION: Incarnation = Incarnation::new([1; 16]);
+
+fn server() -> ServerId {
+    ServerId::new(SigningKey::from_bytes(&[9; 32]).verifying_key().to_bytes())
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[1; 32])
+}
+
+fn notes() -> Conversation {
+    Conversation::direct(account_of(&key()), account_of(&key()))
+}
+
+/// A client of one server, to which it is connected.
+fn connected() -> Client {
+    let member = Member { name: "1".to_owned(), address: "one:1".to_owned(), id: server() };
+    let view = View::new(ClusterId::new([7; 16]), 1, vec![member]).unwrap();
+    let device = DeviceId::new([1; 16]);
+    let config = Config { key: key(), name: "alice".to_owned(), device, view, window_ms: 0 };
+    let (mut client, _) = Client::resume(EPOCH_MS, config, &[]).unwrap();
+    step(&mut client, 0, Input::Up { server: server(), incarnation: INCARNATION }, &mut Effects::default());
+    client
+}
+
+fn step(client: &mut Client, after_ms: u64, input: Input, effects: &mut Effects) {
+    client.step(EPOCH_MS + after_ms, input, effects).unwrap();
+}
+
+fn hear(client: &mut Client, after_ms: u64, frame: ToClient, effects: &mut Effects) {
+    step(client, after_ms, Input::Frame { server: server(), frame }, effects);
+}
+
+fn say(client: &mut Client, text: &str) -> EventId {
+    let body = text.as_bytes().to_vec();
+    let input = Input::Say { conversation: notes(), kind: Kind::Post, body };
+    step(client, 0, input, &mut Effects::default());
+    client.transcript(notes()).unwrap().heads().next().unwrap()
+}
+
+fn another_devices_event(device: u8, parents: BTreeSet<EventId>) -> Event {
+    let draft = Draft {
+        device: DeviceId::new([device; 16]),
+        seq: 1,
+        time: Time::from_millis(EPOCH_MS + parents.len() as u64),
+        parents,
+        conversation: notes(),
+        kind: Kind::Post,
+        body: b"hello".to_vec(),
+    };
+    draft.sign(&key()).unwrap()
+}
+
+fn feed(event: &Event) -> ToClient {
+    let item = Item { position: 1, id: event.id(), event: Some(event.bytes().to_vec().into()) };
+    ToClient::Feed { items: vec![item], upto: 1, caught_up: true }
+}
+
+#[test]
+fn a_burst_that_waits_behind_a_clock_ahead_does_not_cost_the_connection() {
+    let mut client = connected();
+    let said: Vec<_> = (0..100).map(|number| say(&mut client, &number.to_string())).collect();
+    let mut effects = Effects::default();
+    for round in 0..60 {
+        let after_ms = round * (REFUSED_AGAIN_MS + 1);
+        let why = Rejection::ClockAhead { ahead_ms: 200_000 };
+        hear(&mut client, after_ms, ToClient::Rejected { id: said[0], why }, &mut effects);
+        for pair in said.windows(2) {
+            let missing = ToClient::Missing { id: pair[1], parents: vec![pair[0]] };
+            hear(&mut client, after_ms, missing, &mut effects);
+        }
+    }
+    let dropped = effects.actions.iter().find(|action| matches!(action, Action::Drop { .. }));
+    assert_eq!(dropped, None);
+}
+
+#[test]
+fn what_was_meant_for_a_lost_connection_does_not_open_the_next() {
+    let mut client = connected();
+    let mut effects = Effects::default();
+    hear(&mut client, 10, feed(&another_devices_event(2, BTreeSet::new())), &mut effects);
+    step(&mut client, 10, Input::Down { server: server() }, &mut effects);
+    step(&mut client, 10, Input::Up { server: server(), incarnation: INCARNATION }, &mut effects);
+    let sent = effects.actions.iter().filter_map(|action| match action {
+        Action::Send { frame, .. } => Some(frame),
+        _ => None,
+    });
+    let sent: Vec<_> = sent.collect();
+    assert!(matches!(sent[..], [ToServer::Follow { after: 1, .. }]), "{sent:?}");
+}
+
+#[test]
+fn an_event_whose_parent_is_lost_with_the_server_does_not_wait_for_ever() {
+    let mut client = connected();
+    let parent = another_devices_event(2, BTreeSet::new());
+    let child = another_devices_event(3, BTreeSet::from([parent.id()]));
+    let announced = |position, event: &Event| Item { position, id: event.id(), event: None };
+    let items = vec![announced(1, &parent), announced(2, &child)];
+    hear(&mut client, 10, ToClient::Feed { items, upto: 2, caught_up: true }, &mut Effects::default());
+    let bodies = ToClient::Bodies(vec![child.bytes().to_vec().into()]);
+    hear(&mut client, 20, bodies, &mut Effects::default());
+    assert_eq!(client.unsettled(), 2, "the child waits for the parent, the parent for its body");
+    step(&mut client, 30, Input::Down { server: server() }, &mut Effects::default());
+    assert_eq!(client.unsettled(), 0, "whoever has them will tell again");
+}
