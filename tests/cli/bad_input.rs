@@ -252,21 +252,22 @@ fn stopped_with_messages() -> TestCluster {
     cluster
 }
 
-fn flip(bytes: &mut Vec<u8>) {
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
+#[derive(Debug, Clone, Copy)]
+enum Damage {
+    Flipped,
+    Truncated,
 }
 
-fn truncate(bytes: &mut Vec<u8>) {
-    bytes.truncate(bytes.len() * 2 / 3);
-}
-
-const DAMAGES: [(&str, fn(&mut Vec<u8>)); 2] = [("flipped", flip), ("truncated", truncate)];
-
-fn damage(path: &Path, damage: fn(&mut Vec<u8>)) {
-    let mut bytes = fs::read(path).unwrap();
-    damage(&mut bytes);
-    fs::write(path, bytes).unwrap();
+impl Damage {
+    fn does(self, path: &Path) {
+        let mut bytes = fs::read(path).unwrap();
+        let middle = bytes.len() / 2;
+        match self {
+            Self::Flipped => bytes[middle] ^= 1,
+            Self::Truncated => bytes.truncate(middle),
+        }
+        fs::write(path, bytes).unwrap();
+    }
 }
 
 fn copy_folder(from: &Path, to: &Path) {
@@ -295,18 +296,18 @@ fn a_damaged_store_is_refused_and_the_other_servers_go_on() {
     let store = cluster.server("2").join("store");
     let whole = cluster.dir().join("whole");
     copy_folder(&store, &whole);
-    for (what, how) in DAMAGES {
-        damage(&journal(&store), how);
+    for what in [Damage::Flipped, Damage::Truncated] {
+        what.does(&journal(&store));
         let err = cluster.run(&["cluster", "start", "2"]).failed();
-        assert!(err.contains("server 2 ended before it was ready (exit status: 3)"), "{what}: {err}");
-        assert!(err.contains("is damaged: ") && err.contains("Move the folder away"), "{what}: {err}");
+        assert!(err.contains("server 2 ended before it was ready (exit status: 3)"), "{what:?}: {err}");
+        assert!(err.contains("is damaged: ") && err.contains("Move the folder away"), "{what:?}: {err}");
         let verify = cluster.run(&["verify"]);
-        assert_eq!(verify.code, 2, "{what}: {verify:?}");
-        assert!(verify.out.contains("is damaged"), "{what}: {verify:?}");
+        assert_eq!(verify.code, 2, "{what:?}: {verify:?}");
+        assert!(verify.out.contains("is damaged"), "{what:?}: {verify:?}");
         fs::remove_dir_all(&store).unwrap();
         copy_folder(&whole, &store);
     }
-    damage(&journal(&store), flip);
+    Damage::Flipped.does(&journal(&store));
     cluster.run(&["cluster", "up", "--detach"]).failed();
     let mut alice = Chat::with(cluster.dir(), "alice", "bob", &[]);
     alice.say("two are enough");
@@ -322,16 +323,19 @@ fn a_damaged_store_is_refused_and_the_other_servers_go_on() {
 fn a_damaged_or_lost_device_log_is_given_up_for_a_new_device() {
     let cluster = stopped_with_messages();
     cluster.run(&["cluster", "up", "--detach"]).ok();
-    for (what, how) in DAMAGES {
+    for what in [Damage::Flipped, Damage::Truncated] {
         let log =
             logs(cluster.dir(), "alice").into_iter().max_by_key(|log| log.metadata().unwrap().len()).unwrap();
-        damage(&log, how);
+        what.does(&log);
         let err = cluster.run(&["chat", "alice"]).failed();
-        assert!(err.contains(log.to_str().unwrap()) && err.contains("is damaged at entry"), "{what}: {err}");
-        assert!(err.contains("tercet chat alice --new-device"), "{what}: {err}");
+        assert!(
+            err.contains(log.to_str().unwrap()) && err.contains("is damaged at entry"),
+            "{what:?}: {err}"
+        );
+        assert!(err.contains("tercet chat alice --new-device"), "{what:?}: {err}");
         let mut alice = Chat::with(cluster.dir(), "alice", "bob", &["--new-device", "--copies", "3"]);
         alice.hears("alice: kept 29");
-        alice.say(&format!("after it was {what}"));
+        alice.say(&format!("after it was {what:?}"));
         let ran = alice.finish();
         assert_eq!(ran.code, 0, "{ran:?}");
         let verify = cluster.run(&["verify"]);
@@ -346,7 +350,7 @@ fn a_damaged_or_lost_device_log_is_given_up_for_a_new_device() {
     assert_eq!(alice.finish().code, 0);
     assert_eq!(devices(), before + 1, "numbers of a lost log must not be given again");
     let bob = Chat::start(cluster.dir(), "bob", &[]).finish();
-    for what in ["flipped", "truncated", "lost"] {
+    for what in ["Flipped", "Truncated", "lost"] {
         assert!(bob.out.contains(&format!("alice: after it was {what}")), "{bob:?}");
     }
     assert_valid(&cluster.run(&["verify"]));

@@ -141,7 +141,7 @@ fn without_any_server_a_message_is_kept_and_the_exit_code_says_so() {
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.err.contains("not safe on 2 servers yet: into the void"), "{ran:?}");
     for name in ALL {
-        assert!(ran.out.contains(&format!("-- server {name}: ")), "{ran:?}");
+        assert!(ran.out.contains(&format!("-- server {name} is down: ")), "{ran:?}");
     }
     let reader = Chat::start(cluster.dir(), "bob", &["--timeout", "1"]).finish();
     assert_eq!(reader.code, 2, "nothing to send, nothing could be read: {reader:?}");
@@ -257,7 +257,7 @@ fn a_hung_server_is_found_the_others_go_on_and_it_catches_up() {
     bob.hears("alice: before");
     cluster.signal(&["2"], "stop");
     let hung = Instant::now();
-    alice.hears("-- server 2: the server does not answer");
+    alice.hears("-- server 2 is down: the server does not answer");
     // The design promises 3 s; the rest is for a machine that is busy with other tests.
     assert!(hung.elapsed() < Duration::from_secs(6), "{:?}", hung.elapsed());
     alice.say("meanwhile");

@@ -108,7 +108,7 @@ fn lines_come_in_above_wide_text() {
 
 #[test]
 fn lines_come_in_above_text_that_wraps() {
-    thirty_lines_above(WIDE, &"wrapping text ".repeat(7).trim_end().to_owned());
+    thirty_lines_above(WIDE, "wrapping text ".repeat(7).trim_end());
     thirty_lines_above(NARROW, &"漢字かな交じり文".repeat(3));
 }
 
