@@ -105,7 +105,12 @@ pub fn of_cluster(cluster: &Cluster) -> Result<History, Failure> {
                 }
                 history.servers.push(server);
             }
-            Err(failure) => history.absent.push(inert(failure.what())),
+            Err(failure) => {
+                let absent = inert(failure.what());
+                if !history.absent.contains(&absent) {
+                    history.absent.push(absent);
+                }
+            }
         }
     }
     for log in device_logs(&cluster.home().people())? {

@@ -7,6 +7,7 @@
 mod bad_input;
 mod chat;
 mod cluster;
+mod heal;
 mod kill;
 mod people;
 mod screen;

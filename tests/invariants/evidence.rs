@@ -54,8 +54,8 @@ const GAPS: &[Gap] = &[
             world.read(BOB);
             world.index();
         },
-        sentence: "server 3 lacks 1 event that other logs hold; it has not acked them, so its authors still owe \
-                   them to it (run their chats while it is up)",
+        sentence: "server 3 lacks 1 event that other logs hold; it has not acked them, and fetches them from \
+         another server while both are up",
     },
     Gap {
         name: "a log without its beginning",

@@ -222,8 +222,8 @@ fn a_replaced_disk_that_is_still_empty_is_no_violation() {
     crate::support::assert_unknown(
         "empty again",
         &good.world.history,
-        "server 3 lacks 5 events that other logs hold; it has not acked them, so its authors still owe them \
-         to it (run their chats while it is up)",
+        "server 3 lacks 5 events that other logs hold; it has not acked them, and fetches them from \
+         another server while both are up",
     );
 }
 

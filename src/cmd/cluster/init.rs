@@ -31,8 +31,10 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
         let folder = home.server(&plan.name);
         say(&format!("\n{BOLD}server {}{BOLD:#} ({}, listens at {})", plan.name, plan.address, plan.listen))?;
         say(&format!("  copy  {}/", folder.dir().display()))?;
-        say("  to    its machine, for example /etc/tercet/, and delete it here: it holds the server's key")?;
-        say("  run   tercet serve --config /etc/tercet/server.toml")?;
+        say(
+            "  to    its machine, for example /var/lib/tercet/, and delete it here: it holds the server's key",
+        )?;
+        say("  run   tercet serve --config /var/lib/tercet/server.toml")?;
     }
     say(&format!("\n{BOLD}people{BOLD:#}"))?;
     say(&format!("  copy  {}", home.cluster_file().display()))?;
