@@ -35,13 +35,14 @@ use crate::frame::{Item, Receipt, Rejection, ToClient, ToServer};
 use crate::history::Entry;
 use crate::id::{AccountId, ConversationId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
 use crate::limits::{
-    CATCH_UP_HOLD_MS, FEED_SILENT_MS, FETCH_AFTER_MS, FETCH_AGAIN_MS, FETCH_MAX, FRAME_EVENTS,
-    FRAME_EVENTS_BYTES, PARENTS_MAX, REFUSED_AGAIN_MS, UPLOAD_WINDOW, WAITING_MAX,
+    CATCH_UP_HOLD_MS, FEED_SILENT_MS, FETCH_AFTER_MS, FRAME_EVENTS, FRAME_EVENTS_BYTES, PARENTS_MAX,
+    REFUSED_AGAIN_MS, UPLOAD_WINDOW, WAITING_MAX,
 };
 use crate::order::{Key, Transcript};
 use crate::outbox::Outbox;
 use crate::server::fits_ancestors;
 use crate::view::View;
+use crate::wanted::Wanted;
 
 /// What a client knows before it starts.
 #[derive(Debug, Clone)]
@@ -205,14 +206,6 @@ struct Link {
     missing: usize,
 }
 
-/// An announced event whose body is not here.
-#[derive(Debug)]
-struct Wanted {
-    number: u64,
-    since_ms: u64,
-    asked: Option<(usize, u64)>,
-}
-
 /// The machine. See the module.
 #[derive(Debug)]
 pub struct Client {
@@ -233,8 +226,7 @@ pub struct Client {
     caught_up: bool,
     caught_up_ms: u64,
     waiting: BTreeMap<EventId, (Arc<Event>, usize)>,
-    wanted: BTreeMap<EventId, Wanted>,
-    wanted_count: u64,
+    wanted: Wanted,
     overtaken: Option<EventId>,
 }
 
@@ -270,8 +262,7 @@ impl Client {
             caught_up: false,
             caught_up_ms: now_ms,
             waiting: BTreeMap::new(),
-            wanted: BTreeMap::new(),
-            wanted_count: 0,
+            wanted: Wanted::default(),
             overtaken: None,
         };
         client.check_owner(entries)?;
@@ -726,7 +717,7 @@ impl Client {
     fn forget_unannounced(&mut self) {
         let links = &self.links;
         let is_announced = |id: &EventId| links.iter().any(|link| link.delivery.lacks(id));
-        self.wanted.retain(|id, _| is_announced(id));
+        self.wanted.retain(is_announced);
         self.waiting.retain(|id, _| is_announced(id));
     }
 
@@ -800,25 +791,18 @@ impl Client {
                 self.receipt(link, Receipt { id, position }, effects);
             } else {
                 lacking.insert(id);
-                self.want(now_ms, id);
+                if !self.waiting.contains_key(&id) {
+                    self.wanted.add(id, now_ms + FETCH_AFTER_MS);
+                }
             }
         }
         self.links[link].delivery.told(upto, lacking);
-        if caught_up && self.feed == Some(link) {
-            self.catching_up_until_ms = None;
+        // Every later frame of a live feed says so too; the moment that counts is the first.
+        if caught_up && self.feed == Some(link) && self.catching_up_until_ms.take().is_some() {
             self.caught_up = true;
             self.caught_up_ms = now_ms;
         }
         Ok(())
-    }
-
-    fn want(&mut self, now_ms: u64, id: EventId) {
-        if self.waiting.contains_key(&id) {
-            return;
-        }
-        self.wanted_count += 1;
-        let fresh = Wanted { number: self.wanted_count, since_ms: now_ms, asked: None };
-        self.wanted.entry(id).or_insert(fresh);
     }
 
     /// An event of another device has come: holds it, and whatever waited for it.
@@ -939,41 +923,14 @@ impl Client {
         if self.catching_up_until_ms.is_some_and(|until_ms| now_ms < until_ms) {
             return;
         }
-        let mut overdue: Vec<_> = self
-            .wanted
-            .iter()
-            .filter(|(_, wanted)| {
-                let since_ms = wanted.since_ms.max(self.caught_up_ms);
-                let patience_ms =
-                    wanted.asked.map_or(since_ms + FETCH_AFTER_MS, |(_, at_ms)| at_ms + FETCH_AGAIN_MS);
-                patience_ms <= now_ms
-            })
-            .map(|(id, wanted)| (wanted.number, *id))
-            .collect();
-        overdue.sort_unstable();
-        let mut asks: BTreeMap<usize, Vec<EventId>> = BTreeMap::new();
-        for (_, id) in overdue {
-            let Some(link) = self.whom_to_ask(&id) else { continue };
-            let ids = asks.entry(link).or_default();
-            if ids.len() < FETCH_MAX {
-                ids.push(id);
-                if let Some(wanted) = self.wanted.get_mut(&id) {
-                    wanted.asked = Some((link, now_ms));
-                }
-            }
-        }
-        for (link, ids) in asks {
+        // While the feed was catching up, what others announced was on its way from there.
+        let not_before_ms = self.caught_up_ms + FETCH_AFTER_MS;
+        let links = &self.links;
+        let has = |link: usize, id: &EventId| {
+            links.get(link).is_some_and(|link: &Link| link.up && link.delivery.lacks(id))
+        };
+        for (link, ids) in self.wanted.asks(now_ms, not_before_ms, links.len(), has) {
             effects.actions.push(Action::Send { server: self.server(link), frame: ToServer::Fetch { ids } });
         }
-    }
-
-    /// The next connected server after the one that was asked last which told of the event.
-    fn whom_to_ask(&self, id: &EventId) -> Option<usize> {
-        let count = self.links.len();
-        let first = self.wanted.get(id)?.asked.map_or(0, |(link, _)| link + 1);
-        (0..count).map(|offset| (first + offset) % count).find(|link| {
-            let link = &self.links[*link];
-            link.up && link.delivery.lacks(id)
-        })
     }
 }

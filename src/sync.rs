@@ -99,8 +99,9 @@ impl Sync {
             peer.delivery.disconnect();
         }
         let peers = &self.peers;
-        self.wanted.retain(|id| peers.iter().any(|peer| peer.delivery.lacks(id)));
-        self.waiting.retain(|_, (_, from)| *from != id);
+        let is_announced = |id: &EventId| peers.iter().any(|peer| peer.delivery.lacks(id));
+        self.wanted.retain(is_announced);
+        self.waiting.retain(|id, _| is_announced(id));
     }
 
     /// A peer tells of its log up to a position: these events of it are not durable here, each with whether it
