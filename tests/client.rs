@@ -1,0 +1,325 @@
+//! The client's machine, one rule at a time, with servers that are only names.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use serde_bytes::ByteBuf;
+use tercet::client::{Action, Client, Config, Effects, Input};
+use tercet::clock::Time;
+use tercet::event::{Conversation, Draft, Event, EventError, Kind, account_of};
+use tercet::frame::{Item, Receipt, Rejection, ToClient, ToServer};
+use tercet::history::Entry;
+use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
+use tercet::limits::{FETCH_AFTER_MS, MESSAGE_MAX_BYTES, PARENTS_MAX, REFUSED_AGAIN_MS};
+use tercet::view::{Member, View};
+
+const NOW_MS: u64 = 1_700_000_000_000;
+const WINDOW_MS: u64 = 400;
+
+fn server(n: u8) -> ServerId {
+    ServerId::new([n; 32])
+}
+
+fn key(person: u8) -> SigningKey {
+    SigningKey::from_bytes(&[person; 32])
+}
+
+fn with_bob() -> Conversation {
+    Conversation::direct(account_of(&key(1)), account_of(&key(2)))
+}
+
+fn config() -> Config {
+    let member = |n: u8| Member { name: n.to_string(), address: format!("host:{n}"), id: server(n) };
+    let view = View::new(ClusterId::new([7; 16]), 1, (1..=3).map(member).collect()).unwrap();
+    let device = DeviceId::new([1; 16]);
+    Config { key: key(1), name: "alice".to_owned(), device, view, window_ms: WINDOW_MS }
+}
+
+fn by_bob(device: u8, seq: Seq, ms: u64, parents: &[EventId]) -> Arc<Event> {
+    let draft = Draft {
+        device: DeviceId::new([device; 16]),
+        seq,
+        parents: parents.iter().copied().collect::<BTreeSet<_>>(),
+        time: Time::from_millis(ms),
+        conversation: with_bob(),
+        kind: Kind::Post,
+        body: b"hi".to_vec(),
+    };
+    Arc::new(draft.sign(&key(2)).unwrap())
+}
+
+/// Alice's client, its log, and what its last step brought about.
+struct Alice {
+    client: Client,
+    log: Vec<Entry>,
+    now_ms: u64,
+}
+
+impl Alice {
+    fn new() -> Self {
+        Self::resume(Vec::new())
+    }
+
+    fn resume(mut log: Vec<Entry>) -> Self {
+        let (client, effects) = Client::resume(NOW_MS, config(), &log).unwrap();
+        log.extend(effects.log);
+        Self { client, log, now_ms: NOW_MS }
+    }
+
+    /// With all three servers connected and read to their ends; the first is the feed.
+    fn connected() -> Self {
+        let mut alice = Self::new();
+        for n in 1..=3 {
+            alice.up(n, n);
+            alice.feed(n, &[], 0);
+        }
+        alice
+    }
+
+    fn step(&mut self, input: Input) -> Vec<Action> {
+        let mut effects = Effects::default();
+        self.client.step(self.now_ms, input, &mut effects).unwrap();
+        self.log.extend(effects.log);
+        effects.actions
+    }
+
+    fn up(&mut self, n: u8, incarnation: u8) -> Vec<Action> {
+        self.step(Input::Up { server: server(n), incarnation: Incarnation::new([incarnation; 16]) })
+    }
+
+    fn hears(&mut self, n: u8, frame: ToClient) -> Vec<Action> {
+        self.step(Input::Frame { server: server(n), frame })
+    }
+
+    /// A server tells of events, whole or by id, at the positions up to `upto`.
+    fn feed(&mut self, n: u8, events: &[(&Arc<Event>, bool)], upto: Position) -> Vec<Action> {
+        let first = upto + 1 - events.len() as Position;
+        let item = |(position, (event, whole)): (Position, &(&Arc<Event>, bool))| Item {
+            position,
+            id: event.id(),
+            event: whole.then(|| ByteBuf::from(event.bytes())),
+        };
+        let items = (first..).zip(events).map(item).collect();
+        self.hears(n, ToClient::Feed { items, upto, caught_up: true })
+    }
+
+    fn says(&mut self, text: &str) -> Vec<Action> {
+        let body = text.as_bytes().to_vec();
+        self.step(Input::Say { conversation: with_bob(), kind: Kind::Post, body })
+    }
+
+    fn written(&self) -> Vec<Event> {
+        let written = self.log.iter().filter_map(|entry| match entry {
+            Entry::Authored { event, .. } => Some(Event::from_bytes(event).unwrap()),
+            _ => None,
+        });
+        written.collect()
+    }
+}
+
+/// To whom each event was uploaded, in order.
+fn uploads(actions: &[Action]) -> Vec<(ServerId, EventId)> {
+    let events = actions.iter().flat_map(|action| match action {
+        Action::Send { server, frame: ToServer::Upload { events } } => {
+            events.iter().map(|bytes| (*server, Event::from_bytes(bytes).unwrap().id())).collect()
+        }
+        _ => Vec::new(),
+    });
+    events.collect()
+}
+
+fn fetches(actions: &[Action]) -> Vec<(ServerId, Vec<EventId>)> {
+    let fetches = actions.iter().filter_map(|action| match action {
+        Action::Send { server, frame: ToServer::Fetch { ids } } => Some((*server, ids.clone())),
+        _ => None,
+    });
+    fetches.collect()
+}
+
+fn copies(actions: &[Action]) -> Vec<usize> {
+    let copies = actions.iter().filter_map(|action| match action {
+        Action::Copies { copies, .. } => Some(*copies),
+        _ => None,
+    });
+    copies.collect()
+}
+
+fn shown(actions: &[Action]) -> Vec<(EventId, bool)> {
+    let shown = actions.iter().filter_map(|action| match action {
+        Action::Show { event, late } => Some((event.id(), *late)),
+        _ => None,
+    });
+    shown.collect()
+}
+
+fn receipt(id: EventId, position: Position) -> ToClient {
+    ToClient::Receipts(vec![Receipt { id, position }])
+}
+
+#[test]
+fn a_message_is_logged_and_then_sent_to_every_server() {
+    let mut alice = Alice::connected();
+    let actions = alice.says("hello");
+    let event = &alice.written()[0];
+    assert_eq!(uploads(&actions), [1, 2, 3].map(|n| (server(n), event.id())));
+}
+
+#[test]
+fn copies_count_each_current_receipt_once_and_are_told_as_they_grow() {
+    let mut alice = Alice::connected();
+    alice.says("hello");
+    let id = alice.written()[0].id();
+    assert_eq!(copies(&alice.hears(1, receipt(id, 1))), [1]);
+    assert!(copies(&alice.hears(1, receipt(id, 1))).is_empty(), "the same again is no news");
+    let announced = Arc::new(alice.written()[0].clone());
+    assert_eq!(copies(&alice.feed(3, &[(&announced, false)], 1)), [2], "a told position is a receipt, too");
+    assert_eq!(alice.client.copies(&id), 2);
+    let actions = alice.up(1, 9);
+    assert_eq!(alice.client.copies(&id), 1, "a new incarnation has acked nothing");
+    assert!(actions.iter().any(|action| matches!(action, Action::LogLost { acked: 1, .. })));
+    assert_eq!(uploads(&actions), [(server(1), id)]);
+}
+
+#[test]
+fn what_was_not_acked_goes_out_again_after_a_restart_in_order() {
+    let mut alice = Alice::new();
+    alice.says("one");
+    alice.says("two");
+    let mut again = Alice::resume(alice.log);
+    let ids: Vec<_> = again.written().iter().map(Event::id).collect();
+    let sent: Vec<_> = uploads(&again.up(2, 2)).into_iter().map(|(_, id)| id).collect();
+    assert_eq!(sent, ids);
+    again.hears(2, receipt(ids[0], 1));
+    let mut third = Alice::resume(again.log);
+    let sent: Vec<_> = uploads(&third.up(2, 2)).into_iter().map(|(_, id)| id).collect();
+    assert_eq!(sent, ids[1..]);
+}
+
+#[test]
+fn what_cannot_be_a_message_leaves_no_trace() {
+    let mut alice = Alice::connected();
+    let before = alice.log.clone();
+    for (body, expected) in [
+        (Vec::new(), EventError::EmptyMessage),
+        (vec![b'x'; MESSAGE_MAX_BYTES + 1], EventError::MessageTooLong(MESSAGE_MAX_BYTES + 1)),
+        (vec![0xff], EventError::NotUtf8),
+    ] {
+        let say = Input::Say { conversation: with_bob(), kind: Kind::Post, body };
+        let mut effects = Effects::default();
+        assert_eq!(alice.client.step(NOW_MS, say, &mut effects), Err(expected));
+        assert!(effects.log.is_empty() && effects.actions.is_empty());
+    }
+    assert_eq!(alice.log, before);
+}
+
+#[test]
+fn an_announced_event_is_fetched_though_the_feed_is_busy() {
+    let mut alice = Alice::connected();
+    let hidden = by_bob(2, 1, NOW_MS, &[]);
+    alice.feed(2, &[(&hidden, false)], 1);
+    let mut fetched = Vec::new();
+    for n in 1..=8 {
+        // The feed brings something all the time, and never this.
+        alice.now_ms += FETCH_AFTER_MS / 4;
+        let other = by_bob(3, n, NOW_MS + n, &[]);
+        fetched.extend(fetches(&alice.feed(1, &[(&other, true)], n)));
+    }
+    assert_eq!(fetched, [(server(2), vec![hidden.id()])]);
+    let actions = alice.hears(2, ToClient::Bodies(vec![ByteBuf::from(hidden.bytes())]));
+    let cursor = Action::Send { server: server(2), frame: ToServer::Cursor { position: 1 } };
+    assert!(actions.contains(&cursor), "{actions:?}");
+}
+
+#[test]
+fn when_the_feed_dies_another_takes_over_from_its_own_cursor() {
+    let mut alice = Alice::connected();
+    let event = by_bob(2, 1, NOW_MS, &[]);
+    alice.feed(1, &[(&event, true)], 1);
+    alice.feed(2, &[(&event, false)], 5);
+    let actions = alice.step(Input::Down { server: server(1) });
+    let follow = Action::Send { server: server(2), frame: ToServer::Follow { after: 5, bodies: true } };
+    assert!(actions.contains(&follow), "{actions:?}");
+}
+
+#[test]
+fn lines_wait_for_their_window_and_late_ones_say_so() {
+    let mut alice = Alice::connected();
+    let (first, second) = (by_bob(2, 1, NOW_MS + 10, &[]), by_bob(3, 1, NOW_MS + 20, &[]));
+    assert_eq!(shown(&alice.feed(1, &[(&second, true)], 1)), []);
+    alice.now_ms = NOW_MS + 20 + WINDOW_MS;
+    assert_eq!(shown(&alice.step(Input::Tick)), [], "until the window has passed");
+    alice.now_ms += 1;
+    assert_eq!(shown(&alice.step(Input::Tick)), [(second.id(), false)]);
+    assert_eq!(shown(&alice.feed(1, &[(&first, true)], 2)), [(first.id(), true)]);
+    assert_eq!(shown(&alice.feed(2, &[(&first, true), (&second, true)], 2)), [], "each line once");
+}
+
+#[test]
+fn who_has_seen_many_heads_joins_them_before_speaking() {
+    let mut alice = Alice::connected();
+    let count = u8::try_from(PARENTS_MAX).unwrap() + 3;
+    let heads: Vec<_> = (2..2 + count).map(|device| by_bob(device, 1, NOW_MS, &[])).collect();
+    let all: Vec<_> = heads.iter().map(|event| (event, true)).collect();
+    alice.feed(1, &all, count.into());
+    alice.says("to all of you");
+    let written = alice.written();
+    let kinds: Vec<_> = written.iter().map(Event::kind).collect();
+    assert_eq!(kinds, [Kind::Merge, Kind::Post]);
+    assert_eq!(written[0].parents().len(), PARENTS_MAX);
+    assert!(written[1].parents().contains(&written[0].id()) && written[1].parents().len() == 4);
+    assert!(written.iter().all(|event| event.time() > Time::from_millis(NOW_MS)));
+}
+
+#[test]
+fn a_message_that_a_server_puts_off_is_sent_there_again_later() {
+    let mut alice = Alice::connected();
+    alice.says("from the future");
+    let id = alice.written()[0].id();
+    let why = Rejection::ClockAhead { ahead_ms: 90_000 };
+    let actions = alice.hears(2, ToClient::Rejected { id, why });
+    assert!(actions.contains(&Action::Rejected { server: server(2), id, why }));
+    alice.now_ms += REFUSED_AGAIN_MS - 1;
+    assert_eq!(uploads(&alice.step(Input::Tick)), []);
+    alice.now_ms += 1;
+    assert_eq!(uploads(&alice.step(Input::Tick)), [(server(2), id)]);
+}
+
+#[test]
+fn a_server_that_sends_what_cannot_be_is_dropped() {
+    let foreign = {
+        let draft = Draft {
+            device: DeviceId::new([9; 16]),
+            seq: 1,
+            parents: BTreeSet::new(),
+            time: Time::from_millis(NOW_MS),
+            conversation: Conversation::direct(account_of(&key(2)), account_of(&key(3))),
+            kind: Kind::Post,
+            body: b"secret".to_vec(),
+        };
+        Arc::new(draft.sign(&key(2)).unwrap())
+    };
+    let event = by_bob(2, 1, NOW_MS, &[]);
+    let mut altered = event.bytes().to_vec();
+    *altered.last_mut().unwrap() ^= 1;
+    let swapped = Item { position: 1, id: foreign.id(), event: Some(ByteBuf::from(event.bytes())) };
+    let cases = [
+        ("not ours", ToClient::Bodies(vec![ByteBuf::from(foreign.bytes())])),
+        ("not the one that was signed", ToClient::Bodies(vec![ByteBuf::from(altered)])),
+        ("it announced", ToClient::Feed { items: vec![swapped], upto: 1, caught_up: true }),
+        ("not sent", ToClient::Missing { id: event.id(), parents: vec![] }),
+    ];
+    for (says, frame) in cases {
+        let mut alice = Alice::connected();
+        let actions = alice.hears(2, frame);
+        let dropped = actions.iter().find_map(|action| match action {
+            Action::Drop { server, why } => Some((*server, why.clone())),
+            _ => None,
+        });
+        let (who, why) = dropped.unwrap();
+        assert!(who == server(2) && why.contains(says), "{why:?} does not say {says:?}");
+        assert!(alice.client.event(&event.id()).is_none());
+    }
+}
