@@ -40,7 +40,7 @@
 //! | [`view`], [`directory`] | which servers there are; who is who | who is up |
 //! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
 //! | [`client`] with [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
-//! | [`history`], [`evidence`], [`anomaly`], [`mod@verify`] | logs as values, and the judgement on them | how they were read |
+//! | [`history`], [`evidence`], [`mod@verify`] with [`durability`], [`agreement`], [`screens`], [`anomaly`], [`report`] | logs as values, and the judgement on them | how they were read |
 //! | [`net`] | TLS, frames, listener, links, bounded queues | what frames mean; [`store`] |
 //! | [`store`] | a server's store, a device's log | who may read what; [`net`] |
 //! | [`cmd`] | one file per subcommand; wires the parts together; all printing | |
@@ -76,6 +76,7 @@
 //! - **View changes** (rule 15): [`view::View::epoch`] and the epoch in `Welcome` are always 1.
 //! - **Rooms**: [`event::Conversation::Room`] and [`log::Stream::Room`] exist; membership does not.
 
+pub mod agreement;
 pub mod anomaly;
 pub mod client;
 pub mod clock;
@@ -83,6 +84,7 @@ pub mod cmd;
 pub mod delivery;
 pub mod directory;
 pub mod display;
+pub mod durability;
 pub mod event;
 pub mod evidence;
 pub mod follow;
@@ -94,6 +96,8 @@ pub mod log;
 pub mod net;
 pub mod order;
 pub mod outbox;
+pub mod report;
+pub mod screens;
 pub mod server;
 pub mod staged;
 pub mod store;
