@@ -118,3 +118,21 @@ fn an_event_whose_parent_is_lost_with_the_server_does_not_wait_for_ever() {
     step(&mut client, 30, Input::Down { server: server() }, &mut Effects::default());
     assert_eq!(client.unsettled(), 0, "whoever has them will tell again");
 }
+
+#[test]
+fn only_our_own_signature_on_our_devices_name_shows_that_the_log_is_behind() {
+    let by = |key: &SigningKey| {
+        let conversation = Conversation::direct(account_of(&self::key()), account_of(key));
+        let (device, time) = (DeviceId::new([1; 16]), Time::from_millis(EPOCH_MS));
+        let (parents, body) = (BTreeSet::new(), b"hello".to_vec());
+        Draft { device, seq: 1, parents, time, conversation, kind: Kind::Post, body }.sign(key).unwrap()
+    };
+    let mut client = connected();
+    let mut effects = Effects::default();
+    hear(&mut client, 10, feed(&by(&SigningKey::from_bytes(&[6; 32]))), &mut effects);
+    assert!(!effects.actions.iter().any(|action| matches!(action, Action::Drop { .. })), "{effects:?}");
+    assert_eq!(client.overtaken(), None);
+    let ours = by(&key());
+    hear(&mut client, 20, feed(&ours), &mut effects);
+    assert_eq!(client.overtaken(), Some(ours.id()));
+}
