@@ -170,6 +170,18 @@ pub enum EventError {
     Name(#[from] NameError),
 }
 
+/// Which event of which device of which account. It never names two events, whatever crashes (rule 1). A device
+/// is one of its account's: nobody can take another's numbers by naming another's device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// Whose.
+    pub account: AccountId,
+    /// From where.
+    pub device: DeviceId,
+    /// Which one.
+    pub seq: Seq,
+}
+
 /// What an author decides; [`Draft::sign`] makes it an event.
 #[derive(Debug, Clone)]
 pub struct Draft {
@@ -317,6 +329,11 @@ impl Event {
     /// The bytes in which it is stored and sent.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Which event of which device it is.
+    pub fn origin(&self) -> Origin {
+        Origin { account: self.account(), device: self.device(), seq: self.seq() }
     }
 
     /// Its place in the canonical order.

@@ -9,13 +9,13 @@ use serde_bytes::ByteBuf;
 
 use crate::event::Event;
 use crate::frame::{Item, ToClient};
-use crate::id::{DeviceId, Position};
+use crate::id::{AccountId, DeviceId, Position};
 use crate::limits::{FEED_FRAMES, FEED_WINDOW, FOLLOWER_STALL_MS, FRAME_EVENTS_BYTES};
 
 /// One reader of the log.
 #[derive(Debug)]
 pub struct Follow {
-    device: Option<DeviceId>,
+    reader: Option<(AccountId, DeviceId)>,
     bodies: bool,
     searched: Position,
     behind: bool,
@@ -28,9 +28,9 @@ pub struct Follow {
 impl Follow {
     /// A device, or a peer without one, that has read up to `after` and wants whole events or their ids. It
     /// is behind until the log has been searched for it.
-    pub fn new(now_ms: u64, device: Option<DeviceId>, after: Position, bodies: bool) -> Self {
+    pub fn new(now_ms: u64, reader: Option<(AccountId, DeviceId)>, after: Position, bodies: bool) -> Self {
         let open = VecDeque::new();
-        Self { device, bodies, searched: after, behind: true, open, open_items: 0, moved_ms: now_ms }
+        Self { reader, bodies, searched: after, behind: true, open, open_items: 0, moved_ms: now_ms }
     }
 
     /// Whether whole events are sent.
@@ -74,7 +74,7 @@ impl Follow {
 
     /// An event as this reader is told of it. Its own come back to it as ids: it has them.
     pub fn item(&self, position: Position, event: &Event) -> Item {
-        let whole = self.bodies && Some(event.device()) != self.device;
+        let whole = self.bodies && self.reader != Some((event.account(), event.device()));
         Item { position, id: event.id(), event: whole.then(|| ByteBuf::from(event.bytes())) }
     }
 
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn frames_are_cut_where_they_are_full_and_only_the_last_has_caught_up() {
-        let mut follow = Follow::new(0, Some(DeviceId::new([1; 16])), 0, true);
+        let mut follow = Follow::new(0, Some((AccountId::new([1; 32]), DeviceId::new([1; 16]))), 0, true);
         let frames = follow.frames(0, items(3, FRAME_EVENTS_BYTES / 2), 9, true);
         assert_eq!(shape(&frames), [(2, 2, false), (1, 9, true)]);
         assert!(!follow.is_behind());
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_reader_has_room_until_its_window_is_full_and_again_when_its_cursor_moves() {
-        let mut follow = Follow::new(0, Some(DeviceId::new([1; 16])), 0, true);
+        let mut follow = Follow::new(0, Some((AccountId::new([1; 32]), DeviceId::new([1; 16]))), 0, true);
         let all = FEED_WINDOW as Position;
         follow.frames(0, items(all, 1), all, true);
         assert!(!follow.has_room());
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn many_small_frames_fill_the_window_too() {
-        let mut follow = Follow::new(0, Some(DeviceId::new([1; 16])), 0, false);
+        let mut follow = Follow::new(0, Some((AccountId::new([1; 32]), DeviceId::new([1; 16]))), 0, false);
         for position in 1..=FEED_FRAMES as Position {
             assert!(follow.has_room());
             follow.frames(0, items(1, 1), position, true);

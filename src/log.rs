@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::event::{Conversation, Event};
+use crate::event::{Conversation, Event, Origin};
 use crate::frame::DeviceCursor;
-use crate::id::{AccountId, DeviceId, EventId, Position, RoomId, Seq};
+use crate::id::{AccountId, EventId, Position, RoomId};
 use crate::sync::PeerCursor;
 
 /// The events of a log that the same readers receive. A reader follows several and merges them by position.
@@ -52,11 +52,11 @@ pub trait Log {
     /// The log's own, as for every method here.
     fn position(&self, id: &EventId) -> Result<Option<Position>, Self::Error>;
 
-    /// The event of this device and number that was stored first.
+    /// The event of this origin that was stored first.
     ///
     /// # Errors
     /// See [`Log::position`].
-    fn of_device(&self, device: DeviceId, seq: Seq) -> Result<Option<EventId>, Self::Error>;
+    fn first_of(&self, origin: Origin) -> Result<Option<EventId>, Self::Error>;
 
     /// The event at a position.
     ///
@@ -92,7 +92,7 @@ pub enum Write {
         position: Position,
         /// The event.
         event: Arc<Event>,
-        /// Whether another event has the same device and sequence number (rule 6).
+        /// Whether another event has the same origin (rule 6).
         fork: bool,
     },
     /// A device's cursor has moved.

@@ -8,7 +8,7 @@ use crate::anomaly::Anomaly;
 use crate::event::{Event, Kind};
 use crate::evidence::{Evidence, Observer};
 use crate::history::Entry;
-use crate::id::{ConversationId, DeviceId, EventId};
+use crate::id::{AccountId, ConversationId, DeviceId, EventId};
 use crate::order::Key;
 use crate::report::Outcome;
 
@@ -16,11 +16,13 @@ use crate::report::Outcome;
 pub(crate) fn sender_order(evidence: &Evidence<'_>) -> Outcome {
     let mut outcome = Outcome::new("each sender's messages appear in the order of sending", "P3", "lines");
     for observer in &evidence.observers {
-        let mut last: BTreeMap<(ConversationId, DeviceId), Key> = BTreeMap::new();
+        let mut last: BTreeMap<(ConversationId, AccountId, DeviceId), Key> = BTreeMap::new();
         // A late mark is no excuse here: what a device sent earlier is an ancestor, and so at hand.
         for (index, event) in displayed(evidence, observer) {
             outcome.examined += 1;
-            let last = last.entry((event.conversation().id(), event.device())).or_insert(event.key());
+            let last = last
+                .entry((event.conversation().id(), event.account(), event.device()))
+                .or_insert(event.key());
             if last.seq > event.seq() {
                 let (earlier, later, at) = (event.id(), last.id, observer.history.place(index));
                 outcome.anomalies.push(Anomaly::SenderOrder { earlier, later, at });

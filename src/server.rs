@@ -476,8 +476,8 @@ impl Server {
         out: &mut Outputs,
     ) -> Result<(), L::Error> {
         let position = self.durable + self.staged.len() + 1;
-        let twin = (event.device(), event.seq());
-        let fork = self.staged.has_of_device(twin.0, twin.1) || log.of_device(twin.0, twin.1)?.is_some();
+        let origin = event.origin();
+        let fork = self.staged.has_of(origin) || log.first_of(origin)?.is_some();
         self.forks += u64::from(fork);
         self.sync.staged(&event.id());
         self.staged.push(position, Arc::clone(&event), uploader);
@@ -535,12 +535,12 @@ impl Server {
             self.refuse(conn, protocol("a cursor beyond the end of the log"), out);
             return Ok(());
         }
-        let device = match caller {
-            Caller::Device(_, device) => Some(device),
+        let reader = match caller {
+            Caller::Device(account, device) => Some((account, device)),
             Caller::Peer => None,
         };
         if let Some(entry) = self.conns.get_mut(&conn) {
-            entry.follow = Some(Follow::new(now_ms, device, after, bodies));
+            entry.follow = Some(Follow::new(now_ms, reader, after, bodies));
         }
         for stream in caller.streams() {
             self.listeners.entry(stream).or_default().insert(conn);

@@ -3,11 +3,11 @@
 //! It serves to find parents and duplicates, and to tell uploaders when their events are durable. Nobody else
 //! hears of what is here (rule 7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::event::Event;
-use crate::id::{DeviceId, EventId, Position, Seq};
+use crate::event::{Event, Origin};
+use crate::id::{EventId, Position};
 use crate::server::ConnId;
 
 /// What has a position and is on its way to the disk.
@@ -15,7 +15,7 @@ use crate::server::ConnId;
 pub struct Staged {
     events: BTreeMap<Position, (Arc<Event>, Vec<ConnId>)>,
     positions: BTreeMap<EventId, Position>,
-    of_device: BTreeMap<(DeviceId, Seq), EventId>,
+    origins: BTreeSet<Origin>,
     bytes: usize,
 }
 
@@ -35,16 +35,16 @@ impl Staged {
         self.bytes
     }
 
-    /// Whether an event of this device and number waits.
-    pub fn has_of_device(&self, device: DeviceId, seq: Seq) -> bool {
-        self.of_device.contains_key(&(device, seq))
+    /// Whether an event of this origin waits.
+    pub fn has_of(&self, origin: Origin) -> bool {
+        self.origins.contains(&origin)
     }
 
     /// An event has got its position; its uploader, if a client brought it, waits for the disk.
     pub fn push(&mut self, position: Position, event: Arc<Event>, uploader: Option<ConnId>) {
         self.bytes += event.bytes().len();
         self.positions.insert(event.id(), position);
-        self.of_device.insert((event.device(), event.seq()), event.id());
+        self.origins.insert(event.origin());
         self.events.insert(position, (event, uploader.into_iter().collect()));
     }
 
@@ -75,7 +75,7 @@ impl Staged {
             .map(|(position, (event, uploaders))| {
                 self.bytes -= event.bytes().len();
                 self.positions.remove(&event.id());
-                self.of_device.remove(&(event.device(), event.seq()));
+                self.origins.remove(&event.origin());
                 (position, event, uploaders)
             })
             .collect()

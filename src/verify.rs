@@ -12,10 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::agreement::{conversations, everything_delivered, one_order};
 use crate::anomaly::{Anomaly, Place};
 use crate::durability::{durable, honest_copies};
-use crate::event::{Conversation, Event};
+use crate::event::{Conversation, Event, Origin};
 use crate::evidence::{Evidence, Observer};
 use crate::history::{Entry, History};
-use crate::id::{DeviceId, EventId};
+use crate::id::{AccountId, DeviceId, EventId};
 pub use crate::report::{Outcome, Report, Settled, Verdict};
 use crate::screens::{causal_display, honest_screens, sender_order};
 use crate::server::{Unfit, fits_ancestors};
@@ -67,14 +67,16 @@ fn completeness(evidence: &Evidence<'_>) -> Outcome {
 fn nothing_invented(evidence: &Evidence<'_>) -> Outcome {
     let mut outcome = Outcome::new("nothing is invented or altered", "P1", "events");
     outcome.anomalies.extend(evidence.corrupt.iter().cloned());
-    let mut authors: BTreeMap<DeviceId, Vec<&Observer<'_>>> = BTreeMap::new();
+    let mut authors: BTreeMap<(AccountId, DeviceId), Vec<&Observer<'_>>> = BTreeMap::new();
     for observer in &evidence.observers {
-        observer.device.into_iter().for_each(|device| authors.entry(device).or_default().push(observer));
+        if let Some(origin) = observer.account.zip(observer.device) {
+            authors.entry(origin).or_default().push(observer);
+        }
     }
     let mut judge = |id: &EventId, written_here: bool, at: Place| {
         outcome.examined += 1;
         let Some(event) = evidence.events.get(id) else { return };
-        let logs = authors.get(&event.device()).map_or(&[][..], Vec::as_slice);
+        let logs = authors.get(&(event.account(), event.device())).map_or(&[][..], Vec::as_slice);
         // Without its author's log, an event's signature vouches for it, except in a log that claims it.
         if (logs.is_empty() && !written_here) || logs.iter().any(|author| wrote(author, event)) {
             return;
@@ -142,9 +144,9 @@ fn nothing_twice(evidence: &Evidence<'_>) -> Outcome {
         judge(&mut observer.stands.iter().map(|(index, id)| (*id, observer.history.place(*index))));
         judge(&mut observer.shown.iter().map(|(index, id, _, _)| (*id, observer.history.place(*index))));
     }
-    let mut twins: BTreeMap<(DeviceId, u64), EventId> = BTreeMap::new();
+    let mut twins: BTreeMap<Origin, EventId> = BTreeMap::new();
     for event in evidence.events.values() {
-        let one = *twins.entry((event.device(), event.seq())).or_insert(event.id());
+        let one = *twins.entry(event.origin()).or_insert(event.id());
         if one != event.id() {
             let (other, device) = (event.id(), event.device().short());
             outcome.anomalies.push(Anomaly::Fork { seq: event.seq(), one, other, device });

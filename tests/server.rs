@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use serde_bytes::ByteBuf;
 use tercet::clock::Time;
-use tercet::event::{Conversation, Draft, Event, Kind, account_of};
+use tercet::event::{Conversation, Draft, Event, Kind, Origin, account_of};
 use tercet::frame::{DeviceCursor, Receipt, Refusal, Rejection, Role, ToClient, ToServer, Token};
 use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
 use tercet::limits::{CLOCK_AHEAD_MAX_MS, FEED_WINDOW, FOLLOWER_STALL_MS, SYNC_AFTER_MS};
@@ -58,8 +58,8 @@ impl Log for Memory {
         Ok((1..).zip(&self.0).find(|(_, event)| event.id() == *id).map(|(position, _)| position))
     }
 
-    fn of_device(&self, device: DeviceId, seq: Seq) -> Result<Option<EventId>, Infallible> {
-        let twin = self.0.iter().find(|event| (event.device(), event.seq()) == (device, seq));
+    fn first_of(&self, origin: Origin) -> Result<Option<EventId>, Infallible> {
+        let twin = self.0.iter().find(|event| event.origin() == origin);
         Ok(twin.map(|event| event.id()))
     }
 
@@ -272,6 +272,31 @@ fn of_two_events_with_one_number_both_are_kept_and_the_second_is_flagged() {
     assert_eq!(flags(&bench), [true], "against one in the log");
     let status = sent(&bench.says(ALICE.into(), ToServer::Status));
     assert!(matches!(&status[&ALICE.into()][..], [ToClient::Status(status)] if status.forks == 2));
+}
+
+#[test]
+fn a_stranger_who_names_a_device_takes_none_of_its_numbers() {
+    let mut bench = Bench::new();
+    bench.welcomes(ALICE);
+    bench.welcomes(CAROL);
+    let draft = Draft {
+        device: device(ALICE),
+        seq: 1,
+        parents: BTreeSet::new(),
+        time: Time::from_millis(NOW_MS),
+        conversation: direct(CAROL, ALICE),
+        kind: Kind::Post,
+        body: b"squatting".to_vec(),
+    };
+    let squatter = Arc::new(draft.sign(&key(CAROL)).unwrap());
+    let event = post(ALICE, BOB, 1, NOW_MS, &[]);
+    bench.uploads(CAROL, &[&squatter]);
+    bench.uploads(ALICE, &[&event]);
+    assert!(bench.gathered.iter().all(|write| matches!(write, Write::Append { fork: false, .. })));
+    bench.syncs();
+    let follow = bench.says(ALICE.into(), ToServer::Follow { after: 0, bodies: true });
+    let fed = fed(&sent(&follow)[&ALICE.into()]);
+    assert_eq!(fed, [(squatter.id(), true), (event.id(), false)], "what she did not write comes whole");
 }
 
 #[test]

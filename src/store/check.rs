@@ -176,11 +176,11 @@ impl Check<'_> {
                 return lacks("streams");
             }
         }
-        match snapshot.get(&index.devices, keys::device(event.device(), event.seq()))? {
+        match snapshot.get(&index.devices, keys::origin(event.origin()))? {
             None => lacks("devices"),
             Some(first) if *first == *id.as_bytes() => Ok(()),
             Some(_) => {
-                let fork = keys::fork(event.device(), event.seq(), &id);
+                let fork = keys::fork(event.origin(), &id);
                 if snapshot.contains_key(&index.forks, fork)? { Ok(()) } else { lacks("forks") }
             }
         }

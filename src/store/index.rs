@@ -114,9 +114,9 @@ impl Index {
         }
         batch.insert(&self.canonical, keys::canonical(event.conversation().id(), &event.key()), place);
         if fork {
-            batch.insert(&self.forks, keys::fork(event.device(), event.seq(), &id), []);
+            batch.insert(&self.forks, keys::fork(event.origin(), &id), []);
         } else {
-            batch.insert(&self.devices, keys::device(event.device(), event.seq()), *id.as_bytes());
+            batch.insert(&self.devices, keys::origin(event.origin()), *id.as_bytes());
         }
     }
 

@@ -19,6 +19,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, U64Deserializer};
 
 use crate::clock::Time;
+use crate::event::Origin;
 use crate::frame::DeviceCursor;
 use crate::id::{AccountId, ConversationId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
 use crate::log::Stream;
@@ -64,14 +65,15 @@ pub(super) fn read_log_value(bytes: &[u8]) -> Option<(Chain, &[u8])> {
     bytes.split_first_chunk().map(|(chain, event)| (*chain, event))
 }
 
-/// One device's event.
-pub(super) fn device(device: DeviceId, seq: Seq) -> Vec<u8> {
-    [device.as_bytes().as_slice(), &seq.to_be_bytes()].concat()
+/// Where an event comes from.
+pub(super) fn origin(origin: Origin) -> Vec<u8> {
+    let Origin { account, device, seq } = origin;
+    [account.as_bytes().as_slice(), device.as_bytes(), &seq.to_be_bytes()].concat()
 }
 
-/// One of several events under the same number.
-pub(super) fn fork(device_id: DeviceId, seq: Seq, id: &EventId) -> Vec<u8> {
-    [device(device_id, seq).as_slice(), id.as_bytes()].concat()
+/// One of several events of the same origin.
+pub(super) fn fork(of: Origin, id: &EventId) -> Vec<u8> {
+    [origin(of).as_slice(), id.as_bytes()].concat()
 }
 
 /// One place of a stream. The tag keeps streams apart whose names are of different lengths.

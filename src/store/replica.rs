@@ -17,10 +17,10 @@ use super::keys::{self, End};
 use super::lock::Lock;
 use super::open::{self, Opened};
 use super::tip::{Tip, TipFile};
-use crate::event::Event;
+use crate::event::{Event, Origin};
 use crate::frame::DeviceCursor;
 use crate::history::ServerHistory;
-use crate::id::{DeviceId, EventId, Incarnation, Position, Seq, ServerId};
+use crate::id::{EventId, Incarnation, Position, ServerId};
 use crate::log::{Log, Stream, Write};
 use crate::sync::PeerCursor;
 
@@ -175,12 +175,12 @@ struct Staged<'a> {
     store: &'a Inner,
     snapshot: Snapshot,
     ids: std::collections::BTreeSet<EventId>,
-    numbers: std::collections::BTreeSet<(DeviceId, Seq)>,
+    origins: std::collections::BTreeSet<Origin>,
 }
 
 impl<'a> Staged<'a> {
     fn new(store: &'a Inner) -> Self {
-        Self { store, snapshot: store.index.snapshot(), ids: [].into(), numbers: [].into() }
+        Self { store, snapshot: store.index.snapshot(), ids: [].into(), origins: [].into() }
     }
 
     /// Design rules 1 and 6: the log has no gap, holds no event twice, and forgets no fork.
@@ -197,15 +197,14 @@ impl<'a> Staged<'a> {
         {
             return misfit(format!("event {} a second time", id.short()));
         }
-        let number = (event.device(), event.seq());
-        let device = keys::device(number.0, number.1);
-        let taken = self.snapshot.contains_key(&index.devices, device).map_err(failed())?
-            || self.numbers.contains(&number);
+        let origin = event.origin();
+        let taken = self.snapshot.contains_key(&index.devices, keys::origin(origin)).map_err(failed())?
+            || self.origins.contains(&origin);
         if taken != fork {
             return misfit(format!("event {} with its fork mark wrong", id.short()));
         }
         self.ids.insert(id);
-        self.numbers.insert(number);
+        self.origins.insert(origin);
         Ok(())
     }
 }
@@ -246,8 +245,8 @@ impl Log for Replica {
         found.map(|bytes| keys::read_position(&bytes).ok_or_else(wrong)).transpose()
     }
 
-    fn of_device(&self, device: DeviceId, seq: Seq) -> Result<Option<EventId>, StoreError> {
-        let key = keys::device(device, seq);
+    fn first_of(&self, origin: Origin) -> Result<Option<EventId>, StoreError> {
+        let key = keys::origin(origin);
         let found = self.0.reading(|index, snapshot| snapshot.get(&index.devices, key))?;
         let wrong = || self.0.unreadable("its table 'devices' has a value that is no id");
         found.map(|bytes| keys::read_id(&bytes).ok_or_else(wrong)).transpose()

@@ -37,6 +37,8 @@ impl Terminal {
         command.args(["chat", name]);
         command.env("TERCET_DIR", dir);
         command.env("TERM", "xterm-256color");
+        // Colours follow the terminal here, not the machine that runs the tests.
+        command.env_remove("CI");
         command.env_remove("NO_COLOR");
         environment.iter().for_each(|(key, value)| command.env(key, value));
         let child = pair.slave.spawn_command(command).unwrap();

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use tercet::event::Event;
+use tercet::event::{Event, Origin};
 use tercet::frame::DeviceCursor;
 use tercet::history::{Entry, Stored};
-use tercet::id::{ConversationId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
+use tercet::id::{ConversationId, DeviceId, EventId, Incarnation, Position, ServerId};
 use tercet::log::{Log, Stream, Write};
 use tercet::order::Key;
 use tercet::sync::PeerCursor;
@@ -20,7 +20,7 @@ pub struct Disk {
     /// How much of `log` a crash leaves; all of it, unless a planted bug commits what is not synced.
     safe: usize,
     places: BTreeMap<EventId, Position>,
-    twins: BTreeMap<(DeviceId, Seq), EventId>,
+    twins: BTreeMap<Origin, EventId>,
     streams: BTreeMap<Stream, Vec<(Position, EventId)>>,
     canonical: BTreeSet<(ConversationId, Key)>,
     cursors: BTreeMap<DeviceId, DeviceCursor>,
@@ -138,7 +138,7 @@ impl Disk {
         let position = self.tip() + 1;
         let id = event.id();
         self.places.entry(id).or_insert(position);
-        self.twins.entry((event.device(), event.seq())).or_insert(id);
+        self.twins.entry(event.origin()).or_insert(id);
         for stream in Stream::of(event.conversation()) {
             self.streams.entry(stream).or_default().push((position, id));
         }
@@ -154,8 +154,8 @@ impl Log for Disk {
         Ok(self.places.get(id).copied())
     }
 
-    fn of_device(&self, device: DeviceId, seq: Seq) -> Result<Option<EventId>, Infallible> {
-        Ok(self.twins.get(&(device, seq)).copied())
+    fn first_of(&self, origin: Origin) -> Result<Option<EventId>, Infallible> {
+        Ok(self.twins.get(&origin).copied())
     }
 
     fn event(&self, position: Position) -> Result<Option<Arc<Event>>, Infallible> {

@@ -5,9 +5,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use tercet::clock::Time;
-use tercet::event::{Conversation, Draft, Event, Kind};
+use tercet::event::{Conversation, Draft, Event, Kind, Origin};
 use tercet::frame::DeviceCursor;
-use tercet::id::{DeviceId, EventId, Position, Seq};
+use tercet::id::{DeviceId, EventId, Position};
 use tercet::log::{Log, Stream};
 
 use crate::disk::Disk;
@@ -116,8 +116,8 @@ impl Log for LaxLog<'_> {
         Ok(self.disk.position(id)?.or(stand_in))
     }
 
-    fn of_device(&self, device: DeviceId, seq: Seq) -> Result<Option<EventId>, Infallible> {
-        self.disk.of_device(device, seq)
+    fn first_of(&self, origin: Origin) -> Result<Option<EventId>, Infallible> {
+        self.disk.first_of(origin)
     }
 
     fn event(&self, position: Position) -> Result<Option<Arc<Event>>, Infallible> {

@@ -63,7 +63,7 @@ fn events_stand_in_the_streams_of_their_readers() {
     assert_eq!(replica.scan(inbox, 0, 2, 9).unwrap(), [(2, events[1].id())]);
     assert_eq!(replica.scan(inbox, 0, 4, 1).unwrap().len(), 1);
     assert_eq!(replica.scan(inbox, Position::MAX, Position::MAX, 1).unwrap(), []);
-    assert_eq!(replica.of_device(events[1].device(), 2).unwrap(), Some(events[1].id()));
+    assert_eq!(replica.first_of(events[1].origin()).unwrap(), Some(events[1].id()));
     assert_eq!(replica.position(&EventId::new([0; 32])).unwrap(), None);
 }
 
@@ -78,7 +78,7 @@ fn both_events_of_a_fork_are_kept_and_counted() {
     drop(replica);
     let replica = Replica::open(&path, SERVER).unwrap();
     assert_eq!((replica.forks(), replica.durable()), (1, 2));
-    assert_eq!(replica.of_device(other.device(), 1).unwrap(), Some(event(1).id()));
+    assert_eq!(replica.first_of(other.origin()).unwrap(), Some(event(1).id()));
     drop(replica);
     assert_eq!(Replica::read(&path).unwrap().log.len(), 2);
 }
