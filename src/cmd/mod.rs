@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 pub mod ask;
 pub mod chat;
 pub mod cluster;
+pub mod completions;
 pub mod config;
 pub mod create;
 pub mod demo;
@@ -21,6 +22,7 @@ pub mod home;
 pub mod interrupts;
 pub mod keys;
 pub mod kill;
+pub mod man;
 pub mod nodes;
 pub mod pid;
 pub mod screen;
@@ -55,7 +57,7 @@ pub struct Cli {
 pub enum Command {
     /// Run one server.
     Serve(serve::Args),
-    /// Talk.
+    /// Talk to people, at a terminal or from a script.
     Chat(chat::Args),
     /// Make, start, watch and stop a cluster of servers.
     #[command(subcommand)]
@@ -66,6 +68,10 @@ pub enum Command {
     Verify(verify::Args),
     /// Show the whole: a cluster, two people, servers dying, a proof.
     Demo(demo::Args),
+    /// Print what a shell needs to complete tercet's command line.
+    Completions(completions::Args),
+    /// Write the manual pages.
+    Man(man::Args),
 }
 
 impl Cli {
@@ -83,6 +89,8 @@ impl Cli {
             Command::Kill(args) => kill::run(&args, &home()?),
             Command::Verify(args) => verify::run(&args, &home()?),
             Command::Demo(args) => demo::run(&args),
+            Command::Completions(args) => completions::run(&args),
+            Command::Man(args) => man::run(&args),
         }
     }
 }

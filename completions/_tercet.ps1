@@ -1,0 +1,252 @@
+
+using namespace System.Management.Automation
+using namespace System.Management.Automation.Language
+
+Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+
+    $commandElements = $commandAst.CommandElements
+    $command = @(
+        'tercet'
+        for ($i = 1; $i -lt $commandElements.Count; $i++) {
+            $element = $commandElements[$i]
+            if ($element -isnot [StringConstantExpressionAst] -or
+                $element.StringConstantType -ne [StringConstantType]::BareWord -or
+                $element.Value.StartsWith('-') -or
+                $element.Value -eq $wordToComplete) {
+                break
+        }
+        $element.Value
+    }) -join ';'
+
+    $completions = @(switch ($command) {
+        'tercet' {
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run one server')
+            [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Talk to people, at a terminal or from a script')
+            [CompletionResult]::new('cluster', 'cluster', [CompletionResultType]::ParameterValue, 'Make, start, watch and stop a cluster of servers')
+            [CompletionResult]::new('kill', 'kill', [CompletionResultType]::ParameterValue, 'Send a signal to servers, SIGKILL unless told otherwise')
+            [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check everybody''s logs against what tercet promises')
+            [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Show the whole: a cluster, two people, servers dying, a proof')
+            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print what a shell needs to complete tercet''s command line')
+            [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Write the manual pages')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'tercet;serve' {
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The server''s configuration, as `cluster up` and `cluster init` write it')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;chat' {
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Without a terminal: how long to wait, after the input has ended, for messages to be safe')
+            [CompletionResult]::new('--copies', '--copies', [CompletionResultType]::ParameterName, 'Without a terminal: on how many servers a message is safe [default: 2, or 1 in a cluster of one]')
+            [CompletionResult]::new('--window-ms', '--window-ms', [CompletionResultType]::ParameterName, 'How long each line is held so that its place is settled, in milliseconds')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--new-device', '--new-device', [CompletionResultType]::ParameterName, 'Go on as a new device; for when this device''s log is lost or damaged')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;cluster' {
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write keys and configurations for servers on machines of their own')
+            [CompletionResult]::new('up', 'up', [CompletionResultType]::ParameterValue, 'Start the cluster on this machine, making it first if there is none')
+            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show how each server is')
+            [CompletionResult]::new('start', 'start', [CompletionResultType]::ParameterValue, 'Start servers that are not running')
+            [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show what a server said')
+            [CompletionResult]::new('down', 'down', [CompletionResultType]::ParameterValue, 'Stop the cluster')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'tercet;cluster;init' {
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'A server and where others reach it; once for each')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;cluster;up' {
+            [CompletionResult]::new('--nodes', '--nodes', [CompletionResultType]::ParameterName, 'How many servers a new cluster gets, 1 to 32 [default: 3]')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--detach', '--detach', [CompletionResultType]::ParameterName, 'Return once the servers are ready, and leave them running')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;cluster;status' {
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;cluster;start' {
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;cluster;logs' {
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'How many of its last lines')
+            [CompletionResult]::new('--lines', '--lines', [CompletionResultType]::ParameterName, 'How many of its last lines')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Go on as it says more, until ctrl-C')
+            [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Go on as it says more, until ctrl-C')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;cluster;down' {
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--purge', '--purge', [CompletionResultType]::ParameterName, 'Delete the cluster afterwards: its servers'' logs, and people''s keys and logs')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;cluster;help' {
+            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write keys and configurations for servers on machines of their own')
+            [CompletionResult]::new('up', 'up', [CompletionResultType]::ParameterValue, 'Start the cluster on this machine, making it first if there is none')
+            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show how each server is')
+            [CompletionResult]::new('start', 'start', [CompletionResultType]::ParameterValue, 'Start servers that are not running')
+            [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show what a server said')
+            [CompletionResult]::new('down', 'down', [CompletionResultType]::ParameterValue, 'Stop the cluster')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'tercet;cluster;help;init' {
+            break
+        }
+        'tercet;cluster;help;up' {
+            break
+        }
+        'tercet;cluster;help;status' {
+            break
+        }
+        'tercet;cluster;help;start' {
+            break
+        }
+        'tercet;cluster;help;logs' {
+            break
+        }
+        'tercet;cluster;help;down' {
+            break
+        }
+        'tercet;cluster;help;help' {
+            break
+        }
+        'tercet;kill' {
+            [CompletionResult]::new('--signal', '--signal', [CompletionResultType]::ParameterName, 'What to send')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Makes --random choose the same again')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--random', '--random', [CompletionResultType]::ParameterName, 'One running server, by chance; of those named, if any are')
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Every running server')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'tercet;verify' {
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the report as JSON')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;demo' {
+            [CompletionResult]::new('--messages', '--messages', [CompletionResultType]::ParameterName, 'How many messages are sent [default: 240, or all of the script]')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Chooses which servers are killed, and when [default: a new seed]')
+            [CompletionResult]::new('--script', '--script', [CompletionResultType]::ParameterName, 'Replays a conversation: a TSV of room, time, nick, text. Of each room the two who say most talk')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--keep', '--keep', [CompletionResultType]::ParameterName, 'Leaves the folder for a look afterwards')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;completions' {
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;man' {
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;help' {
+            [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run one server')
+            [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Talk to people, at a terminal or from a script')
+            [CompletionResult]::new('cluster', 'cluster', [CompletionResultType]::ParameterValue, 'Make, start, watch and stop a cluster of servers')
+            [CompletionResult]::new('kill', 'kill', [CompletionResultType]::ParameterValue, 'Send a signal to servers, SIGKILL unless told otherwise')
+            [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check everybody''s logs against what tercet promises')
+            [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Show the whole: a cluster, two people, servers dying, a proof')
+            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print what a shell needs to complete tercet''s command line')
+            [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Write the manual pages')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'tercet;help;serve' {
+            break
+        }
+        'tercet;help;chat' {
+            break
+        }
+        'tercet;help;cluster' {
+            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write keys and configurations for servers on machines of their own')
+            [CompletionResult]::new('up', 'up', [CompletionResultType]::ParameterValue, 'Start the cluster on this machine, making it first if there is none')
+            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show how each server is')
+            [CompletionResult]::new('start', 'start', [CompletionResultType]::ParameterValue, 'Start servers that are not running')
+            [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show what a server said')
+            [CompletionResult]::new('down', 'down', [CompletionResultType]::ParameterValue, 'Stop the cluster')
+            break
+        }
+        'tercet;help;cluster;init' {
+            break
+        }
+        'tercet;help;cluster;up' {
+            break
+        }
+        'tercet;help;cluster;status' {
+            break
+        }
+        'tercet;help;cluster;start' {
+            break
+        }
+        'tercet;help;cluster;logs' {
+            break
+        }
+        'tercet;help;cluster;down' {
+            break
+        }
+        'tercet;help;kill' {
+            break
+        }
+        'tercet;help;verify' {
+            break
+        }
+        'tercet;help;demo' {
+            break
+        }
+        'tercet;help;completions' {
+            break
+        }
+        'tercet;help;man' {
+            break
+        }
+        'tercet;help;help' {
+            break
+        }
+    })
+
+    $completions.Where{ $_.CompletionText -like "$wordToComplete*" } |
+        Sort-Object -Property ListItemText
+}
