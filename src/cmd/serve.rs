@@ -27,7 +27,7 @@ use super::screen;
 use super::session::now_ms;
 use crate::frame::{Refusal, Role, ToClient, ToServer};
 use crate::id::{Position, ServerId};
-use crate::limits::{CORE_QUEUE, PROTOCOL_VERSION, STAGED_MAX_BYTES};
+use crate::limits::{CORE_QUEUE, CORE_TURN, PROTOCOL_VERSION, STAGED_MAX_BYTES};
 use crate::log::Write;
 use crate::net::link::{LinkEvent, LinkHandle, spawn_link};
 use crate::net::listener::{self, FromNet};
@@ -196,10 +196,12 @@ impl Core {
                 },
                 Some(event) = from_peers.recv(), if may_listen => self.heard_peer(event)?,
             }
-            // Whatever else has arrived goes into the same batch.
-            while self.server.staged_bytes() < STAGED_MAX_BYTES
-                && let Ok(event) = from_net.try_recv()
-            {
+            // Whatever else has arrived goes into the same batch; bounded, so that acks are never starved.
+            for _ in 0..CORE_TURN {
+                if self.server.staged_bytes() >= STAGED_MAX_BYTES {
+                    break;
+                }
+                let Ok(event) = from_net.try_recv() else { break };
                 self.heard(event)?;
             }
             self.write()?;
