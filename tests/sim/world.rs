@@ -19,8 +19,9 @@ use tercet::view::{Member, View};
 
 use crate::client_host::ClientHost;
 use crate::judge;
+use crate::links::Link;
 use crate::nemesis::{Fault, Remedy};
-use crate::network::{Network, Way};
+use crate::network::{Caller, Network, Way};
 use crate::server_host::ServerHost;
 use crate::swarm::Swarm;
 
@@ -47,7 +48,7 @@ pub enum What {
         way: Way,
     },
     Dial {
-        client: usize,
+        caller: Caller,
         server: usize,
         boot: u64,
     },
@@ -90,6 +91,8 @@ pub struct World {
     pub rng: Rng,
     pub swarm: Swarm,
     pub net: Network,
+    /// The connections as who dialled them sees them.
+    pub links: BTreeMap<(Caller, usize), Link>,
     pub servers: Vec<ServerHost>,
     pub clients: Vec<ClientHost>,
     pub view: View,
@@ -128,6 +131,7 @@ impl World {
             now_ms: 0,
             rng,
             net: Network::default(),
+            links: BTreeMap::new(),
             servers: Vec::new(),
             clients: Vec::new(),
             view,
@@ -165,8 +169,9 @@ impl World {
             if self.swarm.all_apart {
                 for server in 0..self.servers.len() {
                     for way in Way::BOTH {
-                        self.net.block(client, server, way);
-                        self.after(1_000, What::Remedy(Remedy::Unblock { client, server, way }));
+                        let caller = Caller::Client(client);
+                        self.net.block(caller, server, way);
+                        self.after(1_000, What::Remedy(Remedy::Unblock { caller, server, way }));
                     }
                 }
                 self.after(500, What::Say { client, texts: 1 });
@@ -216,7 +221,7 @@ impl World {
         match what {
             What::Arrive { conn, way } => self.arrive(conn, way),
             What::Fin { conn, way } => self.fin(conn, way),
-            What::Dial { client, server, boot } => self.dial(client, server, boot),
+            What::Dial { caller, server, boot } => self.dial(caller, server, boot),
             What::Ping { conn } => self.ping(conn),
             What::Synced { server, boot } => self.synced(server, boot),
             What::ServerTick { server, boot } => self.server_tick(server, boot),
