@@ -10,6 +10,7 @@ use tercet::id::{DeviceId, EventId};
 use tercet::sync::PeerCursor;
 use tercet::verify::{self, Verdict};
 
+use crate::disk::Disk;
 use crate::network::Caller;
 use crate::world::World;
 
@@ -62,13 +63,29 @@ fn apart(world: &World) -> Option<String> {
     None
 }
 
+/// What the servers hold together.
+pub fn stored(world: &World) -> BTreeMap<EventId, &Event> {
+    let disks = world.servers.iter().map(|host| &host.disk);
+    disks.flat_map(Disk::events).map(|event| (event.id(), event.as_ref())).collect()
+}
+
+/// What one server had when all healed, and another lacks though it had time: no clock excuses it, since
+/// servers do not judge what comes from each other by theirs.
+pub fn still_apart(world: &World) -> Option<String> {
+    let mut servers = world.servers.iter().enumerate().filter(|_| world.swarm.peers);
+    servers.find_map(|(index, host)| {
+        let lacking = world.held_at_heal.iter().find(|id| !host.disk.holds(id))?;
+        Some(format!(
+            "server {index} still lacks event {}, which another had when all healed",
+            lacking.short()
+        ))
+    })
+}
+
 /// An event that somebody should have and has not.
 fn undelivered(world: &World) -> Option<String> {
     let devices: BTreeSet<DeviceId> = world.clients.iter().map(|host| host.device).collect();
-    let mut stored: BTreeMap<EventId, &Event> = BTreeMap::new();
-    for host in &world.servers {
-        stored.extend(host.disk.events().map(|event| (event.id(), event.as_ref())));
-    }
+    let stored = stored(world);
     for (index, host) in world.servers.iter().enumerate() {
         // Without peers, what the author has lost goes no further.
         let owned = |event: &&&Event| world.swarm.peers || devices.contains(&event.device());

@@ -7,12 +7,12 @@
 //! ```
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use ed25519_dalek::SigningKey;
 use fastrand::Rng;
 use tercet::frame::Token;
-use tercet::id::{ClusterId, Incarnation, Position, ServerId};
+use tercet::id::{ClusterId, EventId, Incarnation, Position, ServerId};
 use tercet::limits::SILENCE_MS;
 use tercet::server::ConnId;
 use tercet::view::{Member, View};
@@ -83,6 +83,8 @@ pub enum What {
     Fault,
     Remedy(Remedy),
     Heal,
+    /// By now the servers must have given each other what any of them had when all healed.
+    Converge,
     Look,
 }
 
@@ -98,6 +100,8 @@ pub struct World {
     pub view: View,
     pub token: Token,
     pub healed: bool,
+    /// What any server had when all healed.
+    pub held_at_heal: BTreeSet<EventId>,
     pub devices_lost: usize,
     /// What went wrong that no fault explains.
     pub failures: Vec<String>,
@@ -137,6 +141,7 @@ impl World {
             view,
             token,
             healed: false,
+            held_at_heal: BTreeSet::new(),
             devices_lost: 0,
             failures: Vec::new(),
             seen: BTreeMap::new(),
@@ -231,7 +236,12 @@ impl World {
             What::Say { client, texts } => self.say(client, texts),
             What::Fault => self.go_wrong(),
             What::Remedy(remedy) => self.put_right(remedy),
-            What::Heal => self.heal(),
+            What::Heal => {
+                self.heal();
+                self.held_at_heal = judge::stored(self).into_keys().collect();
+                self.after(REST_MS, What::Converge);
+            }
+            What::Converge => self.failures.extend(judge::still_apart(self)),
             What::Look => {
                 // A connection may stand and be dead: rest counts once it has outlasted every silence.
                 let rests = judge::unrest(self).is_none();
