@@ -41,6 +41,11 @@ impl Delivery {
         self.open.iter().any(|(_, lacking)| lacking.contains(id))
     }
 
+    /// These have come to be held, wherever they stand among what is open.
+    pub fn hold(&mut self, fresh: &BTreeSet<EventId>) {
+        self.open.iter_mut().for_each(|(_, lacking)| lacking.retain(|id| !fresh.contains(id)));
+    }
+
     /// Moves the cursor past everything that is held by now; returns it if it moved.
     pub fn settle(&mut self, is_held: impl Fn(&EventId) -> bool) -> Option<Position> {
         let before = self.cursor;
@@ -72,6 +77,17 @@ mod tests {
         assert_eq!(delivery.settle(|_| false), None);
         assert_eq!(delivery.cursor(), 3);
         assert_eq!(delivery.settle(|id| ids(&[1]).contains(id)), Some(9));
+    }
+
+    #[test]
+    fn what_is_held_before_its_turn_is_not_waited_for_later() {
+        let mut delivery = Delivery::default();
+        delivery.told(1, ids(&[1]));
+        delivery.told(2, ids(&[2]));
+        delivery.hold(&ids(&[2]));
+        assert_eq!(delivery.settle(|_| false), None);
+        delivery.hold(&ids(&[1]));
+        assert_eq!(delivery.settle(|_| false), Some(2));
     }
 
     #[test]

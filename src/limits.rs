@@ -119,6 +119,10 @@ const _: () = {
     );
     assert!(FEED_FRAMES > FEED_WINDOW / FRAME_EVENTS, "a feed window of full frames must fit");
     assert!(REORDER_WINDOW_MS > FETCH_AFTER_MS, "a fetched event should still be in time for its place");
+    assert!(
+        FETCH_AGAIN_MS >= SYNC_AFTER_MS && FETCH_AGAIN_MS >= FETCH_AFTER_MS,
+        "no wait for a body may be longer than the one between two fetches of it"
+    );
     assert!(PARENTS_MAX >= 2, "a merge must join at least two heads");
     assert!(SERVERS_MAX <= 32, "a client keeps its servers in 32 bits");
 };

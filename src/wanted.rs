@@ -61,10 +61,10 @@ impl Wanted {
         has: impl Fn(usize, &EventId) -> bool,
     ) -> BTreeMap<usize, Vec<EventId>> {
         let mut asks: BTreeMap<usize, Vec<EventId>> = BTreeMap::new();
-        if now_ms < not_before_ms {
+        if !has_come(not_before_ms, now_ms) {
             return asks;
         }
-        let due = self.events.iter().filter(|(_, want)| want.due_ms <= now_ms);
+        let due = self.events.iter().filter(|(_, want)| has_come(want.due_ms, now_ms));
         let mut due: Vec<_> = due.map(|(id, want)| (want.number, *id)).collect();
         due.sort_unstable();
         for (_, id) in due {
@@ -81,6 +81,12 @@ impl Wanted {
         }
         asks
     }
+}
+
+/// Whether a wait is over. No wait is longer than [`FETCH_AGAIN_MS`]: one that seems to be began before the
+/// clock was set back, and must not last until the clock is there again.
+fn has_come(at_ms: u64, now_ms: u64) -> bool {
+    at_ms <= now_ms || at_ms > now_ms + FETCH_AGAIN_MS
 }
 
 #[cfg(test)]
@@ -113,6 +119,17 @@ mod tests {
         assert_eq!(at(2 * FETCH_AGAIN_MS, [true, true, true]), Some(0));
         assert_eq!(at(3 * FETCH_AGAIN_MS, [false; 3]), None);
         assert_eq!(at(3 * FETCH_AGAIN_MS, [true, false, false]), Some(0), "the only one is asked again");
+    }
+
+    #[test]
+    fn a_clock_set_back_holds_up_no_fetch() {
+        let mut wanted = Wanted::default();
+        let mut ahead_ms = 300_000;
+        wanted.add(id(1), ahead_ms + FETCH_AGAIN_MS);
+        assert!(wanted.asks(ahead_ms, 0, 1, |_, _| true).is_empty());
+        assert_eq!(wanted.asks(0, ahead_ms, 1, |_, _| true).len(), 1);
+        ahead_ms = FETCH_AGAIN_MS;
+        assert!(wanted.asks(1, ahead_ms, 1, |_, _| true).is_empty(), "it was just asked for");
     }
 
     #[test]

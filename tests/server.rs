@@ -449,6 +449,27 @@ fn in_the_steady_state_no_body_is_fetched() {
 }
 
 #[test]
+fn a_cursor_is_not_held_up_by_what_became_durable_before_its_turn() {
+    let mut bench = Bench::new();
+    bench.welcomes(ALICE);
+    bench.welcomes(BOB);
+    bench.step(Input::PeerUp { peer: PEER, incarnation: Incarnation::new([9; 16]) });
+    let [first, second] = [post(ALICE, BOB, 1, NOW_MS, &[]), post(BOB, ALICE, 1, NOW_MS, &[])];
+    for (position, event) in (1..).zip([&first, &second]) {
+        let items = vec![tercet::frame::Item { position, id: event.id(), event: None }];
+        let frame = ToClient::Feed { items, upto: position, caught_up: true };
+        bench.step(Input::PeerFrame { peer: PEER, frame });
+    }
+    bench.uploads(BOB, &[&second]);
+    let moved = |outputs: &[Output], position| outputs.contains(&to_peer(ToServer::Cursor { position }));
+    let settled = bench.syncs();
+    assert!(!moved(&settled, 1) && !moved(&settled, 2), "{settled:?}");
+    bench.uploads(ALICE, &[&first]);
+    let settled = bench.syncs();
+    assert!(moved(&settled, 2), "{settled:?}");
+}
+
+#[test]
 fn a_peer_with_a_new_log_is_read_from_its_start() {
     let mut bench = Bench::new();
     let event = post(ALICE, BOB, 1, NOW_MS, &[]);

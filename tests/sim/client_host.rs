@@ -12,6 +12,7 @@ use tercet::server::ConnId;
 
 use crate::disk::Tape;
 use crate::nemesis::Remedy;
+use crate::network::Caller;
 use crate::plant::Plant;
 use crate::world::{What, World};
 
@@ -26,8 +27,6 @@ pub struct ClientHost {
     pub suspended: bool,
     /// Loses power after so many more appends, syncs or actions.
     pub fuse: Option<u32>,
-    /// The connection to each server, and whether it has been welcomed.
-    pub links: Vec<Option<(ConnId, bool)>>,
     /// What has arrived and not been taken; the next turn takes it all, and syncs once.
     arrived: Vec<Arrival>,
     /// Where frames to each server go, as far as the turns have come.
@@ -56,7 +55,6 @@ impl ClientHost {
             skew_ms: 0,
             suspended: false,
             fuse: None,
-            links: vec![None; servers],
             arrived: Vec::new(),
             outlets: vec![None; servers],
             wakes_ms: 0,
@@ -90,10 +88,9 @@ impl World {
         let host = &mut self.clients[client];
         host.machine = Some(machine);
         (host.fuse, host.wakes_ms) = (None, 0);
-        let boot = host.boot;
         self.note(|| format!("client {client} starts"));
         self.carry_out(client, effects);
-        (0..self.servers.len()).for_each(|server| self.after(1, What::Dial { client, server, boot }));
+        self.dial_all(Caller::Client(client));
         self.client_step(client, Input::Tick);
         if is_new {
             let body = self.clients[client].name.clone().into_bytes();
@@ -112,11 +109,7 @@ impl World {
         host.arrived.clear();
         host.outlets.fill(None);
         host.tape.crash(&mut self.rng);
-        for server in 0..self.servers.len() {
-            if let Some((conn, _)) = self.clients[client].links[server].take() {
-                self.end_by_client(conn);
-            }
-        }
+        self.hang_up(Caller::Client(client));
         let down_ms = self.rng.u64(20..5_000);
         self.after(down_ms, What::Remedy(Remedy::StartClient { client }));
         self.saw("a device crashes");
@@ -245,14 +238,14 @@ impl World {
                 Action::Send { server, frame } => {
                     let frame = self.forget_sent(client, frame);
                     if let Some(conn) = self.clients[client].outlets[self.view.index_of(server)?] {
-                        self.client_says(conn, &frame);
+                        self.caller_says(conn, &frame);
                     }
                 }
                 Action::Drop { server, why } => {
                     self.failures.push(format!("client {client} drops an honest server: {why}"));
                     let server = self.view.index_of(server)?;
                     if let Some(conn) = self.clients[client].outlets[server].take() {
-                        self.client_closes(client, server, conn);
+                        self.caller_closes(Caller::Client(client), server, conn);
                     }
                 }
                 Action::LogLost { .. } => self.saw("a client learns of a lost log"),

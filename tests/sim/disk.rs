@@ -76,6 +76,11 @@ impl Disk {
         self.peers.values().copied().collect()
     }
 
+    /// Writes a peer's cursor at once, whatever else is under way.
+    pub fn put_peer(&mut self, cursor: PeerCursor) {
+        self.peers.insert(cursor.peer, cursor);
+    }
+
     pub fn stage(&mut self, write: Write) {
         self.gathering.push(write);
     }

@@ -7,8 +7,11 @@ use tercet::event::{Event, Kind};
 use tercet::evidence::Evidence;
 use tercet::history::{ClientHistory, Entry, History, ServerHistory};
 use tercet::id::{DeviceId, EventId};
+use tercet::sync::PeerCursor;
 use tercet::verify::{self, Verdict};
 
+use crate::disk::Disk;
+use crate::network::Caller;
 use crate::world::World;
 
 /// Why the cluster is not at rest yet; `None` if it is.
@@ -20,7 +23,7 @@ pub fn unrest(world: &World) -> Option<String> {
         let Some(machine) = &host.machine else { return Some(format!("client {index} is down")) };
         for server in 0..world.servers.len() {
             if !machine.is_up(server) {
-                let link = host.links[server];
+                let link = world.links.get(&(Caller::Client(index), server));
                 return Some(format!("client {index} is not connected to server {server}: {link:?}"));
             }
             if machine.owed(server) > 0 {
@@ -34,20 +37,70 @@ pub fn unrest(world: &World) -> Option<String> {
             return Some(format!("client {index} has not caught up"));
         }
     }
-    undelivered(world)
+    apart(world).or_else(|| undelivered(world))
+}
+
+/// A server that has not read all of another's log, or whose disk does not know that it has.
+fn apart(world: &World) -> Option<String> {
+    if !world.swarm.peers {
+        return None;
+    }
+    let servers = || 0..world.servers.len();
+    let pairs = servers().flat_map(|own| servers().map(move |peer| (own, peer)));
+    for (own, peer) in pairs.filter(|(own, peer)| own != peer) {
+        let (disk, other) = (&world.servers[own].disk, &world.servers[peer].disk);
+        let id = world.server_id(peer);
+        let whole = PeerCursor { peer: id, incarnation: other.incarnation, position: other.tip() };
+        let cursor = disk.peers().into_iter().find(|cursor| cursor.peer == id);
+        if other.tip() > 0 && cursor != Some(whole) {
+            return Some(format!("server {own} has read server {peer} to {cursor:?}, not {whole:?}"));
+        }
+        let link = world.links.get(&(Caller::Peer(own), peer));
+        if !link.is_some_and(|link| link.welcomed) {
+            return Some(format!("server {own} is not connected to server {peer}: {link:?}"));
+        }
+    }
+    None
+}
+
+/// What the servers hold together.
+pub fn stored(world: &World) -> BTreeMap<EventId, &Event> {
+    let disks = world.servers.iter().map(|host| &host.disk);
+    disks.flat_map(Disk::events).map(|event| (event.id(), event.as_ref())).collect()
+}
+
+/// What one server had when all healed, and another lacks though it had time: no clock excuses it, since
+/// servers do not judge what comes from each other by theirs.
+pub fn still_apart(world: &World) -> Option<String> {
+    let mut servers = world.servers.iter().enumerate().filter(|_| world.swarm.peers);
+    servers.find_map(|(index, host)| {
+        let lacking = world.held_at_heal.iter().find(|id| !host.disk.holds(id))?;
+        Some(format!(
+            "server {index} still lacks event {}, which another had when all healed",
+            lacking.short()
+        ))
+    })
 }
 
 /// An event that somebody should have and has not.
 fn undelivered(world: &World) -> Option<String> {
     let devices: BTreeSet<DeviceId> = world.clients.iter().map(|host| host.device).collect();
-    let mut stored: BTreeMap<EventId, &Event> = BTreeMap::new();
-    for host in &world.servers {
-        stored.extend(host.disk.events().map(|event| (event.id(), event.as_ref())));
-    }
+    let stored = stored(world);
     for (index, host) in world.servers.iter().enumerate() {
-        let owned = |event: &&&Event| devices.contains(&event.device());
+        // Without peers, what the author has lost goes no further.
+        let owned = |event: &&&Event| world.swarm.peers || devices.contains(&event.device());
         if let Some(event) = stored.values().filter(owned).find(|event| !host.disk.holds(&event.id())) {
             return Some(format!("server {index} lacks event {}", event.id().short()));
+        }
+    }
+    for (index, host) in world.clients.iter().enumerate() {
+        let authored = host.tape.entries().iter().filter_map(|entry| match entry {
+            Entry::Authored { event, .. } => Event::from_own_store(event).ok(),
+            _ => None,
+        });
+        let mut unsaved = authored.filter(|event| !stored.contains_key(&event.id()));
+        if let Some(event) = unsaved.next() {
+            return Some(format!("no server has event {} of client {index}", event.id().short()));
         }
     }
     for (index, host) in world.clients.iter().enumerate() {

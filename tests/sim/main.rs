@@ -10,9 +10,9 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "this is a test")]
 
 mod client_host;
-mod client_links;
 mod disk;
 mod judge;
+mod links;
 mod nemesis;
 mod network;
 mod plant;
@@ -38,13 +38,16 @@ const SEEDS: u64 = 200;
 const SEEDS_TO_CATCH: u64 = 48;
 
 /// What a sweep must have seen, or it has tested less than it seems.
-const MUST_HAPPEN: [&str; 8] = [
+const MUST_HAPPEN: [&str; 11] = [
+    "a body from a peer",
     "a client learns of a lost log",
     "a device crashes",
     "a feed gone on with",
     "a fetch",
+    "a fetch from a peer",
     "a late line",
     "a merge",
+    "a peer's log gone on with",
     "a server lacks parents",
     "an event from a clock ahead",
 ];

@@ -2,14 +2,15 @@
 
 use tercet::id::DeviceId;
 
-use crate::network::Way;
+use crate::network::{Caller, Way};
+use crate::plant::Plant;
 use crate::world::{What, World};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// A connection breaks.
     Cut,
-    /// Some clients and servers do not reach each other, both ways or one way.
+    /// Some clients and servers, or servers among themselves, do not reach each other, both ways or one way.
     Partition,
     /// A server stops running, with its connections open, and goes on later.
     Stall,
@@ -44,7 +45,7 @@ impl Fault {
 /// What puts a fault right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Remedy {
-    Unblock { client: usize, server: usize, way: Way },
+    Unblock { caller: Caller, server: usize, way: Way },
     Continue { server: usize },
     WakeUp { client: usize },
     StartServer { server: usize },
@@ -79,7 +80,7 @@ impl World {
             Fault::CrashServer => self.servers[server].fuse = Some(self.rng.u32(..12)),
             Fault::LoseDisk => {
                 self.crash_server(server);
-                let kept = self.swarm.plant == Some(crate::plant::Plant::KeepsIncarnation);
+                let kept = self.swarm.plant == Some(Plant::KeepsIncarnation);
                 self.replace_disk(server, kept);
             }
             Fault::CrashClient => self.clients[client].fuse = Some(self.rng.u32(..12)),
@@ -101,25 +102,37 @@ impl World {
     }
 
     fn partition(&mut self, client: usize, server: usize) {
-        let (clients, servers) = (self.clients.len(), self.servers.len());
-        let (clients, servers) = match self.rng.u32(..3) {
-            0 => (client..client + 1, server..server + 1),
-            1 => (client..client + 1, 0..servers),
-            _ => (0..clients, server..server + 1),
-        };
+        let pairs = self.who_is_apart(client, server);
         let ways = match self.rng.u32(..4) {
             0 => &[Way::ToServer][..],
-            1 => &[Way::ToClient][..],
+            1 => &[Way::ToCaller][..],
             _ => &Way::BOTH[..],
         };
         let after_ms = self.rng.u64(100..9_000);
-        for client in clients {
-            for server in servers.clone() {
-                for way in ways.iter().copied() {
-                    self.net.block(client, server, way);
-                    self.after(after_ms, What::Remedy(Remedy::Unblock { client, server, way }));
-                }
+        for (caller, callee) in pairs {
+            for way in ways.iter().copied() {
+                // One way means: to this server, or from it, whoever has dialled.
+                let way = if caller == Caller::Peer(server) { way.back() } else { way };
+                self.net.block(caller, callee, way);
+                self.after(after_ms, What::Remedy(Remedy::Unblock { caller, server: callee, way }));
             }
+        }
+    }
+
+    /// Callers and the servers that they do not reach.
+    fn who_is_apart(&mut self, client: usize, server: usize) -> Vec<(Caller, usize)> {
+        let (clients, servers) = (0..self.clients.len(), 0..self.servers.len());
+        let readers = clients.map(|client| (Caller::Client(client), server));
+        let other = self.rng.usize(servers.clone());
+        let apart = move |other: usize| [(Caller::Peer(server), other), (Caller::Peer(other), server)];
+        let others = servers.clone().filter(|other| *other != server);
+        match self.rng.u32(..if self.swarm.peers { 6 } else { 3 }) {
+            0 => vec![(Caller::Client(client), server)],
+            1 => servers.map(|server| (Caller::Client(client), server)).collect(),
+            2 => readers.collect(),
+            3 => apart(other).to_vec(),
+            4 => others.flat_map(apart).collect(),
+            _ => readers.chain(others.flat_map(apart)).collect(),
         }
     }
 
@@ -137,7 +150,11 @@ impl World {
     pub fn replace_disk(&mut self, server: usize, keeps_incarnation: bool) {
         let old = self.servers[server].disk.incarnation;
         let incarnation = if keeps_incarnation { old } else { self.incarnation() };
+        let cursors = self.servers[server].disk.peers();
         self.servers[server].disk = crate::disk::Disk::new(incarnation);
+        if self.swarm.plant == Some(Plant::KeepsPeerCursors) {
+            cursors.into_iter().for_each(|cursor| self.servers[server].disk.put_peer(cursor));
+        }
         self.note(|| format!("server {server} has an empty disk, incarnation {incarnation:?}"));
     }
 
@@ -154,7 +171,7 @@ impl World {
 
     pub fn put_right(&mut self, remedy: Remedy) {
         match remedy {
-            Remedy::Unblock { client, server, way } => self.net.unblock(client, server, way),
+            Remedy::Unblock { caller, server, way } => self.net.unblock(caller, server, way),
             Remedy::Continue { server } => self.servers[server].stalled = false,
             Remedy::WakeUp { client } => self.clients[client].suspended = false,
             Remedy::StartServer { server } => self.start_server(server),

@@ -2,18 +2,43 @@
 //! a part of what was on its way still arrives. Each side learns of the end in its own time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 
 use tercet::server::ConnId;
+
+/// Who dials a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Caller {
+    Client(usize),
+    /// Another server.
+    Peer(usize),
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(client) => write!(f, "client {client}"),
+            Self::Peer(server) => write!(f, "server {server}"),
+        }
+    }
+}
 
 /// In which direction a frame travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
     ToServer,
-    ToClient,
+    ToCaller,
 }
 
 impl Way {
-    pub const BOTH: [Self; 2] = [Self::ToServer, Self::ToClient];
+    pub const BOTH: [Self; 2] = [Self::ToServer, Self::ToCaller];
+
+    pub fn back(self) -> Self {
+        match self {
+            Self::ToServer => Self::ToCaller,
+            Self::ToCaller => Self::ToServer,
+        }
+    }
 }
 
 /// One end of a connection.
@@ -28,7 +53,7 @@ struct End {
 
 #[derive(Debug)]
 pub struct Conn {
-    pub client: usize,
+    pub caller: Caller,
     pub server: usize,
     cut: bool,
     ends: [End; 2],
@@ -48,14 +73,14 @@ impl Conn {
 pub struct Network {
     conns: BTreeMap<ConnId, Conn>,
     last: ConnId,
-    blocked: BTreeSet<(usize, usize, Way)>,
+    blocked: BTreeSet<(Caller, usize, Way)>,
 }
 
 impl Network {
-    pub fn open(&mut self, now_ms: u64, client: usize, server: usize) -> ConnId {
+    pub fn open(&mut self, now_ms: u64, caller: Caller, server: usize) -> ConnId {
         let end = || End { open: true, incoming: VecDeque::new(), arrives_ms: now_ms, heard_ms: now_ms };
         self.last += 1;
-        self.conns.insert(self.last, Conn { client, server, cut: false, ends: [end(), end()] });
+        self.conns.insert(self.last, Conn { caller, server, cut: false, ends: [end(), end()] });
         self.last
     }
 
@@ -133,19 +158,19 @@ impl Network {
         }
     }
 
-    pub fn block(&mut self, client: usize, server: usize, way: Way) {
-        self.blocked.insert((client, server, way));
+    pub fn block(&mut self, caller: Caller, server: usize, way: Way) {
+        self.blocked.insert((caller, server, way));
     }
 
-    pub fn unblock(&mut self, client: usize, server: usize, way: Way) {
-        self.blocked.remove(&(client, server, way));
+    pub fn unblock(&mut self, caller: Caller, server: usize, way: Way) {
+        self.blocked.remove(&(caller, server, way));
     }
 
     pub fn unblock_all(&mut self) {
         self.blocked.clear();
     }
 
-    pub fn is_blocked(&self, client: usize, server: usize, way: Way) -> bool {
-        self.blocked.contains(&(client, server, way))
+    pub fn is_blocked(&self, caller: Caller, server: usize, way: Way) -> bool {
+        self.blocked.contains(&(caller, server, way))
     }
 }

@@ -30,10 +30,16 @@ pub enum Plant {
     ForgetsAfterSent,
     /// A frame to the client gets lost in the middle of a connection.
     SwallowsFrames,
+    /// A server stores how far it has read a peer's log before it has the events.
+    CursorBeforeBodies,
+    /// A server whose disk was replaced goes on with the cursors of the disk before.
+    KeepsPeerCursors,
+    /// What a server fetches from a peer never gets to its machine.
+    DropsBodies,
 }
 
 impl Plant {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::AcksBeforeSync,
         Self::KeepsIncarnation,
         Self::TakesOrphans,
@@ -41,26 +47,39 @@ impl Plant {
         Self::NeverSyncs,
         Self::ForgetsAfterSent,
         Self::SwallowsFrames,
+        Self::CursorBeforeBodies,
+        Self::KeepsPeerCursors,
+        Self::DropsBodies,
     ];
 
     /// How the failure begins that must come of it.
     pub fn shows_as(self) -> &'static str {
         match self {
-            Self::ForgetsAfterSent => "it never comes to rest",
+            Self::ForgetsAfterSent
+            | Self::CursorBeforeBodies
+            | Self::KeepsPeerCursors
+            | Self::DropsBodies => "it never comes to rest",
             _ => "anomaly",
         }
+    }
+
+    fn is_of_peers(self) -> bool {
+        matches!(self, Self::CursorBeforeBodies | Self::KeepsPeerCursors | Self::DropsBodies)
     }
 
     /// Sees to it that the run gives the bug a chance.
     pub fn put_into(self, swarm: &mut Swarm) {
         swarm.plant = Some(self);
         swarm.burst = swarm.burst.min(12);
+        swarm.peers = self.is_of_peers();
         let needed = match self {
             Self::AcksBeforeSync => Fault::CrashServer,
             Self::KeepsIncarnation => Fault::LoseDisk,
             Self::ActsBeforeAppend | Self::NeverSyncs => Fault::CrashClient,
             Self::TakesOrphans | Self::ForgetsAfterSent => Fault::Partition,
             Self::SwallowsFrames => Fault::Cut,
+            Self::CursorBeforeBodies => Fault::CrashServer,
+            Self::KeepsPeerCursors | Self::DropsBodies => Fault::LoseDisk,
         };
         if !swarm.faults.contains(&needed) {
             swarm.faults.push(needed);
@@ -71,6 +90,11 @@ impl Plant {
         if self == Self::SwallowsFrames {
             // With a second server the announcements make up for it.
             swarm.servers = 1;
+        }
+        if self.is_of_peers() {
+            // What its author has lost has nobody else to bring it.
+            swarm.servers = swarm.servers.max(3);
+            swarm.faults.extend([Fault::LoseDevice, Fault::Partition]);
         }
         if self == Self::ForgetsAfterSent {
             swarm.servers = swarm.servers.max(3);

@@ -6,10 +6,11 @@ use tercet::frame::{Refusal, ToClient, ToServer, decode, encode};
 use tercet::id::{Incarnation, Position, ServerId};
 use tercet::limits::{CLIENT_SILENCE_MS, SEND_QUEUE_FRAMES};
 use tercet::server::{Config, ConnId, Input, Output, Request, Server};
+use tercet::sync::PeerCursor;
 
 use crate::disk::Disk;
 use crate::nemesis::Remedy;
-use crate::network::Way;
+use crate::network::{Caller, Way};
 use crate::plant::{LaxLog, Plant, stand_in};
 use crate::world::{What, World};
 
@@ -30,17 +31,19 @@ impl ServerHost {
 }
 
 impl World {
-    fn server_id(&self, server: usize) -> ServerId {
+    pub fn server_id(&self, server: usize) -> ServerId {
         self.view.servers()[server].id
     }
 
     pub fn start_server(&mut self, server: usize) {
+        let members = self.view.servers().iter().map(|member| member.id);
+        let peers: BTreeSet<_> = members.filter(|_| self.swarm.peers).collect();
         let config = Config {
             server: self.server_id(server),
             cluster: self.view.cluster(),
             token: self.token.clone(),
             epoch: self.view.epoch(),
-            peers: BTreeSet::new(),
+            peers,
             incarnation: self.servers[server].disk.incarnation,
             started_ms: self.clock_ms(self.servers[server].skew_ms),
         };
@@ -53,6 +56,9 @@ impl World {
         let boot = host.boot;
         self.after(1_000, What::ServerTick { server, boot });
         self.note(|| format!("server {server} starts"));
+        if self.swarm.peers {
+            self.dial_all(Caller::Peer(server));
+        }
     }
 
     pub fn crash_server(&mut self, server: usize) {
@@ -69,6 +75,7 @@ impl World {
         for conn in conns {
             self.end_by_server(conn);
         }
+        self.hang_up(Caller::Peer(server));
         let down_ms = self.rng.u64(20..5_000);
         self.after(down_ms, What::Remedy(Remedy::StartServer { server }));
         self.saw("a server crashes");
@@ -78,8 +85,8 @@ impl World {
     fn end_by_server(&mut self, conn: ConnId) {
         if self.net.is_open(conn, Way::ToServer) {
             self.net.close(conn, Way::ToServer);
-            self.lose_some(conn, Way::ToClient);
-            self.tell_of_end(conn, Way::ToClient);
+            self.lose_some(conn, Way::ToCaller);
+            self.tell_of_end(conn, Way::ToCaller);
         }
     }
 
@@ -173,12 +180,16 @@ impl World {
         match output {
             Output::Write(write) => self.servers[server].disk.stage(write),
             Output::Send { conn, frame } => self.server_says(server, conn, &frame),
-            Output::SendPeer { .. } | Output::DropPeer { .. } => unreachable!("the servers know no peers"),
+            Output::SendPeer { peer, frame } => self.tell_peer(server, peer, &frame),
+            Output::DropPeer { peer, why } => {
+                self.failures.push(format!("server {server} drops an honest peer: {why}"));
+                self.hang_up_on(server, peer);
+            }
             Output::Refuse { conn, refusal } => {
                 if refusal == Refusal::TooSlow && self.clocks_lie() {
                     self.saw("a follower too slow");
                 } else {
-                    self.failures.push(format!("server {server} refuses an honest client: {refusal}"));
+                    self.failures.push(format!("server {server} refuses an honest caller: {refusal}"));
                 }
                 self.server_says(server, conn, &ToClient::Refused(refusal));
                 self.end_by_server(conn);
@@ -186,18 +197,61 @@ impl World {
         }
     }
 
+    /// A peer that this server dialled says something.
+    pub fn peer_says(&mut self, server: usize, from: usize, frame: ToClient) {
+        let peer = self.server_id(from);
+        if let ToClient::Feed { items, upto, caught_up } = &frame {
+            let count = items.len();
+            self.note(|| {
+                format!("server {server} hears from server {from}: {count} new up to {upto}, {caught_up}")
+            });
+        }
+        match &frame {
+            ToClient::Feed { upto, .. } if self.swarm.plant == Some(Plant::CursorBeforeBodies) => {
+                let incarnation = self.servers[from].disk.incarnation;
+                let position = *upto;
+                self.servers[server].disk.put_peer(PeerCursor { peer, incarnation, position });
+            }
+            ToClient::Bodies(_) if self.swarm.plant == Some(Plant::DropsBodies) => return,
+            ToClient::Bodies(events) if !events.is_empty() => self.saw("a body from a peer"),
+            _ => {}
+        }
+        self.server_step(server, Input::PeerFrame { peer, frame });
+    }
+
+    fn tell_peer(&mut self, server: usize, peer: ServerId, frame: &ToServer) {
+        let Some(conn) = self.link_to(server, peer) else { return };
+        if self.net.waiting(conn, Way::ToServer) >= SEND_QUEUE_FRAMES {
+            self.saw("a full send queue");
+            return self.hang_up_on(server, peer);
+        }
+        self.note(|| format!("server {server} to peer {peer:?}: {frame:?}"));
+        self.caller_says(conn, frame);
+    }
+
+    fn hang_up_on(&mut self, server: usize, peer: ServerId) {
+        if let (Some(conn), Some(there)) = (self.link_to(server, peer), self.view.index_of(peer)) {
+            self.caller_closes(Caller::Peer(server), there, conn);
+        }
+    }
+
+    fn link_to(&self, server: usize, peer: ServerId) -> Option<ConnId> {
+        let link = self.links.get(&(Caller::Peer(server), self.view.index_of(peer)?))?;
+        link.welcomed.then_some(link.conn)
+    }
+
     fn server_says(&mut self, server: usize, conn: ConnId, frame: &ToClient) {
         if !self.net.is_open(conn, Way::ToServer) {
             return;
         }
-        if self.net.waiting(conn, Way::ToClient) >= SEND_QUEUE_FRAMES {
+        if self.net.waiting(conn, Way::ToCaller) >= SEND_QUEUE_FRAMES {
             self.saw("a full send queue");
             return self.server_closed(server, conn);
         }
-        self.send(conn, Way::ToClient, encode(frame).unwrap());
+        self.send(conn, Way::ToCaller, encode(frame).unwrap());
         let loses = self.swarm.plant == Some(Plant::SwallowsFrames) && self.rng.u32(..10) == 0;
         if loses && matches!(frame, ToClient::Feed { .. }) {
-            self.net.swallow(conn, Way::ToClient);
+            self.net.swallow(conn, Way::ToCaller);
         }
     }
 

@@ -30,6 +30,8 @@ pub struct Swarm {
     pub sync_max_ms: u64,
     /// How long a device takes to come to what has arrived.
     pub turn_max_ms: u64,
+    /// Whether the servers read each other's logs; if not, all rests on the outboxes.
+    pub peers: bool,
     pub plant: Option<Plant>,
 }
 
@@ -39,6 +41,10 @@ impl Swarm {
         let mut faults: Vec<_> = Fault::ALL.into_iter().filter(|_| rng.bool()).collect();
         if rng.u32(..3) > 0 {
             faults.retain(|fault| *fault != Fault::LoseDevice);
+        } else if rng.bool() {
+            // The authors' logs and the servers' disks together: what is left must spread from where it is.
+            faults.retain(|fault| !matches!(fault, Fault::LoseDevice | Fault::LoseDisk));
+            faults.extend([Fault::LoseDevice, Fault::LoseDisk]);
         }
         Self {
             servers: if rng.u32(..10) < 6 { 3 } else { rng.usize(1..=5) },
@@ -59,6 +65,7 @@ impl Swarm {
             delay_max_ms: [1, 10, 60, 400][rng.usize(..4)],
             sync_max_ms: [1, 10, 100, 900][rng.usize(..4)],
             turn_max_ms: [1, 5, 50, 300][rng.usize(..4)],
+            peers: rng.u32(..4) > 0,
             plant: None,
         }
     }

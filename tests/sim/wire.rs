@@ -2,7 +2,7 @@
 
 use tercet::server::ConnId;
 
-use crate::network::Way;
+use crate::network::{Caller, Way};
 use crate::world::{What, World};
 
 impl World {
@@ -16,35 +16,35 @@ impl World {
 
     pub fn arrive(&mut self, conn: ConnId, way: Way) {
         let Some(ends) = self.net.get(conn) else { return };
-        let (client, server) = (ends.client, ends.server);
-        if self.is_held_up(client, server, way) {
+        let (caller, server) = (ends.caller, ends.server);
+        if self.is_held_up(caller, server, way) {
             return self.after(50, What::Arrive { conn, way });
         }
         let Some(frame) = self.net.receive(conn, way, self.now_ms) else { return };
         match way {
             Way::ToServer => self.server_hears(server, conn, &frame),
-            Way::ToClient => self.client_hears(client, server, conn, &frame),
+            Way::ToCaller => self.caller_hears(caller, server, conn, &frame),
         }
     }
 
     pub fn fin(&mut self, conn: ConnId, way: Way) {
         let Some(ends) = self.net.get(conn).filter(|_| self.net.is_open(conn, way)) else { return };
-        let (client, server) = (ends.client, ends.server);
-        if self.is_held_up(client, server, way) || self.net.waiting(conn, way) > 0 {
+        let (caller, server) = (ends.caller, ends.server);
+        if self.is_held_up(caller, server, way) || self.net.waiting(conn, way) > 0 {
             return self.after(20, What::Fin { conn, way });
         }
         match way {
             Way::ToServer => self.server_closed(server, conn),
-            Way::ToClient => self.client_closes(client, server, conn),
+            Way::ToCaller => self.caller_closes(caller, server, conn),
         }
     }
 
     /// Whether nothing arrives at that end now: the way is blocked, or who should read does not run.
-    fn is_held_up(&self, client: usize, server: usize, way: Way) -> bool {
-        self.net.is_blocked(client, server, way)
+    fn is_held_up(&self, caller: Caller, server: usize, way: Way) -> bool {
+        self.net.is_blocked(caller, server, way)
             || match way {
                 Way::ToServer => self.servers[server].stalled,
-                Way::ToClient => self.clients[client].suspended,
+                Way::ToCaller => self.is_frozen(caller),
             }
     }
 

@@ -7,20 +7,21 @@
 //! ```
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use ed25519_dalek::SigningKey;
 use fastrand::Rng;
 use tercet::frame::Token;
-use tercet::id::{ClusterId, Incarnation, Position, ServerId};
+use tercet::id::{ClusterId, EventId, Incarnation, Position, ServerId};
 use tercet::limits::SILENCE_MS;
 use tercet::server::ConnId;
 use tercet::view::{Member, View};
 
 use crate::client_host::ClientHost;
 use crate::judge;
+use crate::links::Link;
 use crate::nemesis::{Fault, Remedy};
-use crate::network::{Network, Way};
+use crate::network::{Caller, Network, Way};
 use crate::server_host::ServerHost;
 use crate::swarm::Swarm;
 
@@ -47,7 +48,7 @@ pub enum What {
         way: Way,
     },
     Dial {
-        client: usize,
+        caller: Caller,
         server: usize,
         boot: u64,
     },
@@ -82,6 +83,8 @@ pub enum What {
     Fault,
     Remedy(Remedy),
     Heal,
+    /// By now the servers must have given each other what any of them had when all healed.
+    Converge,
     Look,
 }
 
@@ -90,11 +93,15 @@ pub struct World {
     pub rng: Rng,
     pub swarm: Swarm,
     pub net: Network,
+    /// The connections as who dialled them sees them.
+    pub links: BTreeMap<(Caller, usize), Link>,
     pub servers: Vec<ServerHost>,
     pub clients: Vec<ClientHost>,
     pub view: View,
     pub token: Token,
     pub healed: bool,
+    /// What any server had when all healed.
+    pub held_at_heal: BTreeSet<EventId>,
     pub devices_lost: usize,
     /// What went wrong that no fault explains.
     pub failures: Vec<String>,
@@ -128,11 +135,13 @@ impl World {
             now_ms: 0,
             rng,
             net: Network::default(),
+            links: BTreeMap::new(),
             servers: Vec::new(),
             clients: Vec::new(),
             view,
             token,
             healed: false,
+            held_at_heal: BTreeSet::new(),
             devices_lost: 0,
             failures: Vec::new(),
             seen: BTreeMap::new(),
@@ -165,8 +174,9 @@ impl World {
             if self.swarm.all_apart {
                 for server in 0..self.servers.len() {
                     for way in Way::BOTH {
-                        self.net.block(client, server, way);
-                        self.after(1_000, What::Remedy(Remedy::Unblock { client, server, way }));
+                        let caller = Caller::Client(client);
+                        self.net.block(caller, server, way);
+                        self.after(1_000, What::Remedy(Remedy::Unblock { caller, server, way }));
                     }
                 }
                 self.after(500, What::Say { client, texts: 1 });
@@ -216,7 +226,7 @@ impl World {
         match what {
             What::Arrive { conn, way } => self.arrive(conn, way),
             What::Fin { conn, way } => self.fin(conn, way),
-            What::Dial { client, server, boot } => self.dial(client, server, boot),
+            What::Dial { caller, server, boot } => self.dial(caller, server, boot),
             What::Ping { conn } => self.ping(conn),
             What::Synced { server, boot } => self.synced(server, boot),
             What::ServerTick { server, boot } => self.server_tick(server, boot),
@@ -226,7 +236,12 @@ impl World {
             What::Say { client, texts } => self.say(client, texts),
             What::Fault => self.go_wrong(),
             What::Remedy(remedy) => self.put_right(remedy),
-            What::Heal => self.heal(),
+            What::Heal => {
+                self.heal();
+                self.held_at_heal = judge::stored(self).into_keys().collect();
+                self.after(REST_MS, What::Converge);
+            }
+            What::Converge => self.failures.extend(judge::still_apart(self)),
             What::Look => {
                 // A connection may stand and be dead: rest counts once it has outlasted every silence.
                 let rests = judge::unrest(self).is_none();
