@@ -896,8 +896,15 @@ impl Client {
         self.links.iter_mut().for_each(|link| link.outbox.unpark(now_ms));
     }
 
+    /// Whether the display and fetches wait for the feed to catch up. A wait that seems longer than any began
+    /// before the clock was set back.
+    fn is_held_up(&self, now_ms: u64) -> bool {
+        let waits = |until_ms: u64| (1..=CATCH_UP_HOLD_MS).contains(&until_ms.saturating_sub(now_ms));
+        self.catching_up_until_ms.is_some_and(waits)
+    }
+
     fn show_due(&mut self, now_ms: u64, effects: &mut Effects) {
-        if self.catching_up_until_ms.is_some_and(|until_ms| now_ms < until_ms) {
+        if self.is_held_up(now_ms) {
             return;
         }
         while let Some((key, conversation)) = self.display.due(now_ms, self.config.window_ms) {
@@ -920,7 +927,7 @@ impl Client {
 
     /// Fetches announced events that the feed has not brought, each from a server that announced it.
     fn fetch_overdue(&mut self, now_ms: u64, effects: &mut Effects) {
-        if self.catching_up_until_ms.is_some_and(|until_ms| now_ms < until_ms) {
+        if self.is_held_up(now_ms) {
             return;
         }
         // While the feed was catching up, what others announced was on its way from there.

@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::EventId;
-use crate::limits::UPLOAD_WINDOW;
+use crate::limits::{REFUSED_AGAIN_MS, UPLOAD_WINDOW};
 use crate::order::Key;
 
 /// One server's share of the outbox.
@@ -124,9 +124,10 @@ impl Outbox {
         self.parked_until_ms
     }
 
-    /// Queues what was parked, if its time has come.
+    /// Queues what was parked, if its time has come, or is so far off that the clock must have been set back.
     pub fn unpark(&mut self, now_ms: u64) {
-        if self.parked_until_ms.is_some_and(|until_ms| until_ms <= now_ms) {
+        let is_over = |until_ms: u64| until_ms <= now_ms || until_ms > now_ms + REFUSED_AGAIN_MS;
+        if self.parked_until_ms.is_some_and(is_over) {
             self.parked_until_ms = None;
             self.queue.extend(std::mem::take(&mut self.parked).into_values());
         }
@@ -190,6 +191,17 @@ mod tests {
         assert_eq!(outbox.take(10), [key(9)]);
         assert!(outbox.supply(key(9), &[key(5), key(4)]));
         assert_eq!(outbox.take(10), [key(4), key(5), key(9)]);
+    }
+
+    #[test]
+    fn a_clock_set_back_parks_nothing_for_longer() {
+        let mut outbox = connected(&[1]);
+        outbox.take(10);
+        outbox.park(key(1), 300_000 + REFUSED_AGAIN_MS);
+        outbox.unpark(300_000);
+        assert!(outbox.take(10).is_empty());
+        outbox.unpark(5);
+        assert_eq!(outbox.take(10), [key(1)]);
     }
 
     #[test]
