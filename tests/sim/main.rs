@@ -35,7 +35,7 @@ use world::{What, World};
 /// Seeds that `cargo test` runs.
 const SEEDS: u64 = 200;
 /// Seeds within which a planted bug must show.
-const SEEDS_TO_CATCH: u64 = 48;
+const SEEDS_TO_CATCH: u64 = 400;
 
 /// What a sweep must have seen, or it has tested less than it seems.
 const MUST_HAPPEN: [&str; 11] = [

@@ -96,6 +96,10 @@ impl Plant {
             swarm.servers = swarm.servers.max(3);
             swarm.faults.extend([Fault::LoseDevice, Fault::Partition]);
         }
+        if self == Self::CursorBeforeBodies {
+            // The crash must come between the two, so there had better be many, and much to fetch.
+            swarm.faults.extend([Fault::CrashServer, Fault::CrashServer, Fault::LoseDisk]);
+        }
         if self == Self::ForgetsAfterSent {
             swarm.servers = swarm.servers.max(3);
         }
