@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::anomaly::{Anomaly, Place};
+use crate::content::Charter;
 use crate::directory::Directory;
 use crate::durability::{Store, stores};
 use crate::event::Conversation;
 use crate::evidence::{Evidence, Observer};
 use crate::frame::DeviceCursor;
 use crate::history::{Entry, ServerHistory};
-use crate::id::{ConversationId, EventId, Position};
+use crate::id::{ConversationId, EventId, Position, RoomId};
 use crate::order::{Digest, Key};
 use crate::report::{Outcome, Settled};
 use crate::text::count;
@@ -95,22 +96,33 @@ pub(crate) fn everything_delivered(evidence: &Evidence<'_>) -> Outcome {
         let is_only_log = logs.count() == 1;
         for (server, store) in &stores {
             let server = evidence.history.name_of(*server);
-            let reading = Reading::of(observer, is_only_log, store);
-            if let Some((cursor, at)) = reading.beyond(store, observer) {
-                let (server, tip) = (server.clone(), store.tip);
-                outcome.anomalies.push(Anomaly::TakenBack { server, cursor, tip, at });
+            let readings = Reading::all_of(observer, is_only_log, store);
+            for reading in readings.values() {
+                if let Some((cursor, at)) = reading.beyond(store, observer) {
+                    let (server, tip) = (server.clone(), store.tip);
+                    outcome.anomalies.push(Anomaly::TakenBack { server, cursor, tip, at });
+                }
             }
             for stored in &store.history.log {
-                if !Evidence::reads(account, &stored.event) {
+                let room = match stored.event.conversation() {
+                    _ if Evidence::is_home(account, &stored.event) => None,
+                    Conversation::Room(room) => Some(room),
+                    _ => continue,
+                };
+                let follows = room.is_none_or(|room| observer.follows.contains(&room));
+                let Some(reading) = readings.get(&room) else {
+                    unread.extend(
+                        (follows && evidence.may_read(account, &stored.event)).then(|| stored.event.id()),
+                    );
                     continue;
-                }
+                };
                 outcome.examined += 1;
                 let (event, position) = (stored.event.id(), stored.position);
                 let entered = observer.entered.get(&event).copied();
                 if let Some(cursor) = reading.passed_without(position, entered) {
                     let (reader, server) = (observer.name.clone(), server.clone());
                     outcome.anomalies.push(Anomaly::Undelivered { event, reader, server, position, cursor });
-                } else if entered.is_none() {
+                } else if entered.is_none() && follows {
                     unread.insert(event);
                 }
             }
@@ -127,7 +139,8 @@ pub(crate) fn everything_delivered(evidence: &Evidence<'_>) -> Outcome {
     outcome
 }
 
-/// How far one device said that it had read one server's log.
+/// How far one device said that it had read one server's log, of its home or of a room.
+#[derive(Default)]
 struct Reading {
     /// Each cursor of its log that went further than all before: position, entry number from 0.
     cursors: Vec<(Position, usize)>,
@@ -136,21 +149,30 @@ struct Reading {
 }
 
 impl Reading {
-    /// Of a device's two logs, one of them a copy, nobody can say which one the server remembers.
-    fn of(observer: &Observer<'_>, is_only_log: bool, store: &Store<'_>) -> Self {
+    /// By what it read: home, which every device does, and rooms. Of a device's two logs, one of them a copy,
+    /// nobody can say which one the server remembers.
+    fn all_of(
+        observer: &Observer<'_>,
+        is_only_log: bool,
+        store: &Store<'_>,
+    ) -> BTreeMap<Option<RoomId>, Self> {
         let log = (store.history.server, store.history.incarnation);
-        let mut cursors: Vec<(Position, usize)> = Vec::new();
+        let mut readings = BTreeMap::from([(None, Self::default())]);
         for (index, entry) in observer.history.entries.iter().enumerate() {
-            if let Entry::Cursor { server, incarnation, position } = entry
-                && (*server, *incarnation) == log
+            let Entry::Cursor { server, incarnation, position, room } = entry else { continue };
+            let cursors = &mut readings.entry(*room).or_default().cursors;
+            if (*server, *incarnation) == log
                 && cursors.last().is_none_or(|(furthest, _)| furthest < position)
             {
                 cursors.push((*position, index));
             }
         }
         let own = |cursor: &&DeviceCursor| is_only_log && Some(cursor.device) == observer.device;
-        let own = store.history.cursors.iter().filter(own);
-        Self { cursors, remembered: own.map(|cursor| cursor.position).max().unwrap_or(0) }
+        for cursor in store.history.cursors.iter().filter(own) {
+            let reading = readings.entry(cursor.room).or_default();
+            reading.remembered = cursor.position.max(reading.remembered);
+        }
+        readings
     }
 
     /// The first cursor past the end of a log that was read to its end, and where it stands.
@@ -188,11 +210,13 @@ pub(crate) fn conversations(evidence: &Evidence<'_>) -> Vec<Settled> {
         evidence.observers.iter().map(|observer| evidence.transcripts(observer.entered.keys()));
     let holders: Vec<_> = held_by_server.chain(held_by_client).collect();
     let directory = evidence.directory();
+    let charters = evidence.charters();
     let settled = |(conversation, keys): (ConversationId, Vec<Key>)| {
         let held: Vec<_> = holders.iter().filter_map(|holder| holder.get(&conversation)).collect();
         let equal_in = held.iter().filter(|held| **held == &keys).count();
         let first = keys.first().and_then(|key| evidence.events.get(&key.id));
-        let label = first.map_or_else(String::new, |event| label(event.conversation(), &directory));
+        let label =
+            first.map_or_else(String::new, |event| label(event.conversation(), &directory, &charters));
         Settled {
             conversation,
             label,
@@ -205,7 +229,7 @@ pub(crate) fn conversations(evidence: &Evidence<'_>) -> Vec<Settled> {
     evidence.transcripts(evidence.events.keys()).into_iter().map(settled).collect()
 }
 
-fn label(conversation: Conversation, directory: &Directory) -> String {
+fn label(conversation: Conversation, directory: &Directory, charters: &BTreeMap<RoomId, Charter>) -> String {
     match conversation {
         Conversation::Directory => "directory".to_owned(),
         Conversation::Direct(low, high) => {
@@ -213,7 +237,9 @@ fn label(conversation: Conversation, directory: &Directory) -> String {
             names.sort();
             names.join(", ")
         }
-        Conversation::Room(room) => format!("room {}", room.short()),
+        Conversation::Room(room) => charters
+            .get(&room)
+            .map_or_else(|| format!("room {}", room.short()), |charter| format!("#{}", charter.name)),
     }
 }
 

@@ -59,6 +59,8 @@ pub enum Anomaly {
     ForeignParent { event: EventId, parent: EventId },
     /// Rule 3: an event whose time does not exceed its parent's.
     TimeNotAfterParent { event: EventId, parent: EventId },
+    /// Rule 5: an event about one that it must not be about.
+    WrongTarget { event: EventId, target: EventId },
     /// P3: a device's events shown in another order than it sent them.
     SenderOrder { earlier: EventId, later: EventId, at: Place },
     /// P4: an event shown before one that its author had seen.
@@ -150,6 +152,12 @@ impl fmt::Display for Anomaly {
                     parent.short()
                 )
             }
+            Self::WrongTarget { event, target } => write!(
+                f,
+                "event {} is about event {}, which is no message, or not its author's to change",
+                event.short(),
+                target.short()
+            ),
             Self::SenderOrder { earlier, later, at } => write!(
                 f,
                 "event {} was shown ({at}) after event {}, which its device sent later",

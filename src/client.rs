@@ -26,20 +26,22 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use serde_bytes::ByteBuf;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Time};
+use crate::content::{Charter, Content};
 use crate::delivery::Delivery;
 use crate::directory::Directory;
 use crate::display::Display;
-use crate::event::{Conversation, Draft, Event, EventError, Kind, account_of};
+use crate::event::{Conversation, Draft, Event, EventError, Kind, Origin, account_of};
 use crate::frame::{Item, Receipt, Rejection, ToClient, ToServer};
 use crate::history::Entry;
-use crate::id::{AccountId, ConversationId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
+use crate::id::{AccountId, ConversationId, DeviceId, EventId, Incarnation, RoomId, Seq, ServerId};
 use crate::limits::{
     CATCH_UP_HOLD_MS, FEED_SILENT_MS, FETCH_AFTER_MS, FRAME_EVENTS, FRAME_EVENTS_BYTES, PARENTS_MAX,
-    REFUSED_AGAIN_MS, UPLOAD_WINDOW, WAITING_MAX,
+    REFUSED_AGAIN_MS, ROOMS_FOLLOWED_MAX, UPLOAD_WINDOW, WAITING_MAX,
 };
 use crate::order::{Key, Transcript};
 use crate::outbox::Outbox;
+use crate::rooms::followed;
 use crate::server::fits_ancestors;
 use crate::view::View;
 use crate::wanted::Wanted;
@@ -70,6 +72,11 @@ pub enum Input {
         kind: Kind,
         /// With which body.
         body: Vec<u8>,
+    },
+    /// The person begins a room, and follows it.
+    Begin {
+        /// What it is to be.
+        charter: Charter,
     },
     /// A server's `Welcome` has come.
     Up {
@@ -199,11 +206,26 @@ struct Link {
     up: bool,
     incarnation: Option<Incarnation>,
     outbox: Outbox,
-    delivery: Delivery,
+    /// How far its log was read, of home and of every room that was ever followed.
+    deliveries: BTreeMap<Option<RoomId>, Delivery>,
+    /// What it was asked to send on this connection.
+    following: BTreeSet<Option<RoomId>>,
     heard_ms: u64,
     /// Events sent again for an answer `Missing` since the last receipt; more than a few windows of them is
     /// no progress.
     missing: usize,
+}
+
+impl Link {
+    fn disconnect(&mut self) {
+        self.following.clear();
+        self.deliveries.values_mut().for_each(Delivery::disconnect);
+    }
+
+    /// Whether the server told of an event on this connection that was not held then.
+    fn lacks(&self, id: &EventId) -> bool {
+        self.deliveries.values().any(|delivery| delivery.lacks(id))
+    }
 }
 
 /// The machine. See the module.
@@ -217,6 +239,8 @@ pub struct Client {
     own: BTreeSet<Key>,
     transcripts: BTreeMap<ConversationId, (Conversation, Transcript)>,
     directory: Directory,
+    /// The rooms that this account follows, each since when.
+    followed: BTreeMap<RoomId, Time>,
     display: Display,
     reported: BTreeMap<EventId, usize>,
     links: Vec<Link>,
@@ -254,6 +278,7 @@ impl Client {
             own: BTreeSet::new(),
             transcripts: BTreeMap::new(),
             directory: Directory::default(),
+            followed: BTreeMap::new(),
             display: Display::default(),
             reported: BTreeMap::new(),
             links,
@@ -305,6 +330,14 @@ impl Client {
             Input::Say { conversation, kind, body } => {
                 self.say(now_ms, conversation, kind, body, effects)?;
             }
+            Input::Begin { charter } => {
+                let origin =
+                    Origin { account: self.account, device: self.config.device, seq: self.last_seq + 1 };
+                let room = RoomId::of(origin);
+                self.say(now_ms, Conversation::Room(room), Kind::Create, charter.encode(), effects)?;
+                let own = Conversation::direct(self.account, self.account);
+                self.say(now_ms, own, Kind::Follow, room.as_bytes().to_vec(), effects)?;
+            }
             Input::Up { server, incarnation } => {
                 if let Some(link) = self.link_of(server) {
                     self.up(now_ms, link, incarnation, effects);
@@ -327,6 +360,11 @@ impl Client {
             Input::Tick => {}
         }
         self.settle(effects);
+        for link in 0..self.links.len() {
+            if self.links[link].up {
+                self.follow_more(link, effects);
+            }
+        }
         self.tick(now_ms, effects);
         self.upload(effects);
         Ok(())
@@ -347,6 +385,11 @@ impl Client {
     /// The servers.
     pub fn view(&self) -> &View {
         &self.config.view
+    }
+
+    /// The rooms that the account follows.
+    pub fn followed(&self) -> impl Iterator<Item = RoomId> {
+        self.followed.keys().copied()
     }
 
     /// Who is who.
@@ -448,11 +491,11 @@ impl Client {
                     self.apply_receipt(link, id);
                 }
             }
-            Entry::Cursor { server, incarnation, position } => {
+            Entry::Cursor { server, incarnation, position, room } => {
                 if let Some(link) =
                     self.link_of(*server).filter(|link| self.links[*link].incarnation == Some(*incarnation))
                 {
-                    self.links[link].delivery = Delivery::resume(*position);
+                    self.links[link].deliveries.insert(*room, Delivery::resume(*position));
                 }
             }
             Entry::Displayed { id, .. } => self.apply_displayed(id),
@@ -471,14 +514,31 @@ impl Client {
         let (_, transcript) =
             self.transcripts.entry(name).or_insert_with(|| (conversation, Transcript::default()));
         transcript.insert(&event);
-        if event.kind() == Kind::Post {
+        if event.kind().is_shown() && !self.is_history(&event) {
             self.display.hold(key, name);
         }
-        let registers = event.kind() == Kind::Register;
+        let kind = event.kind();
         self.held.insert(id, Held { event, at: 0 });
-        if registers {
-            self.read_directory();
+        match kind {
+            Kind::Register => self.read_directory(),
+            Kind::Follow | Kind::Unfollow => self.read_followed(),
+            _ => {}
         }
+    }
+
+    /// Whether an event was said in a room before this account followed it: it is read back, not displayed.
+    fn is_history(&self, event: &Event) -> bool {
+        let Conversation::Room(room) = event.conversation() else { return false };
+        self.followed.get(&room).is_none_or(|since| event.time() < *since)
+    }
+
+    /// What the account's notes to itself say, the last for each room.
+    fn read_followed(&mut self) {
+        let own = Conversation::direct(self.account, self.account);
+        let Some((_, transcript)) = self.transcripts.get(&own.id()) else { return };
+        let notes =
+            transcript.keys().filter_map(|key| self.held.get(&key.id)).map(|held| held.event.as_ref());
+        self.followed = followed(notes);
     }
 
     fn apply_own(&mut self, event: Arc<Event>) {
@@ -497,7 +557,7 @@ impl Client {
         let entry = &mut self.links[link];
         let acked = own.len() - entry.outbox.owed();
         entry.incarnation = Some(incarnation);
-        entry.delivery = Delivery::default();
+        entry.deliveries.clear();
         entry.outbox = Outbox::default();
         own.iter().for_each(|key| entry.outbox.owe(*key, false));
         for held in self.held.values_mut() {
@@ -539,19 +599,31 @@ impl Client {
         body: Vec<u8>,
         effects: &mut Effects,
     ) -> Result<(), EventError> {
+        let target = Content::read(kind, &body)?.target();
+        if target.is_some_and(|target| self.place_of(&target) != Some(conversation)) {
+            return Err(EventError::TargetNotParent);
+        }
         // Whether it can be said is found out before anything is written, merges included.
-        self.draft(now_ms, conversation, kind, body.clone(), BTreeSet::new()).sign(&self.config.key)?;
-        loop {
-            let heads: Vec<_> = self
-                .transcript(conversation)
-                .map(|transcript| transcript.heads().collect())
-                .unwrap_or_default();
-            if heads.len() <= PARENTS_MAX {
-                return self.write(now_ms, conversation, kind, body, heads, effects);
-            }
-            let some = heads.into_iter().take(PARENTS_MAX).collect();
+        let parents = self.parents(conversation, target, PARENTS_MAX);
+        self.draft(now_ms, conversation, kind, body.clone(), parents).sign(&self.config.key)?;
+        while self.transcript(conversation).map_or(0, |transcript| transcript.heads().count()) >= PARENTS_MAX
+        {
+            let some = self.parents(conversation, None, PARENTS_MAX);
             self.write(now_ms, conversation, Kind::Merge, Vec::new(), some, effects)?;
         }
+        let parents = self.parents(conversation, target, PARENTS_MAX);
+        self.write(now_ms, conversation, kind, body, parents, effects)
+    }
+
+    fn place_of(&self, id: &EventId) -> Option<Conversation> {
+        self.event(id).map(|event| event.conversation())
+    }
+
+    /// What an event is about, and the heads of its conversation, at most so many in all.
+    fn parents(&self, conversation: Conversation, target: Option<EventId>, most: usize) -> BTreeSet<EventId> {
+        let heads = self.transcript(conversation).into_iter().flat_map(Transcript::heads);
+        let room = most - usize::from(target.is_some());
+        target.into_iter().chain(heads.take(room)).collect()
     }
 
     fn draft(
@@ -572,10 +644,10 @@ impl Client {
         conversation: Conversation,
         kind: Kind,
         body: Vec<u8>,
-        heads: Vec<EventId>,
+        parents: BTreeSet<EventId>,
         effects: &mut Effects,
     ) -> Result<(), EventError> {
-        let draft = self.draft(now_ms, conversation, kind, body, heads.into_iter().collect());
+        let draft = self.draft(now_ms, conversation, kind, body, parents);
         let event = Arc::new(draft.sign(&self.config.key)?);
         effects.log.push(Entry::Authored { event: ByteBuf::from(event.bytes()), at_ms: now_ms });
         self.apply_own(event);
@@ -626,8 +698,8 @@ impl Client {
     /// Tells the person of a message's copies, if they have grown beyond what was told.
     fn report(&mut self, id: EventId, effects: &mut Effects) {
         let copies = self.copies(&id);
-        let is_post = self.event(&id).is_some_and(|event| event.kind() == Kind::Post);
-        if !is_post || copies <= self.reported.get(&id).copied().unwrap_or(0) {
+        let is_shown = self.event(&id).is_some_and(|event| event.kind().is_shown());
+        if !is_shown || copies <= self.reported.get(&id).copied().unwrap_or(0) {
             return;
         }
         self.reported.insert(id, copies);
@@ -688,12 +760,12 @@ impl Client {
         entry.heard_ms = now_ms;
         entry.missing = 0;
         entry.outbox.connect();
-        entry.delivery.disconnect();
+        entry.disconnect();
         self.forget_unannounced();
         if self.feed.is_none() {
             self.make_feed(now_ms, link, effects);
         } else {
-            self.follow(link, false, effects);
+            self.follow(link, effects);
         }
     }
 
@@ -701,7 +773,7 @@ impl Client {
         let entry = &mut self.links[link];
         entry.up = false;
         entry.outbox.disconnect();
-        entry.delivery.disconnect();
+        entry.disconnect();
         self.forget_unannounced();
         if self.feed == Some(link) {
             self.feed = None;
@@ -716,7 +788,7 @@ impl Client {
     /// has any more; whoever has it will tell again.
     fn forget_unannounced(&mut self) {
         let links = &self.links;
-        let is_announced = |id: &EventId| links.iter().any(|link| link.delivery.lacks(id));
+        let is_announced = |id: &EventId| links.iter().any(|link| link.lacks(id));
         self.wanted.retain(is_announced);
         self.waiting.retain(|id, _| is_announced(id));
     }
@@ -724,12 +796,39 @@ impl Client {
     fn make_feed(&mut self, now_ms: u64, link: usize, effects: &mut Effects) {
         self.feed = Some(link);
         self.catching_up_until_ms = Some(now_ms + CATCH_UP_HOLD_MS);
-        self.follow(link, true, effects);
+        self.follow(link, effects);
     }
 
-    fn follow(&self, link: usize, bodies: bool, effects: &mut Effects) {
-        let frame = ToServer::Follow { after: self.links[link].delivery.cursor(), bodies };
-        effects.actions.push(Action::Send { server: self.server(link), frame });
+    /// Follows home and every room on a connection, anew if need be.
+    fn follow(&mut self, link: usize, effects: &mut Effects) {
+        self.links[link].following.clear();
+        self.follow_more(link, effects);
+    }
+
+    /// Asks a connection for what is followed and was not asked for yet, and for no more of what is not.
+    fn follow_more(&mut self, link: usize, effects: &mut Effects) {
+        let (server, bodies) = (self.server(link), self.feed == Some(link));
+        let wanted = || std::iter::once(None).chain(self.followed.keys().copied().map(Some));
+        let entry = &mut self.links[link];
+        let mut send = |frame| effects.actions.push(Action::Send { server, frame });
+        for room in wanted().take(ROOMS_FOLLOWED_MAX) {
+            if entry.following.insert(room) {
+                let after = entry.deliveries.entry(room).or_default().cursor();
+                send(ToServer::Follow { room, after, bodies });
+            }
+        }
+        let is_left = |room: &Option<RoomId>| room.is_some_and(|room| !self.followed.contains_key(&room));
+        let left: Vec<_> = entry.following.iter().copied().filter(is_left).collect();
+        for room in &left {
+            entry.following.remove(room);
+            entry.deliveries.entry(*room).or_default().disconnect();
+            if let Some(room) = *room {
+                send(ToServer::Unfollow { room });
+            }
+        }
+        if !left.is_empty() {
+            self.forget_unannounced();
+        }
     }
 
     // ---- reading ------------------------------------------------------------------------------------
@@ -755,8 +854,19 @@ impl Client {
                 }
                 Ok(())
             }
-            ToClient::Feed { items, upto, caught_up } => {
-                self.told(now_ms, link, items, upto, caught_up, effects)
+            ToClient::Feed { room, items, upto, caught_up } => {
+                if !self.links[link].following.contains(&room) {
+                    return Ok(()); // it crossed with our Unfollow
+                }
+                let lacking = self.told(now_ms, link, items, effects)?;
+                self.links[link].deliveries.entry(room).or_default().told(upto, lacking);
+                // Every later frame of a live feed says so too; the moment that counts is the first.
+                let is_first = room.is_none() && caught_up && self.feed == Some(link);
+                if is_first && self.catching_up_until_ms.take().is_some() {
+                    self.caught_up = true;
+                    self.caught_up_ms = now_ms;
+                }
+                Ok(())
             }
             ToClient::Bodies(events) => {
                 for bytes in events {
@@ -774,10 +884,8 @@ impl Client {
         now_ms: u64,
         link: usize,
         items: Vec<Item>,
-        upto: Position,
-        caught_up: bool,
         effects: &mut Effects,
-    ) -> Result<(), String> {
+    ) -> Result<BTreeSet<EventId>, String> {
         let mut lacking = BTreeSet::new();
         for Item { position, id, event } in items {
             if let (None, Some(bytes)) = (self.held.get(&id), event) {
@@ -796,13 +904,7 @@ impl Client {
                 }
             }
         }
-        self.links[link].delivery.told(upto, lacking);
-        // Every later frame of a live feed says so too; the moment that counts is the first.
-        if caught_up && self.feed == Some(link) && self.catching_up_until_ms.take().is_some() {
-            self.caught_up = true;
-            self.caught_up_ms = now_ms;
-        }
-        Ok(())
+        Ok(lacking)
     }
 
     /// An event of another device has come: holds it, and whatever waited for it.
@@ -817,8 +919,16 @@ impl Client {
         if self.held.contains_key(&id) || self.waiting.contains_key(&id) {
             return Ok(());
         }
-        let ours = matches!(event.conversation(), Conversation::Directory)
-            || event.conversation().other(self.account).is_some();
+        let ours = match event.conversation() {
+            Conversation::Directory => true,
+            Conversation::Direct(..) => event.conversation().other(self.account).is_some(),
+            Conversation::Room(room) => {
+                self.followed.contains_key(&room) || event.charter().is_some_and(|charter| charter.public)
+            }
+        };
+        if !ours && matches!(event.conversation(), Conversation::Room(_)) {
+            return Ok(()); // it crossed with our Unfollow
+        }
         if !ours {
             return Err(format!("it sent event {} of a conversation that is not ours", id.short()));
         }
@@ -874,15 +984,18 @@ impl Client {
     /// Moves every cursor as far as what is held allows.
     fn settle(&mut self, effects: &mut Effects) {
         for link in 0..self.links.len() {
+            let server = self.server(link);
             let held = &self.held;
             let entry = &mut self.links[link];
-            let Some(position) = entry.delivery.settle(|id| held.contains_key(id)) else { continue };
             let Some(incarnation) = entry.incarnation else { continue };
-            let up = entry.up;
-            let server = self.server(link);
-            effects.log.push(Entry::Cursor { server, incarnation, position });
-            if up {
-                effects.actions.push(Action::Send { server, frame: ToServer::Cursor { position } });
+            for (room, delivery) in &mut entry.deliveries {
+                let room = *room;
+                let Some(position) = delivery.settle(|id| held.contains_key(id)) else { continue };
+                effects.log.push(Entry::Cursor { server, incarnation, position, room });
+                if entry.up && entry.following.contains(&room) {
+                    let frame = ToServer::Cursor { room, position };
+                    effects.actions.push(Action::Send { server, frame });
+                }
             }
         }
     }
@@ -921,8 +1034,8 @@ impl Client {
         let silent = |link: &Link| now_ms.saturating_sub(link.heard_ms) >= FEED_SILENT_MS;
         let Some(feed) = self.feed.filter(|feed| silent(&self.links[*feed])) else { return };
         let Some(next) = self.links.iter().position(|link| link.up && !silent(link)) else { return };
-        self.follow(feed, false, effects);
         self.make_feed(now_ms, next, effects);
+        self.follow(feed, effects);
     }
 
     /// Fetches announced events that the feed has not brought, each from a server that announced it.
@@ -933,9 +1046,8 @@ impl Client {
         // While the feed was catching up, what others announced was on its way from there.
         let not_before_ms = self.caught_up_ms + FETCH_AFTER_MS;
         let links = &self.links;
-        let has = |link: usize, id: &EventId| {
-            links.get(link).is_some_and(|link: &Link| link.up && link.delivery.lacks(id))
-        };
+        let has =
+            |link: usize, id: &EventId| links.get(link).is_some_and(|link: &Link| link.up && link.lacks(id));
         for (link, ids) in self.wanted.asks(now_ms, not_before_ms, links.len(), has) {
             effects.actions.push(Action::Send { server: self.server(link), frame: ToServer::Fetch { ids } });
         }

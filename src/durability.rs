@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::anomaly::{Anomaly, Place};
 use crate::evidence::Evidence;
 use crate::history::{Entry, ServerHistory};
-use crate::id::{EventId, Incarnation, Position, ServerId};
+use crate::id::{EventId, Incarnation, Position, RoomId, ServerId};
 use crate::report::Outcome;
 use crate::text::count;
 
@@ -126,14 +126,14 @@ pub(crate) fn honest_copies(evidence: &Evidence<'_>) -> Outcome {
     let mut outcome = Outcome::new("nobody is told of more copies than there are receipts", "P2", "notices");
     for observer in &evidence.observers {
         let mut current: BTreeMap<ServerId, Incarnation> = BTreeMap::new();
-        let mut cursors: BTreeMap<ServerId, Position> = BTreeMap::new();
+        let mut cursors: BTreeMap<(ServerId, Option<RoomId>), Position> = BTreeMap::new();
         let mut acks: BTreeMap<EventId, BTreeSet<ServerId>> = BTreeMap::new();
         for (index, entry) in observer.history.entries.iter().enumerate() {
             let at = || observer.history.place(index);
             match entry {
                 Entry::Incarnation { server, incarnation, .. } => {
                     current.insert(*server, *incarnation);
-                    cursors.remove(server);
+                    cursors.retain(|(of, _), _| of != server);
                     acks.values_mut().for_each(|servers| {
                         servers.remove(server);
                     });
@@ -148,7 +148,7 @@ pub(crate) fn honest_copies(evidence: &Evidence<'_>) -> Outcome {
                         });
                     }
                 }
-                Entry::Cursor { server, incarnation, position } => {
+                Entry::Cursor { server, incarnation, position, room } => {
                     if current.get(server) != Some(incarnation) {
                         outcome.anomalies.push(Anomaly::StaleIncarnation {
                             at: at(),
@@ -156,7 +156,7 @@ pub(crate) fn honest_copies(evidence: &Evidence<'_>) -> Outcome {
                         });
                         continue;
                     }
-                    let before = cursors.insert(*server, *position).unwrap_or(0);
+                    let before = cursors.insert((*server, *room), *position).unwrap_or(0);
                     if before > *position {
                         let (server, from, to) = (evidence.history.name_of(*server), before, *position);
                         outcome.anomalies.push(Anomaly::CursorBack { server, from, to, at: at() });

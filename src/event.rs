@@ -21,10 +21,11 @@ use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
+use crate::content::{Charter, Content};
 use crate::id::{AccountId, ConversationId, DeviceId, EventId, RoomId, Seq, bytes_or_hex};
 use crate::limits::{EVENT_MAX_BYTES, MESSAGE_MAX_BYTES, PARENTS_MAX};
 use crate::order::Key;
-use crate::text::{Name, NameError};
+use crate::text::NameError;
 
 /// The encoding that this module writes, and the only one it reads.
 const VERSION: u8 = 1;
@@ -77,15 +78,75 @@ impl Conversation {
     }
 }
 
-/// What an event does. Each kind says what its body holds.
+/// What an event does. What its body holds, by kind, is in [`crate::content`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {
-    /// An account takes a name. Body: the name. In the directory only.
+    /// An account takes a name. In the directory only.
     Register,
-    /// A person says something. Body: UTF-8, 1 to [`MESSAGE_MAX_BYTES`] bytes.
+    /// A person says something: 1 to [`MESSAGE_MAX_BYTES`] bytes of UTF-8.
     Post,
-    /// Joins heads, so that an author who has seen many can name them all. Body: empty.
+    /// Joins heads, so that an author who has seen many can name them all.
     Merge,
+    /// A room begins: its first event, and the only one without a parent. Its id names its author's device and
+    /// number ([`RoomId::of`]), so that nobody else can begin it.
+    Create,
+    /// An account becomes a member of a room.
+    Join,
+    /// An account is no longer a member of a room.
+    Leave,
+    /// A room is about something else from here on.
+    Topic,
+    /// The other side of a direct conversation may read a room.
+    Invite,
+    /// A note to oneself, for all of one's devices: follow a room.
+    Follow,
+    /// A note to oneself: follow it no more.
+    Unfollow,
+    /// The author of a message puts other words in its place.
+    Edit,
+    /// A message that answers another.
+    Reply,
+    /// The author of a message takes it back.
+    Delete,
+    /// A person has read up to this event.
+    Read,
+    /// A person likes a message, or says so with another sign.
+    React,
+    /// They take that back.
+    Unreact,
+}
+
+impl Kind {
+    /// Whether it is a line of a conversation's display.
+    pub fn is_shown(self) -> bool {
+        match self {
+            Self::Post | Self::Reply | Self::Edit | Self::Delete | Self::React => true,
+            Self::Join | Self::Leave | Self::Topic | Self::Invite => true,
+            Self::Register | Self::Merge | Self::Create | Self::Follow | Self::Unfollow => false,
+            Self::Read | Self::Unreact => false,
+        }
+    }
+
+    /// Whether a person says something with it that others may edit, delete or react to.
+    pub fn is_message(self) -> bool {
+        matches!(self, Self::Post | Self::Reply)
+    }
+
+    /// Whether such an event may stand in a conversation.
+    fn belongs_in(self, conversation: Conversation) -> bool {
+        let to_oneself = matches!(conversation, Conversation::Direct(low, high) if low == high);
+        match (self, conversation) {
+            (Self::Merge, _) => true,
+            (Self::Register, Conversation::Directory) => true,
+            (Self::Register, _) | (_, Conversation::Directory) => false,
+            (Self::Create | Self::Join | Self::Leave | Self::Topic, Conversation::Room(_)) => true,
+            (Self::Create | Self::Join | Self::Leave | Self::Topic, _) => false,
+            (Self::Invite, _) => matches!(conversation, Conversation::Direct(..)) && !to_oneself,
+            (Self::Follow | Self::Unfollow, _) => to_oneself,
+            (Self::Post | Self::Reply | Self::Edit | Self::Delete, _) => true,
+            (Self::Read | Self::React | Self::Unreact, _) => true,
+        }
+    }
 }
 
 /// The fields that are signed, in the order in which they are encoded.
@@ -150,6 +211,18 @@ pub enum EventError {
     /// The kind does not belong in this conversation.
     #[error("an event of kind {0:?} does not belong in this conversation")]
     Misplaced(Kind),
+    /// The body is not what one of this kind must be.
+    #[error("its body is not that of an event of kind {0:?}")]
+    Body(Kind),
+    /// A body longer than one of this kind may be.
+    #[error("the text of an event of kind {0:?} has {1} bytes, which is more than it may have")]
+    TooMuch(Kind, usize),
+    /// What an event is about must be among its parents.
+    #[error("the event that it is about is not among its parents")]
+    TargetNotParent,
+    /// A room's first event is its only one without a parent, and its author's number makes the room's id.
+    #[error("it does not follow from the first event of its room")]
+    Rootless,
     /// The two accounts of a direct conversation are in the wrong order.
     #[error("the accounts of its conversation are not in ascending order")]
     ConversationUnsorted,
@@ -318,11 +391,38 @@ impl Event {
         &self.body
     }
 
-    /// What it says, if its kind holds text; always so for [`Kind::Post`] and [`Kind::Register`].
+    /// What its body says.
+    pub fn content(&self) -> Content<'_> {
+        Content::read(self.header.kind, &self.body).unwrap_or(Content::Nothing)
+    }
+
+    /// What it says, if its kind holds text: always so for a message, and for a registration, whose name it is.
     pub fn text(&self) -> Option<&str> {
-        match self.header.kind {
-            Kind::Post | Kind::Register => std::str::from_utf8(&self.body).ok(),
-            Kind::Merge => None,
+        match self.content() {
+            Content::Text(text) | Content::About(_, text) => Some(text),
+            Content::Name(_) => std::str::from_utf8(&self.body).ok(),
+            Content::Nothing | Content::Charter(_) | Content::Room(_) => None,
+        }
+    }
+
+    /// What it is about; always one of its parents.
+    pub fn target(&self) -> Option<EventId> {
+        self.content().target()
+    }
+
+    /// Which room it speaks of, if its kind speaks of one.
+    pub fn room(&self) -> Option<RoomId> {
+        match self.content() {
+            Content::Room(room) => Some(room),
+            _ => None,
+        }
+    }
+
+    /// What the room is that begins with it.
+    pub fn charter(&self) -> Option<Charter> {
+        match self.content() {
+            Content::Charter(charter) => Some(charter),
+            _ => None,
         }
     }
 
@@ -379,34 +479,46 @@ impl Header {
         if matches!(self.conversation, Conversation::Direct(low, high) if low > high) {
             return Err(EventError::ConversationUnsorted);
         }
-        self.check_body(body)?;
+        self.check_place()?;
+        self.check_content(body)?;
         if self.body_bytes as usize != body.len() || self.body_hash != *blake3::hash(body).as_bytes() {
             return Err(EventError::BodyMismatch);
         }
         Ok(())
     }
 
-    fn check_body(&self, body: &[u8]) -> Result<(), EventError> {
-        let in_directory = self.conversation == Conversation::Directory;
-        match self.kind {
-            Kind::Register if in_directory => {
-                let name = std::str::from_utf8(body).map_err(|_| EventError::NotUtf8)?;
-                name.parse::<Name>()?;
-            }
-            Kind::Post if !in_directory => {
-                if body.is_empty() {
-                    return Err(EventError::EmptyMessage);
-                }
-                if body.len() > MESSAGE_MAX_BYTES {
-                    return Err(EventError::MessageTooLong(body.len()));
-                }
-                std::str::from_utf8(body).map_err(|_| EventError::NotUtf8)?;
-            }
-            Kind::Merge if !body.is_empty() => return Err(EventError::UnexpectedBody),
-            Kind::Merge => {}
-            Kind::Register | Kind::Post => return Err(EventError::Misplaced(self.kind)),
+    /// Whether such an event belongs where it stands; a room's events all follow from its first.
+    fn check_place(&self) -> Result<(), EventError> {
+        if !self.kind.belongs_in(self.conversation) {
+            return Err(EventError::Misplaced(self.kind));
         }
-        Ok(())
+        let Conversation::Room(room) = self.conversation else { return Ok(()) };
+        let origin = Origin { account: self.account, device: self.device, seq: self.seq };
+        let begins = self.kind == Kind::Create && room == RoomId::of(origin);
+        if begins == self.parents.is_empty() && begins == (self.kind == Kind::Create) {
+            Ok(())
+        } else {
+            Err(EventError::Rootless)
+        }
+    }
+
+    fn check_content(&self, body: &[u8]) -> Result<(), EventError> {
+        match Content::read(self.kind, body)?.target() {
+            Some(target) if self.parents.binary_search(&target).is_err() => Err(EventError::TargetNotParent),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl RoomId {
+    /// The room that begins with this event.
+    pub fn of(first: Origin) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"tercet room begun by").update(first.account.as_bytes());
+        hasher.update(first.device.as_bytes()).update(&first.seq.to_be_bytes());
+        let mut id = [0; Self::BYTES];
+        hasher.finalize_xof().fill(&mut id);
+        Self::new(id)
     }
 }
 

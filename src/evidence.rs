@@ -6,11 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::anomaly::{Anomaly, Place};
+use crate::clock::Time;
+use crate::content::Charter;
 use crate::directory::Directory;
 use crate::event::{Conversation, Event, Kind};
 use crate::history::{ClientHistory, Entry, History, ServerHistory};
-use crate::id::{AccountId, ConversationId, DeviceId, EventId, Position};
+use crate::id::{AccountId, ConversationId, DeviceId, EventId, Position, RoomId};
 use crate::order::Key;
+use crate::rooms::{self, Rooms};
 
 /// One device's log, decoded.
 #[derive(Debug)]
@@ -29,6 +32,24 @@ pub struct Observer<'a> {
     pub entered: BTreeMap<EventId, usize>,
     /// The displayed events in order: entry number from 0, event, marked late, time shown.
     pub shown: Vec<(usize, EventId, bool, u64)>,
+    /// The rooms that it ever followed, each with the last time from which on it displayed them.
+    pub followed: BTreeMap<RoomId, Time>,
+    /// Those that it follows at its log's end.
+    pub follows: BTreeSet<RoomId>,
+}
+
+impl Observer<'_> {
+    /// Whether an event is a line of this device's display, once it holds it: what was said in a room before it
+    /// was followed is not.
+    pub fn displays(&self, event: &Event) -> bool {
+        event.kind().is_shown()
+            && match event.conversation() {
+                Conversation::Room(room) => {
+                    self.followed.get(&room).is_some_and(|since| event.time() >= *since)
+                }
+                _ => true,
+            }
+    }
 }
 
 /// Everything that was read.
@@ -40,6 +61,8 @@ pub struct Evidence<'a> {
     pub events: BTreeMap<EventId, Arc<Event>>,
     /// The device logs.
     pub observers: Vec<Observer<'a>>,
+    /// Who may read which room, by all of them.
+    pub rooms: Rooms,
     /// What decoding alone found.
     pub corrupt: Vec<Anomaly>,
 }
@@ -61,8 +84,13 @@ impl ServerHistory {
 impl<'a> Evidence<'a> {
     /// Decodes and indexes a history.
     pub fn of(history: &'a History) -> Self {
-        let mut evidence =
-            Self { history, events: BTreeMap::new(), observers: Vec::new(), corrupt: Vec::new() };
+        let mut evidence = Self {
+            history,
+            events: BTreeMap::new(),
+            observers: Vec::new(),
+            rooms: Rooms::default(),
+            corrupt: Vec::new(),
+        };
         // The same bytes stand in many logs; their signature is checked once.
         let mut checked: BTreeMap<&[u8], EventId> = BTreeMap::new();
         for server in &history.servers {
@@ -74,6 +102,9 @@ impl<'a> Evidence<'a> {
         for client in &history.clients {
             let observer = evidence.observe(client, &mut checked);
             evidence.observers.push(observer);
+        }
+        for event in evidence.events.values() {
+            evidence.rooms.note(event);
         }
         evidence
     }
@@ -91,7 +122,10 @@ impl<'a> Evidence<'a> {
             stands: Vec::new(),
             entered: BTreeMap::new(),
             shown: Vec::new(),
+            followed: BTreeMap::new(),
+            follows: BTreeSet::new(),
         };
+        let mut notes: BTreeMap<Key, Arc<Event>> = BTreeMap::new();
         for (index, entry) in history.entries.iter().enumerate() {
             match entry {
                 Entry::Begun { account, device, name, .. } if index == 0 => {
@@ -102,6 +136,16 @@ impl<'a> Evidence<'a> {
                     if let Some(id) = self.decode(|| history.place(index), event, checked) {
                         observer.stands.push((index, id));
                         observer.entered.entry(id).or_insert(index);
+                        let Some(event) = self.events.get(&id) else { continue };
+                        if matches!(event.kind(), Kind::Follow | Kind::Unfollow) {
+                            notes.insert(event.key(), Arc::clone(event));
+                            let followed = rooms::followed(notes.values().map(Arc::as_ref));
+                            observer.follows = followed.keys().copied().collect();
+                            for (room, since) in followed {
+                                let last = observer.followed.entry(room).or_insert(since);
+                                *last = since.max(*last);
+                            }
+                        }
                     }
                 }
                 Entry::Displayed { id, late, at_ms } => observer.shown.push((index, *id, *late, *at_ms)),
@@ -157,7 +201,7 @@ impl<'a> Evidence<'a> {
                 continue;
             }
             match self.events.get(&id) {
-                Some(parent) if parent.kind() == Kind::Post => nearest.push(id),
+                Some(parent) if parent.kind().is_shown() => nearest.push(id),
                 Some(parent) => open.extend(parent.parents()),
                 None => {}
             }
@@ -176,9 +220,30 @@ impl<'a> Evidence<'a> {
         )
     }
 
-    /// Whether an account reads an event.
-    pub fn reads(account: AccountId, event: &Event) -> bool {
-        event.conversation() == Conversation::Directory || event.conversation().other(account).is_some()
+    /// What every room is, by all beginnings that were found.
+    pub fn charters(&self) -> BTreeMap<RoomId, Charter> {
+        let charter = |event: &Arc<Event>| match event.conversation() {
+            Conversation::Room(room) => Some((room, event.charter()?)),
+            _ => None,
+        };
+        self.events.values().filter_map(charter).collect()
+    }
+
+    /// Whether an event belongs to what an account is sent unasked: the directory with the beginnings of public
+    /// rooms, and its direct conversations.
+    pub fn is_home(account: AccountId, event: &Event) -> bool {
+        match event.conversation() {
+            Conversation::Directory => true,
+            Conversation::Direct(..) => event.conversation().other(account).is_some(),
+            Conversation::Room(_) => event.charter().is_some_and(|charter| charter.public),
+        }
+    }
+
+    /// Whether an account may read an event, by all invitations that were found.
+    pub fn may_read(&self, account: AccountId, event: &Event) -> bool {
+        let admitted =
+            matches!(event.conversation(), Conversation::Room(room) if self.rooms.may_read(account, room));
+        admitted || Self::is_home(account, event)
     }
 }
 

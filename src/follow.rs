@@ -9,13 +9,14 @@ use serde_bytes::ByteBuf;
 
 use crate::event::Event;
 use crate::frame::{Item, ToClient};
-use crate::id::{AccountId, DeviceId, Position};
+use crate::id::{AccountId, DeviceId, Position, RoomId};
 use crate::limits::{FEED_FRAMES, FEED_WINDOW, FOLLOWER_STALL_MS, FRAME_EVENTS_BYTES};
 
 /// One reader of the log.
 #[derive(Debug)]
 pub struct Follow {
     reader: Option<(AccountId, DeviceId)>,
+    room: Option<RoomId>,
     bodies: bool,
     searched: Position,
     behind: bool,
@@ -26,11 +27,17 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// A device, or a peer without one, that has read up to `after` and wants whole events or their ids. It
-    /// is behind until the log has been searched for it.
-    pub fn new(now_ms: u64, reader: Option<(AccountId, DeviceId)>, after: Position, bodies: bool) -> Self {
+    /// A device, or a peer without one, that has read its home or a room up to `after` and wants whole events
+    /// or their ids. It is behind until the log has been searched for it.
+    pub fn new(
+        now_ms: u64,
+        reader: Option<(AccountId, DeviceId)>,
+        room: Option<RoomId>,
+        after: Position,
+        bodies: bool,
+    ) -> Self {
         let open = VecDeque::new();
-        Self { reader, bodies, searched: after, behind: true, open, open_items: 0, moved_ms: now_ms }
+        Self { reader, room, bodies, searched: after, behind: true, open, open_items: 0, moved_ms: now_ms }
     }
 
     /// Whether whole events are sent.
@@ -108,7 +115,7 @@ impl Follow {
         self.searched = upto;
         self.open_items += items.len();
         self.open.push_back((upto, items.len()));
-        ToClient::Feed { items, upto, caught_up }
+        ToClient::Feed { room: self.room, items, upto, caught_up }
     }
 }
 
@@ -146,7 +153,7 @@ mod tests {
 
     fn shape(frames: &[ToClient]) -> Vec<(usize, Position, bool)> {
         let shape = |frame: &ToClient| match frame {
-            ToClient::Feed { items, upto, caught_up } => (items.len(), *upto, *caught_up),
+            ToClient::Feed { items, upto, caught_up, .. } => (items.len(), *upto, *caught_up),
             other => panic!("{other:?} is no feed"),
         };
         frames.iter().map(shape).collect()
@@ -154,7 +161,8 @@ mod tests {
 
     #[test]
     fn frames_are_cut_where_they_are_full_and_only_the_last_has_caught_up() {
-        let mut follow = Follow::new(0, Some((AccountId::new([1; 32]), DeviceId::new([1; 16]))), 0, true);
+        let mut follow =
+            Follow::new(0, Some((AccountId::new([1; 32]), DeviceId::new([1; 16]))), None, 0, true);
         let frames = follow.frames(0, items(3, FRAME_EVENTS_BYTES / 2), 9, true);
         assert_eq!(shape(&frames), [(2, 2, false), (1, 9, true)]);
         assert!(!follow.is_behind());
@@ -162,7 +170,8 @@ mod tests {
 
     #[test]
     fn a_reader_has_room_until_its_window_is_full_and_again_when_its_cursor_moves() {
-        let mut follow = Follow::new(0, Some((AccountId::new([1; 32]), DeviceId::new([1; 16]))), 0, true);
+        let mut follow =
+            Follow::new(0, Some((AccountId::new([1; 32]), DeviceId::new([1; 16]))), None, 0, true);
         let all = FEED_WINDOW as Position;
         follow.frames(0, items(all, 1), all, true);
         assert!(!follow.has_room());
@@ -175,7 +184,8 @@ mod tests {
 
     #[test]
     fn many_small_frames_fill_the_window_too() {
-        let mut follow = Follow::new(0, Some((AccountId::new([1; 32]), DeviceId::new([1; 16]))), 0, false);
+        let mut follow =
+            Follow::new(0, Some((AccountId::new([1; 32]), DeviceId::new([1; 16]))), None, 0, false);
         for position in 1..=FEED_FRAMES as Position {
             assert!(follow.has_room());
             follow.frames(0, items(1, 1), position, true);

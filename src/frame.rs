@@ -9,7 +9,9 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_bytes::ByteBuf;
 
-use crate::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, ServerId, bytes_or_hex};
+use crate::id::{
+    AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, RoomId, ServerId, bytes_or_hex,
+};
 use crate::limits::FRAME_MAX_BYTES;
 
 /// The cluster's secret that admits accounts. Never printed: it has no `Display`, and its `Debug` hides it.
@@ -68,13 +70,22 @@ pub enum ToServer {
     },
     /// Send me what is mine after this position of your log, from now on.
     Follow {
-        /// The cursor: how far this device has durably read this log.
+        /// Which room; none means home, the directory and the account's direct conversations.
+        room: Option<RoomId>,
+        /// The cursor: how far this device has durably read this log, of this room or home.
         after: Position,
         /// Whether to send whole events (a feed) or their ids (announcements).
         bodies: bool,
     },
-    /// Everything up to this position is durable on the device.
+    /// I want no more of a room.
+    Unfollow {
+        /// Which room.
+        room: RoomId,
+    },
+    /// Everything up to this position, of this room or home, is durable on the device.
     Cursor {
+        /// Which room; none means home.
+        room: Option<RoomId>,
         /// The new cursor.
         position: Position,
     },
@@ -184,6 +195,8 @@ pub struct DeviceCursor {
     pub account: AccountId,
     /// Which device.
     pub device: DeviceId,
+    /// Of which room; none means home.
+    pub room: Option<RoomId>,
     /// Up to where.
     pub position: Position,
 }
@@ -224,6 +237,8 @@ pub enum ToClient {
     },
     /// The follower's next items, in log order.
     Feed {
+        /// Of which room; none means home.
+        room: Option<RoomId>,
         /// What is new to the follower, possibly nothing.
         items: Vec<Item>,
         /// With these, the follower has all that is its own up to here.
@@ -295,6 +310,7 @@ mod tests {
     use super::*;
 
     const ID: EventId = EventId::new([3; 32]);
+    const ROOM: RoomId = RoomId::new([8; 16]);
 
     /// One value or more of each variant, with its name; a variant that is added does not compile until it is
     /// listed, and does not pass until it has a value.
@@ -319,9 +335,12 @@ mod tests {
                 => ToServer::Upload { events: vec![] }
                 => ToServer::Upload { events: vec![ByteBuf::from([0; 300]), ByteBuf::new()] };
             Follow
-                => ToServer::Follow { after: 0, bodies: true }
-                => ToServer::Follow { after: u64::MAX, bodies: false };
-            Cursor => ToServer::Cursor { position: 77 };
+                => ToServer::Follow { room: None, after: 0, bodies: true }
+                => ToServer::Follow { room: Some(ROOM), after: u64::MAX, bodies: false };
+            Unfollow => ToServer::Unfollow { room: ROOM };
+            Cursor
+                => ToServer::Cursor { room: None, position: 77 }
+                => ToServer::Cursor { room: Some(ROOM), position: 77 };
             Fetch => ToServer::Fetch { ids: vec![ID, ID] };
             Pull => ToServer::Pull { after: 1 << 40 };
             Status => ToServer::Status;
@@ -348,7 +367,7 @@ mod tests {
         let whole = Item { position: 1, id: ID, event: Some(ByteBuf::from([7; 9])) };
         let announced = Item { position: 2, id: ID, event: None };
         let (account, device) = (AccountId::new([5; 32]), DeviceId::new([6; 16]));
-        let cursors = vec![DeviceCursor { account, device, position: 9 }];
+        let cursors = vec![DeviceCursor { account, device, room: Some(ROOM), position: 9 }];
         let status = ServerStatus {
             server: ServerId::new([8; 32]),
             incarnation,
@@ -364,8 +383,8 @@ mod tests {
             Missing => ToClient::Missing { id: ID, parents: vec![ID] };
             Rejected => ToClient::Rejected { id: ID, why: Rejection::ClockAhead { ahead_ms: 60_001 } };
             Feed
-                => ToClient::Feed { items: vec![whole.clone(), announced], upto: 2, caught_up: true }
-                => ToClient::Feed { items: vec![], upto: 5, caught_up: false };
+                => ToClient::Feed { room: Some(ROOM), items: vec![whole.clone(), announced], upto: 2, caught_up: true }
+                => ToClient::Feed { room: None, items: vec![], upto: 5, caught_up: false };
             Bodies => ToClient::Bodies(vec![ByteBuf::from([1; 40])]);
             Log => ToClient::Log { items: vec![whole], tip: 8, cursors };
             Status => ToClient::Status(status);

@@ -13,7 +13,7 @@ use serde_bytes::ByteBuf;
 
 use crate::event::Event;
 use crate::frame::DeviceCursor;
-use crate::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, ServerId};
+use crate::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, RoomId, ServerId};
 use crate::order::Key;
 
 /// One entry of a device's log. Times are Unix milliseconds of the device's wall clock.
@@ -88,6 +88,9 @@ pub enum Entry {
         incarnation: Incarnation,
         /// Up to where.
         position: Position,
+        /// Of which room; none means home, as in every log from before there were rooms.
+        #[serde(default)]
+        room: Option<RoomId>,
     },
     /// The person was shown an event, as the next line of the display.
     Displayed {

@@ -10,6 +10,10 @@ pub const PROTOCOL_VERSION: u16 = 1;
 
 /// Longest message a person may send: bytes of UTF-8.
 pub const MESSAGE_MAX_BYTES: usize = 16 * 1024;
+/// Longest topic of a room: bytes of UTF-8.
+pub const TOPIC_MAX_BYTES: usize = 400;
+/// Longest sign of a reaction: bytes of UTF-8.
+pub const REACTION_MAX_BYTES: usize = 32;
 /// Longest account name: bytes of UTF-8.
 pub const NAME_MAX_BYTES: usize = 40;
 /// Most parents an event may name; an author who has seen more heads writes merge events over them.
@@ -68,6 +72,8 @@ pub const FEED_WINDOW: usize = 2048;
 pub const FEED_FRAMES: usize = 256;
 /// A follower with deliveries open that moves no cursor for this long is dropped.
 pub const FOLLOWER_STALL_MS: u64 = 30_000;
+/// Rooms that one connection may follow.
+pub const ROOMS_FOLLOWED_MAX: usize = 256;
 /// How long a server waits for an author's upload of what a peer has announced, before it fetches it there.
 pub const SYNC_AFTER_MS: u64 = 500;
 /// Log entries in one answer to a pull.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::event::{Conversation, Event, Origin};
+use crate::event::{Conversation, Event, Kind, Origin};
 use crate::frame::DeviceCursor;
 use crate::id::{AccountId, EventId, Position, RoomId};
 use crate::sync::PeerCursor;
@@ -13,29 +13,36 @@ use crate::sync::PeerCursor;
 /// The events of a log that the same readers receive. A reader follows several and merges them by position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stream {
-    /// Everybody's.
+    /// Everybody's: names, and the beginnings of public rooms.
     Directory,
     /// The direct conversations of one account.
     Inbox(AccountId),
-    /// A room's members'.
+    /// A room, for those who follow it.
     Room(RoomId),
+    /// What says who may read which room; the server itself reads it when it starts.
+    Access,
     /// A peer's: the whole log. No event is indexed under it.
     Everything,
 }
 
 impl Stream {
-    /// The streams that an event belongs to: one, or both sides' inboxes.
-    pub fn of(conversation: Conversation) -> impl Iterator<Item = Self> {
-        let (first, second) = match conversation {
-            Conversation::Directory => (Self::Directory, None),
-            Conversation::Direct(low, high) if low == high => (Self::Inbox(low), None),
-            Conversation::Direct(low, high) => (Self::Inbox(low), Some(Self::Inbox(high))),
-            Conversation::Room(room) => (Self::Room(room), None),
+    /// The streams that an event is indexed under.
+    pub fn of(event: &Event) -> impl Iterator<Item = Self> {
+        let [first, second] = match event.conversation() {
+            Conversation::Directory => [Some(Self::Directory), None],
+            Conversation::Direct(low, high) => {
+                [Some(Self::Inbox(low)), (low != high).then_some(Self::Inbox(high))]
+            }
+            Conversation::Room(room) => {
+                let everybodys = event.charter().is_some_and(|charter| charter.public);
+                [Some(Self::Room(room)), everybodys.then_some(Self::Directory)]
+            }
         };
-        std::iter::once(first).chain(second)
+        let access = matches!(event.kind(), Kind::Create | Kind::Invite).then_some(Self::Access);
+        [first, second, access].into_iter().flatten()
     }
 
-    /// The streams that an account reads.
+    /// The streams that an account reads without asking for them.
     pub fn read_by(account: AccountId) -> [Self; 2] {
         [Self::Directory, Self::Inbox(account)]
     }

@@ -5,7 +5,7 @@ use std::iter::Peekable;
 use std::slice;
 
 use crate::anomaly::Anomaly;
-use crate::event::{Event, Kind};
+use crate::event::Event;
 use crate::evidence::{Evidence, Observer};
 use crate::history::Entry;
 use crate::id::{AccountId, ConversationId, DeviceId, EventId};
@@ -43,7 +43,8 @@ pub(crate) fn causal_display(evidence: &Evidence<'_>) -> Outcome {
             outcome.examined += 1;
             seen.insert(event.id());
             for cause in evidence.shown_ancestors(event) {
-                if !seen.contains(&cause) {
+                let was_due = evidence.events.get(&cause).is_some_and(|cause| observer.displays(cause));
+                if was_due && !seen.contains(&cause) {
                     let at = observer.history.place(index);
                     outcome.anomalies.push(Anomaly::EffectBeforeCause { event: event.id(), cause, at });
                 }
@@ -95,23 +96,23 @@ pub(crate) fn honest_screens(evidence: &Evidence<'_>) -> Outcome {
 struct Hand<'a> {
     /// What is still to come to hand, in the log's order.
     coming: Peekable<slice::Iter<'a, (usize, EventId)>>,
-    entered: &'a BTreeMap<EventId, usize>,
+    observer: &'a Observer<'a>,
     held: BTreeMap<ConversationId, BTreeSet<Key>>,
 }
 
 impl<'a> Hand<'a> {
     fn of(observer: &'a Observer<'_>) -> Self {
-        Self { coming: observer.stands.iter().peekable(), entered: &observer.entered, held: BTreeMap::new() }
+        Self { coming: observer.stands.iter().peekable(), observer, held: BTreeMap::new() }
     }
 
     /// Shows an event at an entry of the log; returns what should have been shown before it. What is among
     /// its causes is left to [`causal_display`].
     fn show(&mut self, evidence: &Evidence<'_>, index: usize, event: &Event) -> Vec<EventId> {
         while let Some((entered, id)) = self.coming.next_if(|(entered, _)| *entered < index) {
-            if self.entered.get(id) != Some(entered) {
+            if self.observer.entered.get(id) != Some(entered) {
                 continue; // a second time: another check's
             }
-            let Some(event) = evidence.events.get(id).filter(|event| event.kind() == Kind::Post) else {
+            let Some(event) = evidence.events.get(id).filter(|event| self.observer.displays(event)) else {
                 continue;
             };
             self.held.entry(event.conversation().id()).or_default().insert(event.key());
@@ -146,6 +147,6 @@ fn displayed<'a>(
 ) -> impl Iterator<Item = (usize, &'a Event)> {
     observer.shown.iter().filter_map(|(index, id, _, _)| {
         let event = evidence.events.get(id)?;
-        (event.kind() == Kind::Post).then_some((*index, event.as_ref()))
+        event.kind().is_shown().then_some((*index, event.as_ref()))
     })
 }

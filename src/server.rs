@@ -21,16 +21,16 @@ use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
 
-use crate::event::Event;
-use crate::follow::Follow;
+use crate::event::{Event, Kind};
 use crate::frame::{
     DeviceCursor, Item, Receipt, Refusal, Rejection, Role, ServerStatus, ToClient, ToServer, Token,
 };
-use crate::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, ServerId};
+use crate::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, RoomId, ServerId};
 use crate::limits::{
     CLOCK_AHEAD_MAX_MS, FETCH_MAX, FRAME_EVENTS, FRAME_EVENTS_BYTES, PROTOCOL_VERSION, PULL_MAX,
 };
-use crate::log::{Log, Stream, Write};
+use crate::log::{Log, Write};
+use crate::readers::{Caller, Readers, Told};
 use crate::staged::Staged;
 use crate::sync::{PeerCursor, Sync, ToPeer};
 
@@ -174,38 +174,9 @@ pub struct Server {
     durable: Position,
     forks: u64,
     staged: Staged,
-    conns: BTreeMap<ConnId, Conn>,
-    listeners: BTreeMap<Stream, BTreeSet<ConnId>>,
-    cursors: BTreeMap<DeviceId, DeviceCursor>,
+    readers: Readers,
+    cursors: BTreeMap<(DeviceId, Option<RoomId>), DeviceCursor>,
     sync: Sync,
-}
-
-#[derive(Debug)]
-struct Conn {
-    key: [u8; 32],
-    /// Who it is, once it has said so and was welcome.
-    caller: Option<Caller>,
-    follow: Option<Follow>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Caller {
-    Peer,
-    Device(AccountId, DeviceId),
-}
-
-impl Caller {
-    fn streams(self) -> Vec<Stream> {
-        match self {
-            Self::Peer => vec![Stream::Everything],
-            Self::Device(account, _) => Stream::read_by(account).to_vec(),
-        }
-    }
-
-    fn may_read(self, event: &Event) -> bool {
-        let streams = self.streams();
-        matches!(self, Self::Peer) || Stream::of(event.conversation()).any(|stream| streams.contains(&stream))
-    }
 }
 
 type Outputs = Vec<Output>;
@@ -224,8 +195,7 @@ impl Server {
             durable,
             forks,
             staged: Staged::default(),
-            conns: BTreeMap::new(),
-            listeners: BTreeMap::new(),
+            readers: Readers::default(),
             cursors: BTreeMap::new(),
         }
     }
@@ -246,13 +216,14 @@ impl Server {
         log: &L,
         out: &mut Outputs,
     ) -> Result<(), L::Error> {
+        self.readers.learn(self.durable, log)?;
         match input {
             Input::Opened { conn, key } => {
-                self.conns.insert(conn, Conn { key, caller: None, follow: None });
+                self.readers.open(conn, key);
                 Ok(())
             }
             Input::Closed { conn } => {
-                self.forget(conn);
+                self.readers.forget(conn);
                 Ok(())
             }
             Input::Request { conn, request } => self.request(now_ms, conn, request, log, out),
@@ -281,10 +252,10 @@ impl Server {
         log: &L,
         out: &mut Outputs,
     ) -> Result<(), L::Error> {
-        let Some(entry) = self.conns.get(&conn) else {
+        let Some((_, caller)) = self.readers.get(conn) else {
             return Ok(()); // refused or closed while this was on its way
         };
-        match (entry.caller, request) {
+        match (caller, request) {
             (None, Request::Plain(ToServer::Hello { version, cluster, role })) => {
                 self.hello(now_ms, conn, version, cluster, &role, out);
             }
@@ -296,11 +267,14 @@ impl Server {
             (Some(_), Request::Plain(ToServer::Status)) => {
                 send(out, conn, ToClient::Status(self.status(now_ms)));
             }
-            (Some(caller), Request::Plain(ToServer::Follow { after, bodies })) => {
-                return self.follow(now_ms, conn, caller, after, bodies, log, out);
+            (Some(_), Request::Plain(ToServer::Follow { room, after, bodies })) => {
+                return self.follow(now_ms, conn, room, after, bodies, log, out);
             }
-            (Some(caller), Request::Plain(ToServer::Cursor { position })) => {
-                return self.cursor(now_ms, conn, caller, position, log, out);
+            (Some(_), Request::Plain(ToServer::Unfollow { room })) => {
+                self.readers.unfollow(conn, Some(room));
+            }
+            (Some(caller), Request::Plain(ToServer::Cursor { room, position })) => {
+                return self.cursor(now_ms, conn, caller, room, position, log, out);
             }
             (Some(caller), Request::Plain(ToServer::Fetch { ids })) => {
                 return self.fetch(conn, caller, &ids, log, out);
@@ -335,21 +309,22 @@ impl Server {
         role: &Role,
         out: &mut Outputs,
     ) {
-        let Some(entry) = self.conns.get_mut(&conn) else { return };
+        let Some((key, _)) = self.readers.get(conn) else { return };
         let refusal = match role {
             _ if version != PROTOCOL_VERSION => Some(Refusal::Version { server: PROTOCOL_VERSION }),
             _ if cluster != self.config.cluster => Some(Refusal::Cluster(self.config.cluster)),
             Role::Device { token, .. } if !token.matches(&self.config.token) => Some(Refusal::Token),
-            Role::Peer if !self.config.peers.contains(&ServerId::new(entry.key)) => Some(Refusal::NotAPeer),
+            Role::Peer if !self.config.peers.contains(&ServerId::new(key)) => Some(Refusal::NotAPeer),
             Role::Device { .. } | Role::Peer => None,
         };
         if let Some(refusal) = refusal {
             return self.refuse(conn, refusal, out);
         }
-        entry.caller = Some(match role {
-            Role::Device { device, .. } => Caller::Device(AccountId::new(entry.key), *device),
+        let caller = match role {
+            Role::Device { device, .. } => Caller::Device(AccountId::new(key), *device),
             Role::Peer => Caller::Peer,
-        });
+        };
+        self.readers.greet(conn, caller);
         let welcome = ToClient::Welcome {
             version: PROTOCOL_VERSION,
             incarnation: self.config.incarnation,
@@ -361,22 +336,8 @@ impl Server {
     }
 
     fn refuse(&mut self, conn: ConnId, refusal: Refusal, out: &mut Outputs) {
-        self.forget(conn);
+        self.readers.forget(conn);
         out.push(Output::Refuse { conn, refusal });
-    }
-
-    fn forget(&mut self, conn: ConnId) {
-        let Some(Conn { caller: Some(caller), follow: Some(_), .. }) = self.conns.remove(&conn) else {
-            return;
-        };
-        for stream in caller.streams() {
-            if let Some(listeners) = self.listeners.get_mut(&stream) {
-                listeners.remove(&conn);
-                if listeners.is_empty() {
-                    self.listeners.remove(&stream);
-                }
-            }
-        }
     }
 
     fn tick(&mut self, now_ms: u64, out: &mut Outputs) {
@@ -388,10 +349,7 @@ impl Server {
         let read = self.sync.take_cursors();
         out.extend(read.into_iter().map(|cursor| Output::Write(Write::Peer(cursor))));
         send_peers(out, self.sync.fetch(now_ms));
-        let stalled = |conn: &Conn| conn.follow.as_ref().is_some_and(|follow| follow.is_stalled(now_ms));
-        let stalled: Vec<_> =
-            self.conns.iter().filter(|(_, conn)| stalled(conn)).map(|(id, _)| *id).collect();
-        for conn in stalled {
+        for conn in self.readers.stalled(now_ms) {
             self.refuse(conn, Refusal::TooSlow, out);
         }
     }
@@ -401,7 +359,7 @@ impl Server {
             server: self.config.server,
             incarnation: self.config.incarnation,
             position: self.durable,
-            connections: self.conns.len() as u64,
+            connections: self.readers.len() as u64,
             forks: self.forks,
             uptime_ms: now_ms.saturating_sub(self.config.started_ms),
         }
@@ -493,17 +451,12 @@ impl Server {
         out: &mut Outputs,
     ) -> Result<(), L::Error> {
         let mut receipts: BTreeMap<ConnId, Vec<Receipt>> = BTreeMap::new();
-        let mut deliveries: BTreeMap<ConnId, Vec<(Position, Arc<Event>)>> = BTreeMap::new();
-        let mut fresh = BTreeSet::new();
+        let mut fresh = Vec::new();
         for (position, event, uploaders) in self.staged.take_upto(upto) {
-            fresh.insert(event.id());
             for conn in uploaders {
                 receipts.entry(conn).or_default().push(Receipt { id: event.id(), position });
             }
-            let streams = Stream::of(event.conversation()).chain([Stream::Everything]);
-            for conn in streams.filter_map(|stream| self.listeners.get(&stream)).flatten() {
-                deliveries.entry(*conn).or_default().push((position, Arc::clone(&event)));
-            }
+            fresh.push((position, event));
         }
         self.durable = self.durable.max(upto);
         for (conn, receipts) in receipts {
@@ -511,48 +464,42 @@ impl Server {
                 send(out, conn, ToClient::Receipts(some.to_vec()));
             }
         }
-        for (conn, news) in deliveries {
-            self.deliver(now_ms, conn, &news, log, out)?;
-        }
-        send_peers(out, self.sync.settle(&fresh));
+        let mut told = Vec::new();
+        self.readers.deliver(now_ms, &fresh, self.durable, log, &mut told)?;
+        send_all(out, told);
+        let ids = fresh.iter().map(|(_, event)| event.id()).collect();
+        send_peers(out, self.sync.settle(&ids));
         self.append_ready(log, out)
     }
 
     // ---- reading ------------------------------------------------------------------------------------
 
-    #[expect(clippy::too_many_arguments, reason = "the frame's two fields beside what every step takes")]
+    #[expect(clippy::too_many_arguments, reason = "the frame's three fields beside what every step takes")]
     fn follow<L: Log>(
         &mut self,
         now_ms: u64,
         conn: ConnId,
-        caller: Caller,
+        room: Option<RoomId>,
         after: Position,
         bodies: bool,
         log: &L,
         out: &mut Outputs,
     ) -> Result<(), L::Error> {
-        if after > self.durable {
-            self.refuse(conn, protocol("a cursor beyond the end of the log"), out);
-            return Ok(());
+        let (durable, mut told) = (self.durable, Vec::new());
+        match self.readers.follow(now_ms, conn, room, after, bodies, durable, log, &mut told)? {
+            Ok(()) => send_all(out, told),
+            Err(why) => self.refuse(conn, protocol(why), out),
         }
-        let reader = match caller {
-            Caller::Device(account, device) => Some((account, device)),
-            Caller::Peer => None,
-        };
-        if let Some(entry) = self.conns.get_mut(&conn) {
-            entry.follow = Some(Follow::new(now_ms, reader, after, bodies));
-        }
-        for stream in caller.streams() {
-            self.listeners.entry(stream).or_default().insert(conn);
-        }
-        self.search(now_ms, conn, log, out)
+        Ok(())
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the frame's two fields beside what every step takes")]
     fn cursor<L: Log>(
         &mut self,
         now_ms: u64,
         conn: ConnId,
         caller: Caller,
+        room: Option<RoomId>,
         position: Position,
         log: &L,
         out: &mut Outputs,
@@ -561,78 +508,16 @@ impl Server {
             self.refuse(conn, protocol("a cursor beyond the end of the log"), out);
             return Ok(());
         }
-        let Some(follow) = self.follower(conn) else {
+        let (durable, mut told) = (self.durable, Vec::new());
+        if self.readers.cursor(now_ms, conn, room, position, durable, log, &mut told)? {
+            if let Caller::Device(account, device) = caller {
+                self.cursors.insert((device, room), DeviceCursor { account, device, room, position });
+            }
+            send_all(out, told);
+        } else if room.is_none() {
             self.refuse(conn, protocol("a cursor without a Follow"), out);
-            return Ok(());
-        };
-        follow.cursor(now_ms, position);
-        if let Caller::Device(account, device) = caller {
-            self.cursors.insert(device, DeviceCursor { account, device, position });
-        }
-        self.search(now_ms, conn, log, out)
-    }
-
-    /// Hands events that have just become durable to one follower, if it is not behind anyway.
-    fn deliver<L: Log>(
-        &mut self,
-        now_ms: u64,
-        conn: ConnId,
-        fresh: &[(Position, Arc<Event>)],
-        log: &L,
-        out: &mut Outputs,
-    ) -> Result<(), L::Error> {
-        let durable = self.durable;
-        let Some(follow) = self.follower(conn) else { return Ok(()) };
-        if follow.is_behind() {
-            return Ok(());
-        }
-        if !follow.has_room() || fresh.len() > FRAME_EVENTS {
-            follow.fall_behind();
-            return self.search(now_ms, conn, log, out);
-        }
-        let items = fresh.iter().map(|(position, event)| follow.item(*position, event)).collect();
-        let frames = follow.frames(now_ms, items, durable, true);
-        frames.into_iter().for_each(|frame| send(out, conn, frame));
+        } // a room's last cursors may cross with its Unfollow
         Ok(())
-    }
-
-    /// Looks for what a follower has not been sent, as far as its window allows.
-    fn search<L: Log>(
-        &mut self,
-        now_ms: u64,
-        conn: ConnId,
-        log: &L,
-        out: &mut Outputs,
-    ) -> Result<(), L::Error> {
-        let durable = self.durable;
-        let Some(caller) = self.conns.get(&conn).and_then(|entry| entry.caller) else { return Ok(()) };
-        let Some(follow) = self.follower(conn) else { return Ok(()) };
-        while follow.is_behind() && follow.has_room() {
-            let mut found = Vec::new();
-            for stream in caller.streams() {
-                found.extend(log.scan(stream, follow.searched(), durable, FRAME_EVENTS)?);
-            }
-            found.sort_unstable();
-            let caught_up = found.len() < FRAME_EVENTS;
-            found.truncate(FRAME_EVENTS);
-            let last = found.last().map(|(position, _)| *position);
-            let upto = last.filter(|_| !caught_up).unwrap_or(durable);
-            let mut items = Vec::with_capacity(found.len());
-            for (position, id) in found {
-                let event = if follow.bodies() { log.event(position)? } else { None };
-                items.push(match event {
-                    Some(event) => follow.item(position, &event),
-                    None => Item { position, id, event: None },
-                });
-            }
-            let frames = follow.frames(now_ms, items, upto, caught_up);
-            frames.into_iter().for_each(|frame| send(out, conn, frame));
-        }
-        Ok(())
-    }
-
-    fn follower(&mut self, conn: ConnId) -> Option<&mut Follow> {
-        self.conns.get_mut(&conn)?.follow.as_mut()
     }
 
     fn fetch<L: Log>(
@@ -652,7 +537,7 @@ impl Server {
         for id in ids {
             let Some(position) = log.position(id)? else { continue };
             let Some(event) = log.event(position)? else { continue };
-            if !caller.may_read(&event) {
+            if !self.readers.may_read(caller, &event) {
                 continue;
             }
             if bytes + event.bytes().len() > FRAME_EVENTS_BYTES {
@@ -698,7 +583,7 @@ impl Server {
         out: &mut Outputs,
     ) -> Result<(), L::Error> {
         match frame {
-            ToClient::Feed { items, upto, caught_up } => {
+            ToClient::Feed { room: None, items, upto, caught_up } => {
                 let mut lacking = Vec::new();
                 for item in items {
                     if log.position(&item.id)?.is_none() {
@@ -776,6 +661,9 @@ pub enum Unfit {
     /// Causes do not cross conversations.
     #[error("a parent belongs to another conversation")]
     ForeignParent,
+    /// What is about a message must be about one, and only its author may change it.
+    #[error("what it is about is no message, or not its author's")]
+    Target,
 }
 
 /// Checks an event against its parents: the part of validity that the event alone cannot show.
@@ -790,8 +678,20 @@ pub fn fits_ancestors<'a>(event: &Event, parents: impl Iterator<Item = &'a Event
         if parent.time() >= event.time() {
             return Err(Unfit::NotAfterParents);
         }
+        if event.target() == Some(parent.id()) && !suits(event, parent) {
+            return Err(Unfit::Target);
+        }
     }
     Ok(())
+}
+
+/// Whether an event may be about its target.
+fn suits(event: &Event, target: &Event) -> bool {
+    match event.kind() {
+        Kind::Edit | Kind::Delete => target.kind().is_message() && target.account() == event.account(),
+        Kind::Reply | Kind::React | Kind::Unreact => target.kind().is_message(),
+        _ => true,
+    }
 }
 
 fn protocol(what: &str) -> Refusal {
@@ -800,6 +700,10 @@ fn protocol(what: &str) -> Refusal {
 
 fn send_peers(out: &mut Outputs, frames: impl IntoIterator<Item = ToPeer>) {
     out.extend(frames.into_iter().map(|(peer, frame)| Output::SendPeer { peer, frame }));
+}
+
+fn send_all(out: &mut Outputs, told: Vec<Told>) {
+    out.extend(told.into_iter().map(|(conn, frame)| Output::Send { conn, frame }));
 }
 
 fn send(out: &mut Outputs, conn: ConnId, frame: ToClient) {

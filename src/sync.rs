@@ -89,7 +89,7 @@ impl Sync {
         }
         peer.up = true;
         peer.delivery.disconnect();
-        Some((id, ToServer::Follow { after: peer.delivery.cursor(), bodies: false }))
+        Some((id, ToServer::Follow { room: None, after: peer.delivery.cursor(), bodies: false }))
     }
 
     /// A peer is gone, and with it what it announced.
@@ -168,7 +168,7 @@ impl Sync {
             if let Some(position) = peer.delivery.settle(|_| false) {
                 peer.dirty = true;
                 if peer.up {
-                    frames.push((peer.id, ToServer::Cursor { position }));
+                    frames.push((peer.id, ToServer::Cursor { room: None, position }));
                 }
             }
         }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::agreement::{conversations, everything_delivered, one_order};
 use crate::anomaly::{Anomaly, Place};
 use crate::durability::{durable, honest_copies};
-use crate::event::{Conversation, Event, Origin};
+use crate::event::{Event, Origin};
 use crate::evidence::{Evidence, Observer};
 use crate::history::{Entry, History};
 use crate::id::{AccountId, DeviceId, EventId};
@@ -105,9 +105,7 @@ fn nothing_invented(evidence: &Evidence<'_>) -> Outcome {
         }
         let Some(account) = observer.account else { continue };
         for (id, index) in &observer.entered {
-            if evidence.events.get(id).is_some_and(|event| {
-                matches!(event.conversation(), Conversation::Direct(..)) && !Evidence::reads(account, event)
-            }) {
+            if evidence.events.get(id).is_some_and(|event| !evidence.may_read(account, event)) {
                 outcome.anomalies.push(Anomaly::Leaked { event: *id, at: observer.history.place(*index) });
             }
         }
@@ -186,6 +184,7 @@ fn causally_closed(evidence: &Evidence<'_>) -> Outcome {
                 Err(Unfit::NotAfterParents) => {
                     outcome.anomalies.push(Anomaly::TimeNotAfterParent { event, parent });
                 }
+                Err(Unfit::Target) => outcome.anomalies.push(Anomaly::WrongTarget { event, target: parent }),
             }
         }
     }

@@ -103,7 +103,7 @@ impl Alice {
             event: whole.then(|| ByteBuf::from(event.bytes())),
         };
         let items = (first..).zip(events).map(item).collect();
-        self.hears(n, ToClient::Feed { items, upto, caught_up: true })
+        self.hears(n, ToClient::Feed { room: None, items, upto, caught_up: true })
     }
 
     fn says(&mut self, text: &str) -> Vec<Action> {
@@ -229,7 +229,7 @@ fn an_announced_event_is_fetched_though_the_feed_is_busy() {
     }
     assert_eq!(fetched, [(server(2), vec![hidden.id()])]);
     let actions = alice.hears(2, ToClient::Bodies(vec![ByteBuf::from(hidden.bytes())]));
-    let cursor = Action::Send { server: server(2), frame: ToServer::Cursor { position: 1 } };
+    let cursor = Action::Send { server: server(2), frame: ToServer::Cursor { room: None, position: 1 } };
     assert!(actions.contains(&cursor), "{actions:?}");
 }
 
@@ -240,7 +240,8 @@ fn when_the_feed_dies_another_takes_over_from_its_own_cursor() {
     alice.feed(1, &[(&event, true)], 1);
     alice.feed(2, &[(&event, false)], 5);
     let actions = alice.step(Input::Down { server: server(1) });
-    let follow = Action::Send { server: server(2), frame: ToServer::Follow { after: 5, bodies: true } };
+    let follow =
+        Action::Send { server: server(2), frame: ToServer::Follow { room: None, after: 5, bodies: true } };
     assert!(actions.contains(&follow), "{actions:?}");
 }
 
@@ -308,7 +309,7 @@ fn a_server_that_sends_what_cannot_be_is_dropped() {
     let cases = [
         ("not ours", ToClient::Bodies(vec![ByteBuf::from(foreign.bytes())])),
         ("not the one that was signed", ToClient::Bodies(vec![ByteBuf::from(altered)])),
-        ("it announced", ToClient::Feed { items: vec![swapped], upto: 1, caught_up: true }),
+        ("it announced", ToClient::Feed { room: None, items: vec![swapped], upto: 1, caught_up: true }),
         ("not sent", ToClient::Missing { id: event.id(), parents: vec![] }),
     ];
     for (says, frame) in cases {

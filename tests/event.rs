@@ -13,9 +13,10 @@ use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
 use serde::Serialize;
 use serde_bytes::{ByteBuf, Bytes};
 use tercet::clock::Time;
-use tercet::event::{Conversation, Draft, Event, EventError, Kind, account_of};
+use tercet::content::Charter;
+use tercet::event::{Conversation, Draft, Event, EventError, Kind, Origin, account_of};
 use tercet::id::{AccountId, DeviceId, EventId, RoomId};
-use tercet::limits::{EVENT_MAX_BYTES, MESSAGE_MAX_BYTES, NAME_MAX_BYTES, PARENTS_MAX};
+use tercet::limits::{EVENT_MAX_BYTES, MESSAGE_MAX_BYTES, NAME_MAX_BYTES, PARENTS_MAX, TOPIC_MAX_BYTES};
 
 /// An event's fields as they are signed, and what goes around them.
 #[derive(Clone, Serialize)]
@@ -131,6 +132,7 @@ macro_rules! variants {
 variants! {
     Malformed, Version, NotCanonical, TooLong, NoSeq, TooManyParents, ParentsUnsorted, BodyMismatch, Signature,
     NotAMember, Misplaced, ConversationUnsorted, EmptyMessage, MessageTooLong, NotUtf8, UnexpectedBody, Name,
+    Body, TooMuch, TargetNotParent, Rootless,
 }
 
 fn wrong_bytes() -> Vec<(&'static str, &'static str, Vec<u8>)> {
@@ -142,6 +144,7 @@ fn wrong_bytes() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         let two = account_of(&other);
         (one.min(two), one.max(two))
     };
+    let direct = Conversation::Direct(low, high);
     let register = |raw: &mut Raw| (raw.conversation, raw.kind) = (Conversation::Directory, Kind::Register);
     let merge = |raw: &mut Raw| raw.kind = Kind::Merge;
     let parents = |count: usize| move |raw: &mut Raw| raw.parents = ids(count).collect();
@@ -203,10 +206,73 @@ fn wrong_bytes() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("a surrogate in a post", "NotUtf8", with_body(&[0xed, 0xa0, 0x80], |_| {})),
         ("a name that is no text", "NotUtf8", with_body(&[0xff], register)),
         ("a merge that says something", "UnexpectedBody", with_body(b"x", merge)),
+        (
+            "an invitation to no room",
+            "Body",
+            with_body(b"den", |raw| {
+                (raw.conversation, raw.kind) = (direct, Kind::Invite);
+            }),
+        ),
+        (
+            "a long topic",
+            "TooMuch",
+            with_body(&vec![b'x'; TOPIC_MAX_BYTES + 1], |raw| raw.kind = Kind::Topic),
+        ),
+        (
+            "a reply to what is no parent",
+            "TargetNotParent",
+            with_body(&[7; 40], |raw| raw.kind = Kind::Reply),
+        ),
+        ("a room's post without a parent", "Rootless", altered(|raw| raw.parents.clear())),
+        (
+            "a room begun under another's id",
+            "Rootless",
+            with_body(b"\x01den", |raw| {
+                (raw.kind, raw.parents) = (Kind::Create, vec![]);
+            }),
+        ),
+        (
+            "a room begun twice",
+            "Rootless",
+            with_body(b"\x01den", |raw| {
+                (raw.kind, raw.conversation) = (Kind::Create, Conversation::Room(own_room()));
+            }),
+        ),
+        (
+            "a room begun in a direct conversation",
+            "Misplaced",
+            with_body(b"\x01den", |raw| {
+                (raw.kind, raw.conversation) = (Kind::Create, direct);
+            }),
+        ),
+        ("an invitation in a room", "Misplaced", with_body(&[0; 16], |raw| raw.kind = Kind::Invite)),
+        (
+            "a note to another",
+            "Misplaced",
+            with_body(&[0; 16], |raw| {
+                (raw.conversation, raw.kind) = (direct, Kind::Follow);
+            }),
+        ),
         ("no name", "Name", with_body(b"", register)),
         ("a name with a space", "Name", with_body(b"a b", register)),
         ("a name too long", "Name", with_body(&[b'n'; NAME_MAX_BYTES + 1], register)),
     ]
+}
+
+/// The room that begins with the event that [`raw`] describes.
+fn own_room() -> RoomId {
+    let Raw { account, device, seq, .. } = raw();
+    RoomId::of(Origin { account, device, seq })
+}
+
+#[test]
+fn a_room_begins_with_its_authors_event() {
+    let begin = |raw: &mut Raw| {
+        (raw.kind, raw.conversation, raw.parents) = (Kind::Create, Conversation::Room(own_room()), vec![]);
+    };
+    let event = Event::from_bytes(&with_body(b"\x03den", begin)).unwrap();
+    let name = "den".parse().unwrap();
+    assert_eq!(event.charter(), Some(Charter { name, public: true, open_history: true }));
 }
 
 /// The identity point as a key: without strict verification one signature fits every message.
@@ -363,7 +429,7 @@ fn drafts() -> impl Strategy<Value = Draft> {
             name
         )),
     ];
-    let parents = prop::collection::btree_set(any::<[u8; 32]>().prop_map(EventId::new), 0..=PARENTS_MAX);
+    let parents = prop::collection::btree_set(any::<[u8; 32]>().prop_map(EventId::new), 1..=PARENTS_MAX);
     (any::<[u8; 16]>(), 1..=u64::MAX, parents, any::<u64>(), what).prop_map(
         |(device, seq, parents, ms, (conversation, kind, text))| Draft {
             device: DeviceId::new(device),

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
 use tercet::clock::{Clock, Time};
-use tercet::event::{Conversation, Draft, Event, Kind, account_of};
+use tercet::content::{Charter, about};
+use tercet::event::{Conversation, Draft, Event, Kind, Origin, account_of};
 use tercet::id::{DeviceId, RoomId};
 
 fn fixture() -> PathBuf {
@@ -24,28 +25,59 @@ fn events() -> Vec<(&'static str, Event)> {
     let (alice, bob) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
     let (laptop, phone) = (DeviceId::new([0x11; 16]), DeviceId::new([0x22; 16]));
     let chat = Conversation::direct(account_of(&alice), account_of(&bob));
-    let room = Conversation::Room(RoomId::new([0x33; 16]));
+    let begins = Origin { account: account_of(&bob), device: phone, seq: 69_999 };
+    let (room, alone) = (RoomId::of(begins), Conversation::direct(account_of(&bob), account_of(&bob)));
+    let den = Conversation::Room(room);
     let mut clock = Clock::default();
     clock.observe(Time::from_millis(1_767_225_600_000));
-    let mut sign = |key, device, seq, parents: &[&Event], conversation, kind, body: &str| {
+    let mut sign = |key, device, seq, parents: &[&Event], conversation, kind, body: &[u8]| {
         let parents: BTreeSet<_> = parents.iter().map(|parent| parent.id()).collect();
-        let (time, body) = (clock.tick(1_767_225_600_000), body.as_bytes().to_vec());
+        let (time, body) = (clock.tick(1_767_225_600_000), body.to_vec());
         let draft = Draft { device, seq, parents, time, conversation, kind, body };
         draft.sign(key).expect("a golden event is right")
     };
-    let register = sign(&alice, laptop, 1, &[], Conversation::Directory, Kind::Register, "alice");
-    let post = sign(&alice, laptop, 2, &[], chat, Kind::Post, "naïve ☕ 日本語 👩‍💻 e\u{301}");
-    let reply = sign(&bob, phone, 1, &[&post], chat, Kind::Post, "two\nlines\u{1b}[31m, kept as typed");
-    let second = sign(&alice, laptop, 3, &[&post], chat, Kind::Post, "at the same time");
-    let merge = sign(&bob, phone, 300, &[&reply, &second], chat, Kind::Merge, "");
-    let in_room = sign(&bob, phone, 70_000, &[], room, Kind::Post, "to a room");
+    let register = sign(&alice, laptop, 1, &[], Conversation::Directory, Kind::Register, "alice".as_bytes());
+    let post = sign(&alice, laptop, 2, &[], chat, Kind::Post, "naïve ☕ 日本語 👩‍💻 e\u{301}".as_bytes());
+    let reply =
+        sign(&bob, phone, 1, &[&post], chat, Kind::Post, "two\nlines\u{1b}[31m, kept as typed".as_bytes());
+    let second = sign(&alice, laptop, 3, &[&post], chat, Kind::Post, "at the same time".as_bytes());
+    let merge = sign(&bob, phone, 300, &[&reply, &second], chat, Kind::Merge, "".as_bytes());
+    let charter = Charter { name: "den".parse().expect("a name"), public: true, open_history: false };
+    let create = sign(&bob, phone, 69_999, &[], den, Kind::Create, &charter.encode());
+    let in_room = sign(&bob, phone, 70_000, &[&create], den, Kind::Post, "to a room".as_bytes());
+    let about = |event: &Event, text| about(event.id(), text);
+    let join = sign(&alice, laptop, 4, &[&create], den, Kind::Join, b"");
+    let leave = sign(&alice, laptop, 5, &[&join], den, Kind::Leave, b"");
+    let topic = sign(&bob, phone, 70_001, &[&in_room], den, Kind::Topic, "tea".as_bytes());
+    let invite = sign(&bob, phone, 70_002, &[&merge], chat, Kind::Invite, room.as_bytes());
+    let follow = sign(&bob, phone, 70_003, &[], alone, Kind::Follow, room.as_bytes());
+    let unfollow = sign(&bob, phone, 70_004, &[&follow], alone, Kind::Unfollow, room.as_bytes());
+    let edit = sign(&bob, phone, 70_005, &[&in_room], den, Kind::Edit, &about(&in_room, "to all"));
+    let answer = sign(&alice, laptop, 6, &[&in_room], den, Kind::Reply, &about(&in_room, "yes"));
+    let delete = sign(&bob, phone, 70_006, &[&in_room], den, Kind::Delete, &about(&in_room, ""));
+    let read = sign(&alice, laptop, 7, &[&topic], den, Kind::Read, &about(&topic, ""));
+    let react = sign(&alice, laptop, 8, &[&answer], den, Kind::React, &about(&answer, "👍"));
+    let unreact = sign(&alice, laptop, 9, &[&answer, &react], den, Kind::Unreact, &about(&answer, "👍"));
     vec![
         ("register", register),
         ("post", post),
         ("reply", reply),
         ("second", second),
         ("merge", merge),
+        ("create", create),
         ("room", in_room),
+        ("join", join),
+        ("leave", leave),
+        ("topic", topic),
+        ("invite", invite),
+        ("follow", follow),
+        ("unfollow", unfollow),
+        ("edit", edit),
+        ("answer", answer),
+        ("delete", delete),
+        ("read", read),
+        ("react", react),
+        ("unreact", unreact),
     ]
 }
 

@@ -74,9 +74,7 @@ impl Log for Memory {
         upto: Position,
         limit: usize,
     ) -> Result<Vec<(Position, EventId)>, Infallible> {
-        let of = |event: &Event| {
-            stream == Stream::Everything || Stream::of(event.conversation()).any(|one| one == stream)
-        };
+        let of = |event: &Event| stream == Stream::Everything || Stream::of(&event).any(|one| one == stream);
         let found = (1..).zip(&self.0).filter(|(at, event)| *at > after && *at <= upto && of(event));
         Ok(found.map(|(at, event)| (at, event.id())).take(limit).collect())
     }
@@ -178,7 +176,7 @@ fn refusal(outputs: &[Output]) -> &Refusal {
 /// The ids of a feed, each with whether it came whole.
 fn fed(frames: &[ToClient]) -> Vec<(EventId, bool)> {
     let items = frames.iter().flat_map(|frame| match frame {
-        ToClient::Feed { items, .. } => items.clone(),
+        ToClient::Feed { room: None, items, .. } => items.clone(),
         _ => Vec::new(),
     });
     items.map(|item| (item.id, item.event.is_some())).collect()
@@ -189,7 +187,7 @@ fn nobody_hears_of_an_event_before_it_is_synced() {
     let mut bench = Bench::new();
     bench.welcomes(ALICE);
     bench.welcomes(BOB);
-    bench.says(BOB.into(), ToServer::Follow { after: 0, bodies: true });
+    bench.says(BOB.into(), ToServer::Follow { room: None, after: 0, bodies: true });
     let event = post(ALICE, BOB, 1, NOW_MS, &[]);
     assert_eq!(bench.uploads(ALICE, &[&event]), [], "no receipt, no feed");
     let after = sent(&bench.syncs());
@@ -294,7 +292,7 @@ fn a_stranger_who_names_a_device_takes_none_of_its_numbers() {
     bench.uploads(ALICE, &[&event]);
     assert!(bench.gathered.iter().all(|write| matches!(write, Write::Append { fork: false, .. })));
     bench.syncs();
-    let follow = bench.says(ALICE.into(), ToServer::Follow { after: 0, bodies: true });
+    let follow = bench.says(ALICE.into(), ToServer::Follow { room: None, after: 0, bodies: true });
     let fed = fed(&sent(&follow)[&ALICE.into()]);
     assert_eq!(fed, [(squatter.id(), true), (event.id(), false)], "what she did not write comes whole");
 }
@@ -304,7 +302,7 @@ fn a_conversation_is_given_only_to_its_two_accounts() {
     let mut bench = Bench::new();
     for person in [ALICE, BOB, CAROL] {
         bench.welcomes(person);
-        bench.says(person.into(), ToServer::Follow { after: 0, bodies: true });
+        bench.says(person.into(), ToServer::Follow { room: None, after: 0, bodies: true });
     }
     let event = post(ALICE, BOB, 1, NOW_MS, &[]);
     bench.uploads(ALICE, &[&event]);
@@ -315,7 +313,7 @@ fn a_conversation_is_given_only_to_its_two_accounts() {
     for (person, bodies) in [(BOB, 1), (CAROL, 0)] {
         let fetched = sent(&bench.says(person.into(), ToServer::Fetch { ids: vec![event.id()] }));
         assert!(matches!(&fetched[&person.into()][..], [ToClient::Bodies(events)] if events.len() == bodies));
-        let again = sent(&bench.says(person.into(), ToServer::Follow { after: 0, bodies: true }));
+        let again = sent(&bench.says(person.into(), ToServer::Follow { room: None, after: 0, bodies: true }));
         assert_eq!(fed(&again[&person.into()]).len(), bodies, "person {person} from the start");
     }
 }
@@ -327,10 +325,11 @@ fn a_follower_gets_no_more_than_its_window_until_its_cursor_moves() {
     bench.log.0 = (1..=total).map(|seq| post(ALICE, BOB, seq, NOW_MS + seq, &[])).collect();
     bench.step(Input::Synced { upto: total });
     bench.welcomes(BOB);
-    let first = sent(&bench.says(BOB.into(), ToServer::Follow { after: 0, bodies: false }));
+    let first = sent(&bench.says(BOB.into(), ToServer::Follow { room: None, after: 0, bodies: false }));
     let ids = fed(&first[&BOB.into()]);
     assert_eq!(ids.len(), FEED_WINDOW);
-    let rest = sent(&bench.says(BOB.into(), ToServer::Cursor { position: ids.len() as Position }));
+    let rest =
+        sent(&bench.says(BOB.into(), ToServer::Cursor { room: None, position: ids.len() as Position }));
     assert_eq!(fed(&rest[&BOB.into()]).len(), 300);
     bench.now_ms += FOLLOWER_STALL_MS + 1;
     assert_eq!(refusal(&bench.step(Input::Tick)), &Refusal::TooSlow, "nobody waits for it");
@@ -357,7 +356,10 @@ fn strangers_and_impostors_are_told_why_they_are_refused() {
     let mut bench = Bench::new();
     bench.welcomes(ALICE);
     assert_eq!(refusal(&bench.says(ALICE.into(), ToServer::Pull { after: 0 })), &Refusal::NotAPeer);
-    for frame in [ToServer::Follow { after: 1, bodies: true }, ToServer::Cursor { position: 1 }] {
+    for frame in [
+        ToServer::Follow { room: None, after: 1, bodies: true },
+        ToServer::Cursor { room: None, position: 1 },
+    ] {
         let mut bench = Bench::new();
         bench.welcomes(ALICE);
         let answer = bench.says(ALICE.into(), frame);
@@ -392,7 +394,7 @@ fn announce(bench: &mut Bench, events: &[&Arc<Event>], caught_up: bool) -> Vec<O
     };
     let items: Vec<_> = (1..).zip(events).map(item).collect();
     let upto = items.len() as Position;
-    bench.step(Input::PeerFrame { peer: PEER, frame: ToClient::Feed { items, upto, caught_up } })
+    bench.step(Input::PeerFrame { peer: PEER, frame: ToClient::Feed { room: None, items, upto, caught_up } })
 }
 
 fn bring(bench: &mut Bench, events: &[&Arc<Event>]) -> Vec<Output> {
@@ -408,7 +410,7 @@ fn to_peer(frame: ToServer) -> Output {
 fn a_server_that_was_away_fetches_what_a_peer_has_and_moves_its_cursor_when_it_is_durable() {
     let mut bench = Bench::new();
     let incarnation = Incarnation::new([9; 16]);
-    let follow = to_peer(ToServer::Follow { after: 0, bodies: false });
+    let follow = to_peer(ToServer::Follow { room: None, after: 0, bodies: false });
     assert_eq!(bench.step(Input::PeerUp { peer: PEER, incarnation }), [follow]);
     let first = post(ALICE, BOB, 1, NOW_MS, &[]);
     let second = post(BOB, ALICE, 1, NOW_MS + 1, &[first.id()]);
@@ -421,7 +423,7 @@ fn a_server_that_was_away_fetches_what_a_peer_has_and_moves_its_cursor_when_it_i
     assert_eq!(bring(&mut bench, &[&second]), [], "it waits for its parent");
     assert!(bench.gathered.is_empty());
     assert_eq!(bring(&mut bench, &[&first]), [], "no cursor moves before the sync");
-    assert_eq!(bench.syncs(), [to_peer(ToServer::Cursor { position: 2 })]);
+    assert_eq!(bench.syncs(), [to_peer(ToServer::Cursor { room: None, position: 2 })]);
     assert_eq!(bench.log.0, [first, second]);
     bench.step(Input::Tick);
     assert!(
@@ -438,7 +440,7 @@ fn in_the_steady_state_no_body_is_fetched() {
     assert_eq!(announce(&mut bench, &[&event], true), [], "the author's upload is given time");
     bench.uploads(ALICE, &[&event]);
     let settled = bench.syncs();
-    assert!(settled.contains(&to_peer(ToServer::Cursor { position: 1 })), "{settled:?}");
+    assert!(settled.contains(&to_peer(ToServer::Cursor { room: None, position: 1 })), "{settled:?}");
     bench.now_ms += SYNC_AFTER_MS;
     assert_eq!(bench.step(Input::Tick), [], "nothing is left to fetch");
 
@@ -457,11 +459,12 @@ fn a_cursor_is_not_held_up_by_what_became_durable_before_its_turn() {
     let [first, second] = [post(ALICE, BOB, 1, NOW_MS, &[]), post(BOB, ALICE, 1, NOW_MS, &[])];
     for (position, event) in (1..).zip([&first, &second]) {
         let items = vec![tercet::frame::Item { position, id: event.id(), event: None }];
-        let frame = ToClient::Feed { items, upto: position, caught_up: true };
+        let frame = ToClient::Feed { room: None, items, upto: position, caught_up: true };
         bench.step(Input::PeerFrame { peer: PEER, frame });
     }
     bench.uploads(BOB, &[&second]);
-    let moved = |outputs: &[Output], position| outputs.contains(&to_peer(ToServer::Cursor { position }));
+    let moved =
+        |outputs: &[Output], position| outputs.contains(&to_peer(ToServer::Cursor { room: None, position }));
     let settled = bench.syncs();
     assert!(!moved(&settled, 1) && !moved(&settled, 2), "{settled:?}");
     bench.uploads(ALICE, &[&first]);
@@ -477,10 +480,13 @@ fn a_peer_with_a_new_log_is_read_from_its_start() {
     bench.step(Input::Synced { upto: 1 });
     let up = |n| Input::PeerUp { peer: PEER, incarnation: Incarnation::new([n; 16]) };
     bench.step(up(1));
-    assert_eq!(announce(&mut bench, &[&event], true), [to_peer(ToServer::Cursor { position: 1 })]);
+    assert_eq!(
+        announce(&mut bench, &[&event], true),
+        [to_peer(ToServer::Cursor { room: None, position: 1 })]
+    );
     bench.step(Input::PeerDown { peer: PEER });
-    assert_eq!(bench.step(up(1)), [to_peer(ToServer::Follow { after: 1, bodies: false })]);
-    assert_eq!(bench.step(up(2)), [to_peer(ToServer::Follow { after: 0, bodies: false })]);
+    assert_eq!(bench.step(up(1)), [to_peer(ToServer::Follow { room: None, after: 1, bodies: false })]);
+    assert_eq!(bench.step(up(2)), [to_peer(ToServer::Follow { room: None, after: 0, bodies: false })]);
 }
 
 #[test]
@@ -507,7 +513,7 @@ fn a_peer_follows_and_fetches_the_whole_log() {
     let mut bench = Bench::new();
     bench.welcomes(ALICE);
     bench.opens(50, *PEER.as_bytes(), Role::Peer);
-    bench.says(50, ToServer::Follow { after: 0, bodies: false });
+    bench.says(50, ToServer::Follow { room: None, after: 0, bodies: false });
     let event = post(ALICE, BOB, 1, NOW_MS, &[]);
     bench.uploads(ALICE, &[&event]);
     assert_eq!(fed(&sent(&bench.syncs())[&50]), [(event.id(), false)]);

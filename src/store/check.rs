@@ -170,7 +170,7 @@ impl Check<'_> {
         if snapshot.get(&index.canonical, key)?.is_none_or(|found| *found != place) {
             return lacks("canonical");
         }
-        for stream in Stream::of(event.conversation()) {
+        for stream in Stream::of(event) {
             let found = snapshot.get(&index.streams, keys::stream(stream, position))?;
             if found.is_none_or(|found| *found != *id.as_bytes()) {
                 return lacks("streams");

@@ -109,7 +109,7 @@ impl Index {
         let (id, place) = (event.id(), keys::position(position));
         batch.insert(&self.log, place, keys::log_value(chain, event.bytes()));
         batch.insert(&self.ids, *id.as_bytes(), place);
-        for stream in Stream::of(event.conversation()) {
+        for stream in Stream::of(event) {
             batch.insert(&self.streams, keys::stream(stream, position), *id.as_bytes());
         }
         batch.insert(&self.canonical, keys::canonical(event.conversation().id(), &event.key()), place);
@@ -122,7 +122,7 @@ impl Index {
 
     /// A device's cursor.
     pub(super) fn put_cursor(&self, batch: &mut OwnedWriteBatch, cursor: &DeviceCursor) {
-        batch.insert(&self.cursors, *cursor.device.as_bytes(), keys::cursor_value(cursor));
+        batch.insert(&self.cursors, keys::cursor(cursor), keys::cursor_value(cursor));
     }
 
     /// This server's cursor in a peer's log.

@@ -7,7 +7,7 @@
 //! canonical  conversation, time, device, seq, id   -> position
 //! devices    device, seq                           -> id of the first such event
 //! forks      device, seq, id                       -> (every later one)
-//! cursors    device                                -> account, position
+//! cursors    device, room if it is not home          -> account, position
 //! meta       "identity", "end"                     -> Identity, End
 //! ```
 //!
@@ -21,7 +21,7 @@ use serde::de::value::{Error as ValueError, U64Deserializer};
 use crate::clock::Time;
 use crate::event::Origin;
 use crate::frame::DeviceCursor;
-use crate::id::{AccountId, ConversationId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
+use crate::id::{AccountId, ConversationId, DeviceId, EventId, Incarnation, Position, RoomId, Seq, ServerId};
 use crate::log::Stream;
 use crate::order::Key;
 use crate::sync::PeerCursor;
@@ -83,6 +83,7 @@ pub(super) fn stream(stream: Stream, position: Position) -> Vec<u8> {
         Stream::Inbox(account) => (1, account.as_bytes()),
         Stream::Room(room) => (2, room.as_bytes()),
         Stream::Everything => (3, &[]), // no row: it is the log itself
+        Stream::Access => (4, &[]),
     };
     [&[tag], name, &position.to_be_bytes()].concat()
 }
@@ -120,7 +121,13 @@ pub(super) fn read_canonical(bytes: &[u8]) -> Option<(ConversationId, Key)> {
     Some((ConversationId::new(*conversation), key))
 }
 
-/// A cursor's value; its key is the device.
+/// Where a device's cursor stands: of its home, or of a room.
+pub(super) fn cursor(cursor: &DeviceCursor) -> Vec<u8> {
+    let room = cursor.room.as_ref().map_or(&[][..], |room| room.as_bytes());
+    [cursor.device.as_bytes(), room].concat()
+}
+
+/// A cursor's value; its key is [`cursor`].
 pub(super) fn cursor_value(cursor: &DeviceCursor) -> Vec<u8> {
     [cursor.account.as_bytes().as_slice(), &cursor.position.to_be_bytes()].concat()
 }
@@ -128,9 +135,11 @@ pub(super) fn cursor_value(cursor: &DeviceCursor) -> Vec<u8> {
 /// A cursor read back.
 pub(super) fn read_cursor(key: &[u8], value: &[u8]) -> Option<DeviceCursor> {
     let (account, position) = value.split_first_chunk()?;
+    let (device, room) = key.split_first_chunk()?;
     Some(DeviceCursor {
         account: AccountId::new(*account),
-        device: DeviceId::new(key.try_into().ok()?),
+        device: DeviceId::new(*device),
+        room: if room.is_empty() { None } else { Some(RoomId::new(room.try_into().ok()?)) },
         position: read_position(position)?,
     })
 }

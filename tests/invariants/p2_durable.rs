@@ -146,7 +146,7 @@ pub const CASES: &[Case] = &[
         spoil: |Good { world, .. }| {
             world.lose_disk(2);
             let (server, incarnation) = (server_id(2), incarnation(2));
-            world.log(BOB).push(Entry::Cursor { server, incarnation, position: 4 });
+            world.log(BOB).push(Entry::Cursor { server, incarnation, position: 4, room: None });
             world.index();
             vec![Anomaly::StaleIncarnation { at: world.at_end(BOB), server: "3".to_owned() }]
         },
@@ -155,7 +155,7 @@ pub const CASES: &[Case] = &[
         name: "a reader was let past the end of a log",
         spoil: |Good { world, .. }| {
             let (server, incarnation) = (server_id(0), incarnation(0));
-            world.log(BOB).push(Entry::Cursor { server, incarnation, position: 6 });
+            world.log(BOB).push(Entry::Cursor { server, incarnation, position: 6, room: None });
             let at = world.at_end(BOB);
             vec![Anomaly::TakenBack { server: "1".to_owned(), cursor: 6, tip: 5, at }]
         },

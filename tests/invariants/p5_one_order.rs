@@ -113,7 +113,7 @@ pub const CASES: &[Case] = &[
             world.send(ALICE, event);
             world.cursor(BOB, 0);
             let (server, incarnation) = (server_id(0), incarnation(0));
-            world.log(BOB).push(Entry::Cursor { server, incarnation, position: 5 });
+            world.log(BOB).push(Entry::Cursor { server, incarnation, position: 5, room: None });
             world.index();
             let at = world.at_end(BOB);
             vec![Anomaly::CursorBack { server: "1".to_owned(), from: 6, to: 5, at }, undelivered(event)]

@@ -258,9 +258,9 @@ impl World {
         let store = self.store(server);
         let (incarnation, position) = (store.incarnation, store.log.len() as Position);
         store.cursors.retain(|cursor| cursor.device != device);
-        store.cursors.push(DeviceCursor { account, device, position });
+        store.cursors.push(DeviceCursor { account, device, room: None, position });
         let server = server_id(server);
-        self.log(person).push(Entry::Cursor { server, incarnation, position });
+        self.log(person).push(Entry::Cursor { server, incarnation, position, room: None });
     }
 
     /// A person's display shows these events as its next lines, once their windows have passed.
@@ -452,7 +452,7 @@ macro_rules! variants {
 variants! {
     Invented, Corrupt, Twice, ShownUnheld, Leaked, Fork,
     LostAck, TooFewCopies, Boast, TakenBack, StaleIncarnation,
-    NotClosed, ForeignParent, TimeNotAfterParent, SenderOrder, EffectBeforeCause,
+    NotClosed, ForeignParent, TimeNotAfterParent, WrongTarget, SenderOrder, EffectBeforeCause,
     WrongIndex, Undelivered, CursorBack,
     Unmarked, Skipped, UnjustifiedLate, Early,
 }

@@ -136,6 +136,9 @@ impl World {
         let account = |host: &ClientHost| account_of(&host.key);
         let conversation =
             Conversation::direct(account(&self.clients[client]), account(&self.clients[other]));
+        if self.rng.u32(..3) == 0 && !apart {
+            return self.talk(client, other, texts);
+        }
         self.note(|| format!("client {client} says {texts} things to client {other}"));
         for _ in 0..texts {
             let body: String =

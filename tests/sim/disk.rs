@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tercet::event::{Event, Origin};
 use tercet::frame::DeviceCursor;
 use tercet::history::{Entry, Stored};
-use tercet::id::{ConversationId, DeviceId, EventId, Incarnation, Position, ServerId};
+use tercet::id::{ConversationId, DeviceId, EventId, Incarnation, Position, RoomId, ServerId};
 use tercet::log::{Log, Stream, Write};
 use tercet::order::Key;
 use tercet::sync::PeerCursor;
@@ -23,7 +23,7 @@ pub struct Disk {
     twins: BTreeMap<Origin, EventId>,
     streams: BTreeMap<Stream, Vec<(Position, EventId)>>,
     canonical: BTreeSet<(ConversationId, Key)>,
-    cursors: BTreeMap<DeviceId, DeviceCursor>,
+    cursors: BTreeMap<(DeviceId, Option<RoomId>), DeviceCursor>,
     peers: BTreeMap<ServerId, PeerCursor>,
     gathering: Vec<Write>,
     syncing: Option<Vec<Write>>,
@@ -131,7 +131,7 @@ impl Disk {
                 self.append(event, fork);
             }
             Write::Cursor(cursor) => {
-                self.cursors.insert(cursor.device, cursor);
+                self.cursors.insert((cursor.device, cursor.room), cursor);
             }
             Write::Peer(cursor) => {
                 self.peers.insert(cursor.peer, cursor);
@@ -144,7 +144,7 @@ impl Disk {
         let id = event.id();
         self.places.entry(id).or_insert(position);
         self.twins.entry(event.origin()).or_insert(id);
-        for stream in Stream::of(event.conversation()) {
+        for stream in Stream::of(&event) {
             self.streams.entry(stream).or_default().push((position, id));
         }
         self.canonical.insert((event.conversation().id(), event.key()));

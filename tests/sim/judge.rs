@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tercet::client::Client;
-use tercet::event::{Event, Kind};
+use tercet::event::{Conversation, Event, Kind};
 use tercet::evidence::Evidence;
 use tercet::history::{ClientHistory, Entry, History, ServerHistory};
 use tercet::id::{DeviceId, EventId};
+use tercet::rooms::Rooms;
 use tercet::sync::PeerCursor;
 use tercet::verify::{self, Verdict};
 
@@ -103,9 +104,16 @@ fn undelivered(world: &World) -> Option<String> {
             return Some(format!("no server has event {} of client {index}", event.id().short()));
         }
     }
+    let mut rooms = Rooms::default();
+    stored.values().for_each(|event| _ = rooms.note(event));
     for (index, host) in world.clients.iter().enumerate() {
         let machine = host.machine.as_ref()?;
-        let reads = |event: &&&Event| Evidence::reads(machine.account(), event);
+        let account = machine.account();
+        let followed: BTreeSet<_> = machine.followed().collect();
+        let reads = |event: &&&Event| match event.conversation() {
+            Conversation::Room(room) if followed.contains(&room) => rooms.may_read(account, room),
+            _ => Evidence::is_home(account, event),
+        };
         if let Some(event) = stored.values().filter(reads).find(|event| machine.event(&event.id()).is_none())
         {
             return Some(format!("client {index} lacks event {}", event.id().short()));

@@ -153,7 +153,9 @@ impl World {
             (ToServer::Follow { after, .. }, Caller::Peer(_)) if *after > 0 => {
                 self.saw("a peer's log gone on with");
             }
-            (ToServer::Follow { bodies: true, after }, _) if *after > 0 => self.saw("a feed gone on with"),
+            (ToServer::Follow { bodies: true, after, .. }, _) if *after > 0 => {
+                self.saw("a feed gone on with")
+            }
             _ => {}
         }
         if self.net.is_open(conn, Way::ToCaller) {

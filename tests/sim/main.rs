@@ -19,6 +19,7 @@ mod plant;
 mod regressions;
 mod server_host;
 mod swarm;
+mod talk;
 mod wire;
 mod world;
 

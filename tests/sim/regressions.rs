@@ -68,7 +68,7 @@ fn another_devices_event(device: u8, parents: BTreeSet<EventId>) -> Event {
 
 fn feed(event: &Event) -> ToClient {
     let item = Item { position: 1, id: event.id(), event: Some(event.bytes().to_vec().into()) };
-    ToClient::Feed { items: vec![item], upto: 1, caught_up: true }
+    ToClient::Feed { room: None, items: vec![item], upto: 1, caught_up: true }
 }
 
 #[test]
@@ -111,7 +111,12 @@ fn an_event_whose_parent_is_lost_with_the_server_does_not_wait_for_ever() {
     let child = another_devices_event(3, BTreeSet::from([parent.id()]));
     let announced = |position, event: &Event| Item { position, id: event.id(), event: None };
     let items = vec![announced(1, &parent), announced(2, &child)];
-    hear(&mut client, 10, ToClient::Feed { items, upto: 2, caught_up: true }, &mut Effects::default());
+    hear(
+        &mut client,
+        10,
+        ToClient::Feed { room: None, items, upto: 2, caught_up: true },
+        &mut Effects::default(),
+    );
     let bodies = ToClient::Bodies(vec![child.bytes().to_vec().into()]);
     hear(&mut client, 20, bodies, &mut Effects::default());
     assert_eq!(client.unsettled(), 2, "the child waits for the parent, the parent for its body");

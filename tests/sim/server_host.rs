@@ -200,7 +200,7 @@ impl World {
     /// A peer that this server dialled says something.
     pub fn peer_says(&mut self, server: usize, from: usize, frame: ToClient) {
         let peer = self.server_id(from);
-        if let ToClient::Feed { items, upto, caught_up } = &frame {
+        if let ToClient::Feed { items, upto, caught_up, .. } = &frame {
             let count = items.len();
             self.note(|| {
                 format!("server {server} hears from server {from}: {count} new up to {upto}, {caught_up}")

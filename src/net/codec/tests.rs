@@ -46,7 +46,7 @@ async fn frames_are_read_as_they_were_written_whatever_the_pieces() {
 
 #[tokio::test]
 async fn every_truncation_is_named() {
-    let bytes = framed(&ToServer::Follow { after: 1 << 40, bodies: true });
+    let bytes = framed(&ToServer::Follow { room: None, after: 1 << 40, bodies: true });
     for length in 1..bytes.len() {
         let error = read_all(&bytes[..length]).await.unwrap_err();
         assert!(matches!(error, WireError::Truncated), "{length} bytes: {error:?}");
@@ -86,7 +86,7 @@ async fn silence_is_measured_in_bytes_not_in_frames() {
     let (mut ours, theirs) = duplex(64);
     let mut reader = reader(theirs);
     let second = Duration::from_secs(1);
-    let bytes = framed(&ToServer::Follow { after: 1 << 40, bodies: true });
+    let bytes = framed(&ToServer::Follow { room: None, after: 1 << 40, bodies: true });
     let dripping = async {
         for byte in &bytes {
             tokio::time::sleep(second).await;
@@ -103,7 +103,7 @@ async fn silence_is_measured_in_bytes_not_in_frames() {
 async fn a_peer_that_takes_nothing_is_named() {
     let (ours, _theirs) = duplex(8);
     let mut writer = split::<_, ToClient, ToServer>(ours).1;
-    let status = ToServer::Follow { after: 1 << 40, bodies: true };
+    let status = ToServer::Follow { room: None, after: 1 << 40, bodies: true };
     let error = writer.send(&status, LONG).await.unwrap_err();
     assert!(matches!(error, WireError::Stalled(LONG)), "{error:?}");
 }

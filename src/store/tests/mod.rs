@@ -13,7 +13,7 @@ use super::Replica;
 use crate::clock::Time;
 use crate::event::{Conversation, Draft, Event, Kind, account_of};
 use crate::frame::DeviceCursor;
-use crate::id::{DeviceId, Position, RoomId, Seq, ServerId};
+use crate::id::{DeviceId, EventId, Position, RoomId, Seq, ServerId};
 use crate::log::{Log, Write};
 
 const SERVER: ServerId = ServerId::new([9; 32]);
@@ -26,7 +26,11 @@ fn event_in(conversation: Conversation, person: u8, seq: Seq, text: &str) -> Arc
     let draft = Draft {
         device: DeviceId::new([person; 16]),
         seq,
-        parents: [].into(),
+        // A store asks nothing of parents; a room's event has one.
+        parents: matches!(conversation, Conversation::Room(_))
+            .then_some(EventId::new([8; 32]))
+            .into_iter()
+            .collect(),
         time: Time::from_millis(1_000 + seq),
         conversation,
         kind: if conversation == Conversation::Directory { Kind::Register } else { Kind::Post },
@@ -44,7 +48,7 @@ fn append(position: Position, event: Arc<Event>) -> Write {
 }
 
 fn cursor(position: Position) -> DeviceCursor {
-    DeviceCursor { account: account_of(&key(2)), device: DeviceId::new([2; 16]), position }
+    DeviceCursor { account: account_of(&key(2)), device: DeviceId::new([2; 16]), room: None, position }
 }
 
 /// Commits events `from..=upto`, three to a batch, each batch with a cursor.

@@ -1,0 +1,186 @@
+//! What an event's body says, by its kind.
+//!
+//! ```text
+//! Register            name                      Create          flags, name (Charter)
+//! Post, Topic         text                      Invite, Follow, Unfollow   room
+//! Merge, Join, Leave  nothing                   Edit, Reply     target, text
+//! React, Unreact      target, short text        Delete, Read    target
+//! ```
+//!
+//! Ids are their bytes, text is UTF-8 to the body's end: every content has one encoding. What an event is about
+//! (its target) stands among its parents too, so it is in every log before it.
+
+use crate::event::{EventError, Kind};
+use crate::id::{EventId, RoomId};
+use crate::limits::{MESSAGE_MAX_BYTES, REACTION_MAX_BYTES, TOPIC_MAX_BYTES};
+use crate::text::Name;
+
+/// What a room is from its first event on; it cannot be changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Charter {
+    /// What it is called.
+    pub name: Name,
+    /// Whether everybody may find, read and join it; else who was invited.
+    pub public: bool,
+    /// Whether those who join may read what was said before.
+    pub open_history: bool,
+}
+
+const PUBLIC: u8 = 1;
+const OPEN_HISTORY: u8 = 2;
+
+impl Charter {
+    /// As the body of a [`Kind::Create`].
+    pub fn encode(&self) -> Vec<u8> {
+        let flags = if self.public { PUBLIC } else { 0 } | if self.open_history { OPEN_HISTORY } else { 0 };
+        [&[flags], self.name.as_str().as_bytes()].concat()
+    }
+
+    fn decode(body: &[u8]) -> Result<Self, EventError> {
+        let (flags, name) = body.split_first().ok_or(EventError::Body(Kind::Create))?;
+        if flags & !(PUBLIC | OPEN_HISTORY) != 0 {
+            return Err(EventError::Body(Kind::Create));
+        }
+        let name = text(name)?.parse()?;
+        Ok(Self { name, public: flags & PUBLIC != 0, open_history: flags & OPEN_HISTORY != 0 })
+    }
+}
+
+/// A body, understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content<'a> {
+    /// Nothing.
+    Nothing,
+    /// A name.
+    Name(Name),
+    /// Text.
+    Text(&'a str),
+    /// What a new room is.
+    Charter(Charter),
+    /// Which room.
+    Room(RoomId),
+    /// Something about another event of the conversation, and possibly a text.
+    About(EventId, &'a str),
+}
+
+impl<'a> Content<'a> {
+    /// Understands a body.
+    ///
+    /// # Errors
+    /// It is not what a body of this kind must be.
+    pub fn read(kind: Kind, body: &'a [u8]) -> Result<Self, EventError> {
+        match kind {
+            Kind::Register => Ok(Self::Name(text(body)?.parse()?)),
+            Kind::Post => message(body).map(Self::Text),
+            Kind::Topic if body.len() > TOPIC_MAX_BYTES => Err(EventError::TooMuch(kind, body.len())),
+            Kind::Topic => text(body).map(Self::Text),
+            Kind::Merge | Kind::Join | Kind::Leave if body.is_empty() => Ok(Self::Nothing),
+            Kind::Merge | Kind::Join | Kind::Leave => Err(EventError::UnexpectedBody),
+            Kind::Create => Charter::decode(body).map(Self::Charter),
+            Kind::Invite | Kind::Follow | Kind::Unfollow => {
+                let room = body.try_into().map_err(|_| EventError::Body(kind))?;
+                Ok(Self::Room(RoomId::new(room)))
+            }
+            Kind::Edit | Kind::Reply | Kind::Delete | Kind::Read | Kind::React | Kind::Unreact => {
+                let (target, rest) = body.split_first_chunk().ok_or(EventError::Body(kind))?;
+                let said = match kind {
+                    Kind::Edit | Kind::Reply => message(rest)?,
+                    Kind::Delete | Kind::Read if rest.is_empty() => "",
+                    Kind::React | Kind::Unreact if rest.len() > REACTION_MAX_BYTES => {
+                        return Err(EventError::TooMuch(kind, rest.len()));
+                    }
+                    Kind::React | Kind::Unreact if !rest.is_empty() => text(rest)?,
+                    _ => return Err(EventError::Body(kind)),
+                };
+                Ok(Self::About(EventId::new(*target), said))
+            }
+        }
+    }
+
+    /// What it is about.
+    pub fn target(&self) -> Option<EventId> {
+        match self {
+            Self::About(target, _) => Some(*target),
+            _ => None,
+        }
+    }
+}
+
+/// The body of an event about another one.
+pub fn about(target: EventId, text: &str) -> Vec<u8> {
+    [target.as_bytes(), text.as_bytes()].concat()
+}
+
+fn text(body: &[u8]) -> Result<&str, EventError> {
+    std::str::from_utf8(body).map_err(|_| EventError::NotUtf8)
+}
+
+fn message(body: &[u8]) -> Result<&str, EventError> {
+    if body.is_empty() {
+        return Err(EventError::EmptyMessage);
+    }
+    if body.len() > MESSAGE_MAX_BYTES {
+        return Err(EventError::MessageTooLong(body.len()));
+    }
+    text(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TARGET: EventId = EventId::new([7; 32]);
+
+    #[test]
+    fn a_charter_comes_back_as_it_went() {
+        for (public, open_history) in [(false, false), (false, true), (true, false), (true, true)] {
+            let charter = Charter { name: "lab".parse().unwrap(), public, open_history };
+            let body = charter.encode();
+            assert_eq!(Content::read(Kind::Create, &body), Ok(Content::Charter(charter)));
+        }
+    }
+
+    #[test]
+    fn bodies_are_understood_by_their_kind() {
+        let room = RoomId::new([3; 16]);
+        let cases: [(Kind, Vec<u8>, Content<'_>); 9] = [
+            (Kind::Post, b"hello".to_vec(), Content::Text("hello")),
+            (Kind::Topic, Vec::new(), Content::Text("")),
+            (Kind::Join, Vec::new(), Content::Nothing),
+            (Kind::Invite, room.as_bytes().to_vec(), Content::Room(room)),
+            (Kind::Edit, about(TARGET, "better"), Content::About(TARGET, "better")),
+            (Kind::Reply, about(TARGET, "yes"), Content::About(TARGET, "yes")),
+            (Kind::Delete, about(TARGET, ""), Content::About(TARGET, "")),
+            (Kind::React, about(TARGET, "+1"), Content::About(TARGET, "+1")),
+            (Kind::Read, about(TARGET, ""), Content::About(TARGET, "")),
+        ];
+        for (kind, body, content) in cases {
+            assert_eq!(Content::read(kind, &body), Ok(content), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn bodies_that_are_none_of_their_kind_are_refused() {
+        let cases: [(Kind, Vec<u8>); 16] = [
+            (Kind::Create, Vec::new()),
+            (Kind::Create, b"\x04lab".to_vec()),
+            (Kind::Create, b"\x01#lab".to_vec()),
+            (Kind::Create, b"\x01\xff".to_vec()),
+            (Kind::Join, b"!".to_vec()),
+            (Kind::Leave, b"!".to_vec()),
+            (Kind::Invite, vec![0; 15]),
+            (Kind::Follow, vec![0; 17]),
+            (Kind::Topic, vec![b'a'; TOPIC_MAX_BYTES + 1]),
+            (Kind::Edit, TARGET.as_bytes().to_vec()),
+            (Kind::Edit, TARGET.as_bytes()[..31].to_vec()),
+            (Kind::Reply, about(TARGET, &"a".repeat(MESSAGE_MAX_BYTES + 1))),
+            (Kind::Delete, about(TARGET, "!")),
+            (Kind::Read, about(TARGET, "!")),
+            (Kind::React, about(TARGET, "")),
+            (Kind::React, about(TARGET, &"a".repeat(REACTION_MAX_BYTES + 1))),
+        ];
+        for (kind, body) in cases {
+            assert!(Content::read(kind, &body).is_err(), "{kind:?} {body:?}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Who may read which room, as one log tells it.
+//!
+//! Everybody may read a public room. A private room is read by the account that began it and by whom a reader
+//! invited. An invitation is a chain to the room's beginning, and nothing takes one back; so the set of readers
+//! only grows with the log, and logs that hold the same events say the same, whatever their order. An
+//! invitation that comes before the one it hangs on counts as soon as that one comes.
+//!
+//! Writing needs no list: every event of a room but the first names a parent there ([`crate::event`]), whose id
+//! nobody can know who was never let in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::clock::Time;
+use crate::event::{Conversation, Event, Kind};
+use crate::id::{AccountId, RoomId};
+
+/// The rooms of a log and their readers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Rooms(BTreeMap<RoomId, Room>);
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct Room {
+    /// Who began it, and whether it is public.
+    begun: Option<(AccountId, bool)>,
+    /// Who invited whom.
+    invited: BTreeMap<AccountId, BTreeSet<AccountId>>,
+}
+
+impl Rooms {
+    /// Takes notice of an event; returns the room whose readers may be more now.
+    pub fn note(&mut self, event: &Event) -> Option<RoomId> {
+        let author = event.account();
+        match (event.kind(), event.conversation()) {
+            (Kind::Create, Conversation::Room(room)) => {
+                let public = event.charter().is_some_and(|charter| charter.public);
+                self.0.entry(room).or_default().begun = Some((author, public));
+                Some(room)
+            }
+            (Kind::Invite, conversation) => {
+                let (guest, room) = conversation.other(author).zip(event.room())?;
+                self.0.entry(room).or_default().invited.entry(author).or_default().insert(guest);
+                Some(room)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether an account may read a room.
+    pub fn may_read(&self, account: AccountId, room: RoomId) -> bool {
+        let Some(Room { begun: Some((creator, public)), invited }) = self.0.get(&room) else { return false };
+        *public || admitted(*creator, invited).contains(&account)
+    }
+}
+
+/// Everybody to whom a chain of invitations leads.
+fn admitted(creator: AccountId, invited: &BTreeMap<AccountId, BTreeSet<AccountId>>) -> BTreeSet<AccountId> {
+    let mut admitted = BTreeSet::new();
+    let mut open = vec![creator];
+    while let Some(account) = open.pop() {
+        if admitted.insert(account) {
+            open.extend(invited.get(&account).into_iter().flatten());
+        }
+    }
+    admitted
+}
+
+/// The rooms that an account follows by its notes to itself, given in canonical order; each with the time of the
+/// note since when it does.
+pub fn followed<'a>(notes: impl IntoIterator<Item = &'a Event>) -> BTreeMap<RoomId, Time> {
+    let mut followed = BTreeMap::new();
+    for note in notes {
+        match (note.kind(), note.room()) {
+            (Kind::Follow, Some(room)) => drop(followed.entry(room).or_insert(note.time())),
+            (Kind::Unfollow, Some(room)) => drop(followed.remove(&room)),
+            _ => {}
+        }
+    }
+    followed
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+    use crate::content::Charter;
+    use crate::event::{Draft, Origin, account_of};
+    use crate::id::DeviceId;
+
+    const DEVICE: DeviceId = DeviceId::new([1; 16]);
+
+    fn key(person: u8) -> SigningKey {
+        SigningKey::from_bytes(&[person; 32])
+    }
+
+    fn account(person: u8) -> AccountId {
+        account_of(&key(person))
+    }
+
+    fn room() -> RoomId {
+        RoomId::of(Origin { account: account(1), device: DEVICE, seq: 1 })
+    }
+
+    fn sign(person: u8, conversation: Conversation, kind: Kind, body: Vec<u8>) -> Event {
+        let (parents, time) = (BTreeSet::new(), Time::from_millis(1));
+        let draft = Draft { device: DEVICE, seq: 1, parents, time, conversation, kind, body };
+        draft.sign(&key(person)).unwrap()
+    }
+
+    fn begin(public: bool) -> Event {
+        let charter = Charter { name: "lab".parse().unwrap(), public, open_history: true };
+        sign(1, Conversation::Room(room()), Kind::Create, charter.encode())
+    }
+
+    fn invite(from: u8, to: u8) -> Event {
+        let conversation = Conversation::direct(account(from), account(to));
+        sign(from, conversation, Kind::Invite, room().as_bytes().to_vec())
+    }
+
+    fn readers(events: &[&Event]) -> Vec<u8> {
+        let mut rooms = Rooms::default();
+        events.iter().for_each(|event| _ = rooms.note(event));
+        (1..=5).filter(|person| rooms.may_read(account(*person), room())).collect()
+    }
+
+    #[test]
+    fn everybody_reads_a_public_room_and_nobody_one_that_has_not_begun() {
+        assert_eq!(readers(&[&begin(true)]), [1, 2, 3, 4, 5]);
+        assert_eq!(readers(&[&invite(1, 2)]), [] as [u8; 0]);
+    }
+
+    #[test]
+    fn a_private_room_is_read_by_whom_a_reader_invited() {
+        assert_eq!(readers(&[&begin(false)]), [1]);
+        assert_eq!(readers(&[&begin(false), &invite(1, 2), &invite(2, 3)]), [1, 2, 3]);
+        assert_eq!(readers(&[&begin(false), &invite(4, 5), &invite(4, 4 - 1)]), [1], "4 is no reader");
+    }
+
+    #[test]
+    fn the_order_of_the_log_does_not_matter() {
+        let (begin, first, second) = (begin(false), invite(1, 2), invite(2, 3));
+        for log in [[&begin, &first, &second], [&second, &first, &begin], [&second, &begin, &first]] {
+            assert_eq!(readers(&log), [1, 2, 3]);
+        }
+    }
+}
