@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use tercet::anomaly::Anomaly;
+use tercet::content::about;
 use tercet::event::Kind;
 use tercet::id::EventId;
 
@@ -46,6 +47,16 @@ pub const CASES: &[Case] = &[
             draft.time = world.events[thanks].time();
             let event = world.author(ALICE, draft);
             vec![Anomaly::TimeNotAfterParent { event, parent: *thanks }]
+        },
+    },
+    Case {
+        name: "somebody takes back what another said",
+        spoil: |Good { world, thanks, .. }| {
+            let delete = about(*thanks, "");
+            let mut draft = world.draft(BOB, chat(), Kind::Delete, &delete);
+            draft.parents.insert(*thanks);
+            let event = world.author(BOB, draft);
+            vec![Anomaly::WrongTarget { event, target: *thanks }]
         },
     },
     Case {
