@@ -417,6 +417,12 @@ impl Client {
         self.held.get(id).map_or(0, |held| self.copies_of(&held.event.key()))
     }
 
+    /// The servers, by their place in the view, whose current log is known to have an event.
+    pub fn holders(&self, id: &EventId) -> Vec<usize> {
+        let at = self.held.get(id).map_or(0, |held| held.at);
+        (0..self.links.len()).filter(|link| at & (1 << link) != 0).collect()
+    }
+
     /// Own events that fewer than `copies` servers have acked, in order.
     pub fn unsafe_below(&self, copies: usize) -> Vec<Arc<Event>> {
         let owed: BTreeSet<_> = self.links.iter().flat_map(|link| link.outbox.owed_keys()).collect();

@@ -106,6 +106,7 @@ pub mod staged;
 pub mod store;
 pub mod sync;
 pub mod text;
+pub mod thread;
 pub mod verify;
 pub mod view;
 pub mod wanted;

@@ -21,6 +21,7 @@ use crate::client::{Action, Client, Config, Effects, Input};
 use crate::cmd::device;
 use crate::cmd::failure::Failure;
 use crate::cmd::home::Cluster;
+use crate::cmd::said::{Said, label};
 use crate::event::{Conversation, Event, EventError, Kind};
 use crate::frame::{Rejection, Role, ToServer};
 use crate::id::{EventId, ServerId};
@@ -42,21 +43,23 @@ pub struct Shown {
     pub copies: Option<usize>,
     /// What its author is called.
     pub author: String,
-    /// What the other side of its conversation is called.
+    /// What its conversation is called: by the other side's name, or the room's.
     pub with: String,
+    /// What it says.
+    pub said: Said,
 }
 
 impl Shown {
     /// A message with everything that is known of it now.
     pub fn of(client: &Client, event: &Arc<Event>, late: bool) -> Self {
         let own = event.device() == client.device();
-        let with = event.conversation().other(client.account());
         Self {
             event: Arc::clone(event),
             late,
             copies: own.then(|| client.copies(&event.id())),
             author: client.directory().name(event.account()),
-            with: with.map(|other| client.directory().name(other)).unwrap_or_default(),
+            with: label(client, event.conversation()),
+            said: Said::of(client, event),
         }
     }
 }
@@ -131,7 +134,7 @@ pub enum SayError {
 type Question = Box<dyn FnOnce(&Client) + Send>;
 
 enum Command {
-    Say { conversation: Conversation, text: String, reply: oneshot::Sender<Result<(), SayError>> },
+    Perform { input: Input, reply: oneshot::Sender<Result<(), SayError>> },
     Ask(Question),
     Redial,
 }
@@ -235,8 +238,16 @@ impl Session {
         conversation: Conversation,
         text: String,
     ) -> Result<Result<(), SayError>, Failure> {
+        self.perform(Input::Say { conversation, kind: Kind::Post, body: text.into_bytes() }).await
+    }
+
+    /// Has the machine write something, as [`Session::say`] does.
+    ///
+    /// # Errors
+    /// The outer one if the session has ended, the inner one if it cannot be written.
+    pub async fn perform(&self, input: Input) -> Result<Result<(), SayError>, Failure> {
         let (reply, answer) = oneshot::channel();
-        self.send(Command::Say { conversation, text, reply }).await?;
+        self.send(Command::Perform { input, reply }).await?;
         match answer.await {
             Ok(answer) => Ok(answer),
             Err(_) => Err(self.ended().await),
@@ -380,14 +391,14 @@ impl Worker {
     }
 
     fn step(&mut self, input: Input, turn: &mut Turn) {
-        // Only `Say` can fail, and it goes through `say`.
+        // Only what is to be written can fail, and it goes through `write_down`.
         let _unsaid = self.client.step(now_ms(), input, &mut turn.effects);
     }
 
     fn command(&mut self, command: Command, turn: &mut Turn) {
         match command {
-            Command::Say { conversation, text, reply } => {
-                let said = self.say(conversation, Kind::Post, text, turn);
+            Command::Perform { input, reply } => {
+                let said = self.write_down(input, turn);
                 turn.replies.push((reply, said));
             }
             Command::Ask(question) => question(&self.client),
@@ -395,17 +406,10 @@ impl Worker {
         }
     }
 
-    fn say(
-        &mut self,
-        conversation: Conversation,
-        kind: Kind,
-        text: String,
-        turn: &mut Turn,
-    ) -> Result<(), SayError> {
+    fn write_down(&mut self, input: Input, turn: &mut Turn) -> Result<(), SayError> {
         if let Some(ahead_ms) = clock_ahead(&self.ahead_ms) {
             return Err(SayError::ClockAhead { ahead_ms });
         }
-        let input = Input::Say { conversation, kind, body: text.into_bytes() };
         Ok(self.client.step(now_ms(), input, &mut turn.effects)?)
     }
 
@@ -438,8 +442,9 @@ impl Worker {
             _ if !self.client.is_caught_up() => return,
             Some(_) => Registration::Taken,
             None => {
-                let name = self.name.to_string();
-                let _said = self.say(Conversation::Directory, Kind::Register, name, turn);
+                let body = self.name.as_str().as_bytes().to_vec();
+                let conversation = Conversation::Directory;
+                let _said = self.write_down(Input::Say { conversation, kind: Kind::Register, body }, turn);
                 return;
             }
         };

@@ -1,5 +1,7 @@
 //! What a typed line means. Pure: text in, [`Line`] out.
 
+use crate::content::Charter;
+use crate::event::Kind;
 use crate::text::{Name, NameError};
 
 /// A line, understood.
@@ -15,12 +17,49 @@ pub enum Line {
     History(usize),
     /// `/view`: the servers.
     View,
+    /// `/create #ROOM [private] [no-history]`: begins a room.
+    Create(Charter),
+    /// `/join #ROOM`.
+    Join(Name),
+    /// `/leave [#ROOM]`.
+    Leave(Option<Name>),
+    /// `/rooms`.
+    Rooms,
+    /// `/members`.
+    Members,
+    /// `/topic [TEXT]`.
+    Topic(Option<String>),
+    /// `/invite NAME`.
+    Invite(Name),
+    /// `/reply`, `/edit`, `/delete`, `/react`, `/unreact`: something about a message.
+    About(Kind, Back, String),
+    /// `/why [~N]`: what vouches for a message.
+    Why(Back),
+    /// `/proof`: the conversation's fingerprint.
+    Proof,
+    /// `/search TEXT`.
+    Search(String),
+    /// `/unread`.
+    Unread,
+    /// `/next`.
+    Next,
+    /// `/seen NAME`.
+    Seen(Name),
     /// `/who`: the accounts.
     Who,
     /// `/help`.
     Help,
     /// `/quit`.
     Quit,
+}
+
+/// Which message is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Back {
+    /// The last that fits.
+    Last,
+    /// The N-th last of all, from 1.
+    Nth(usize),
 }
 
 /// Why a line means nothing.
@@ -43,9 +82,27 @@ pub enum LineError {
 pub const HISTORY_DEFAULT: usize = 20;
 
 /// Every command with its usage and what it does, as `/help` lists them.
-pub const COMMANDS: [(&str, &str, &str); 6] = [
+pub const COMMANDS: [(&str, &str, &str); 24] = [
     ("dm", "/dm NAME", "talk to NAME; then just type"),
     ("history", "/history [N]", "the last N messages here, in their true order"),
+    ("rooms", "/rooms", "the rooms that you may join"),
+    ("join", "/join #ROOM", "join a room and talk there"),
+    ("leave", "/leave [#ROOM]", "leave it"),
+    ("create", "/create #ROOM [private]", "open a room, to everybody or to whom you /invite"),
+    ("invite", "/invite NAME", "let NAME into this room"),
+    ("members", "/members", "who is in this room"),
+    ("topic", "/topic [TEXT]", "what this room is about"),
+    ("reply", "/reply [~N] TEXT", "answer a message: the last, or the N-th last of /history"),
+    ("react", "/react [~N] SIGN", "react to a message, +1 for instance"),
+    ("unreact", "/unreact [~N] SIGN", "take that back"),
+    ("edit", "/edit [~N] TEXT", "put TEXT in place of a message of yours"),
+    ("delete", "/delete [~N]", "take a message of yours back"),
+    ("unread", "/unread", "where there is something new"),
+    ("next", "/next", "go there"),
+    ("search", "/search TEXT", "the messages here that hold TEXT"),
+    ("seen", "/seen NAME", "how far NAME has read here"),
+    ("why", "/why [~N]", "when a message was written, after what, and on which disks it is"),
+    ("proof", "/proof", "this conversation's fingerprint, to compare with others"),
     ("who", "/who", "everybody who has an account"),
     ("view", "/view", "the servers and their state"),
     ("help", "/help", "this list"),
@@ -77,6 +134,32 @@ pub fn parse(line: &str) -> Result<Line, LineError> {
             number.parse().map(Line::History).map_err(|_| LineError::Usage("/history [N]"))
         }
         ("view", "") => Ok(Line::View),
+        ("create", rest) => create(rest),
+        ("join", room) if !room.is_empty() => Ok(Line::Join(room_name(room)?)),
+        ("leave", "") => Ok(Line::Leave(None)),
+        ("leave", room) => Ok(Line::Leave(Some(room_name(room)?))),
+        ("rooms", "") => Ok(Line::Rooms),
+        ("members", "") => Ok(Line::Members),
+        ("topic", "") => Ok(Line::Topic(None)),
+        ("topic", text) => Ok(Line::Topic(Some(text.to_owned()))),
+        ("invite", name) if !name.is_empty() => Ok(Line::Invite(name.parse()?)),
+        ("reply", rest) => about(Kind::Reply, rest, "/reply [~N] TEXT"),
+        ("edit", rest) => about(Kind::Edit, rest, "/edit [~N] TEXT"),
+        ("react", rest) => about(Kind::React, rest, "/react [~N] SIGN"),
+        ("unreact", rest) => about(Kind::Unreact, rest, "/unreact [~N] SIGN"),
+        ("delete", rest) => match back(rest) {
+            Some((back, "")) => Ok(Line::About(Kind::Delete, back, String::new())),
+            _ => Err(LineError::Usage("/delete [~N]")),
+        },
+        ("why", rest) => match back(rest) {
+            Some((back, "")) => Ok(Line::Why(back)),
+            _ => Err(LineError::Usage("/why [~N]")),
+        },
+        ("proof", "") => Ok(Line::Proof),
+        ("search", text) if !text.is_empty() => Ok(Line::Search(text.to_owned())),
+        ("unread", "") => Ok(Line::Unread),
+        ("next", "") => Ok(Line::Next),
+        ("seen", name) if !name.is_empty() => Ok(Line::Seen(name.parse()?)),
         ("who", "") => Ok(Line::Who),
         ("help", _) => Ok(Line::Help),
         ("quit" | "exit", "") => Ok(Line::Quit),
@@ -84,6 +167,39 @@ pub fn parse(line: &str) -> Result<Line, LineError> {
             Some((_, usage, _)) => Err(LineError::Usage(usage)),
             None => Err(LineError::Unknown(crate::text::inert(word))),
         },
+    }
+}
+
+fn room_name(text: &str) -> Result<Name, NameError> {
+    text.strip_prefix('#').unwrap_or(text).parse()
+}
+
+fn create(rest: &str) -> Result<Line, LineError> {
+    let mut words = rest.split_whitespace();
+    let usage = LineError::Usage("/create #ROOM [private]");
+    let Some(name) = words.next() else { return Err(usage) };
+    let mut charter = Charter { name: room_name(name)?, public: true, open_history: true };
+    for word in words {
+        match word {
+            "private" => charter.public = false,
+            _ => return Err(usage),
+        }
+    }
+    Ok(Line::Create(charter))
+}
+
+/// Which message, and what comes after that.
+fn back(text: &str) -> Option<(Back, &str)> {
+    let Some(rest) = text.strip_prefix('~') else { return Some((Back::Last, text)) };
+    let (number, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let number = number.parse().ok().filter(|number| *number > 0)?;
+    Some((Back::Nth(number), rest.trim()))
+}
+
+fn about(kind: Kind, rest: &str, usage: &'static str) -> Result<Line, LineError> {
+    match back(rest) {
+        Some((back, text)) if !text.is_empty() => Ok(Line::About(kind, back, text.to_owned())),
+        _ => Err(LineError::Usage(usage)),
     }
 }
 
@@ -133,7 +249,8 @@ mod tests {
     #[test]
     fn every_command_in_the_help_is_understood() {
         for (name, usage, _) in COMMANDS {
-            let line = usage.replace("[N]", "3").replace("NAME", "bob");
+            let line =
+                usage.replace("[N]", "3").replace("NAME", "bob").replace(['[', ']'], "").replace("~N", "~2");
             assert!(parse(&line).is_ok(), "/{name}: {line:?} is not understood");
         }
     }

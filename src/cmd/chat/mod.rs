@@ -6,7 +6,9 @@
 
 mod command;
 mod editor;
+mod messages;
 mod render;
+mod rooms;
 mod script;
 mod talk;
 
@@ -72,9 +74,16 @@ async fn chat(cluster: &Cluster, args: &Args) -> Result<Outcome, Failure> {
     let options = Options { window_ms: args.window_ms, new_device: args.new_device };
     let (session, notices) = Session::open(cluster, &args.name, options)?;
     let account = session.ask(crate::client::Client::account).await?;
-    let eyes = Eyes { account, view: cluster.view().clone(), zone: jiff::tz::TimeZone::system() };
+    let on_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let eyes = Eyes {
+        account,
+        view: cluster.view().clone(),
+        zone: jiff::tz::TimeZone::system(),
+        reads: on_terminal,
+        name: args.name.to_string(),
+    };
     let history = cluster.home().account_key(&args.name).with_file_name("typed");
-    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+    if on_terminal {
         editor::run(session, notices, eyes, &args.name, &history).await
     } else {
         script::run(session, notices, eyes, Duration::from_secs(args.timeout), safe_at).await

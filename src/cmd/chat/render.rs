@@ -7,14 +7,18 @@ use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::clock::Time;
+use crate::cmd::said::Said;
 use crate::cmd::session::{Notice, Shown};
 use crate::event::{Conversation, Event};
 use crate::id::AccountId;
 use crate::limits::SENT_AT;
 use crate::net::link::Down;
 use crate::text::inert;
+use crate::thread::Message;
 use crate::view::View;
 
+const MENTION: Style = AnsiColor::Magenta.on_default().bold();
 const DIM: Style = Style::new().dimmed();
 const OWN: Style = AnsiColor::Cyan.on_default();
 const OTHER: Style = AnsiColor::Green.on_default().bold();
@@ -46,6 +50,10 @@ pub struct Eyes {
     pub view: View,
     /// Where clocks are read.
     pub zone: TimeZone,
+    /// Whether a person sits before the screen: then what they are shown counts as read.
+    pub reads: bool,
+    /// What the person is called, for mentions.
+    pub name: String,
 }
 
 impl Eyes {
@@ -58,11 +66,16 @@ impl Eyes {
         let elsewhere = current != Some(event.conversation());
         let heading =
             if elsewhere { styled(DIM, format!("[{}] ", inert(&shown.with))) } else { String::new() };
-        let mut line = format!(
-            "{} {heading}{who}: {}",
-            styled(DIM, self.clock(event)),
-            inert(event.text().unwrap_or_default())
-        );
+        let time = styled(DIM, self.clock(event));
+        let mut line = match &shown.said {
+            Said::Message { text, answers } => {
+                format!("{time} {heading}{who}: {}{}", self.quote(answers.as_ref()), self.words(text, own))
+            }
+            other => format!(
+                "{time} {heading}{}",
+                styled(DIM, format!("* {} {}", inert(&shown.author), deed(other)))
+            ),
+        };
         if shown.late {
             line.push_str(&styled(WARN, "  (late: belongs further up, see /history)"));
         }
@@ -73,8 +86,68 @@ impl Eyes {
         line
     }
 
-    fn clock(&self, event: &Event) -> String {
+    /// One message as `/history` shows it: as it reads now, numbered from the end.
+    pub fn past(
+        &self,
+        message: &Message,
+        author: &str,
+        answers: Option<(String, String)>,
+        reactions: Vec<(String, usize)>,
+        held: Option<usize>,
+        number: usize,
+    ) -> String {
+        let own = message.author == self.account;
+        let who = styled(if own { OWN } else { OTHER }, inert(author));
+        let text = match &message.text {
+            Some(text) => self.words(text, own),
+            None => styled(DIM, "(taken back)"),
+        };
+        let edited =
+            if message.edited && message.text.is_some() { styled(DIM, " (edited)") } else { String::new() };
+        let signs: String = reactions
+            .iter()
+            .map(|(sign, people)| match people {
+                1 => format!("  {}", inert(sign)),
+                more => format!("  {} x{more}", inert(sign)),
+            })
+            .collect();
+        let held =
+            held.map_or_else(String::new, |held| format!("  {}", copies(held, self.view.servers().len())));
+        format!(
+            "{} {} {who}: {}{text}{edited}{signs}{held}",
+            styled(DIM, format!("~{number:<3}")),
+            styled(DIM, self.clock_at(message.key.time)),
+            self.quote(answers.as_ref())
+        )
+    }
+
+    fn quote(&self, answers: Option<&(String, String)>) -> String {
+        answers.map_or_else(String::new, |(who, said)| {
+            styled(DIM, format!("({}: {}) ", inert(who), shorten(&inert(said), 30)))
+        })
+    }
+
+    /// A message's text, with the person's own name made to stand out.
+    fn words(&self, text: &str, own: bool) -> String {
+        let text = inert(text);
+        if own || !mentions(&text, &self.name) { text } else { styled(MENTION, text) }
+    }
+
+    /// A moment to the second, with its day.
+    pub fn instant(&self, event: &Event) -> String {
         let millis = i64::try_from(event.time().millis()).unwrap_or(i64::MAX);
+        match Timestamp::from_millisecond(millis) {
+            Ok(time) => time.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            Err(_) => "a time outside the calendar".to_owned(),
+        }
+    }
+
+    fn clock(&self, event: &Event) -> String {
+        self.clock_at(event.time())
+    }
+
+    fn clock_at(&self, time: Time) -> String {
+        let millis = i64::try_from(time.millis()).unwrap_or(i64::MAX);
         match Timestamp::from_millisecond(millis) {
             Ok(time) => time.to_zoned(self.zone.clone()).strftime("%H:%M").to_string(),
             Err(_) => "--:--".to_owned(),
@@ -151,6 +224,36 @@ impl Eyes {
     }
 }
 
+/// What somebody did, when it was not to say something.
+fn deed(said: &Said) -> String {
+    match said {
+        Said::Message { text, .. } => format!("said: {}", inert(text)),
+        Said::Edit { before, text } => {
+            format!("changed \"{}\" to: {}", shorten(&inert(before), 30), inert(text))
+        }
+        Said::Delete => "took a message back".to_owned(),
+        Said::React { sign, to } => format!("reacts {} to \"{}\"", inert(sign), shorten(&inert(to), 40)),
+        Said::Join => "joined".to_owned(),
+        Said::Leave => "left".to_owned(),
+        Said::Topic(topic) if topic.is_empty() => "took the topic away".to_owned(),
+        Said::Topic(topic) => format!("set the topic: {}", inert(topic)),
+        Said::Nothing => String::new(),
+        Said::Invite(room) => format!("invites to a room: /join #?{}", room.short()),
+    }
+}
+
+/// Whether a text holds a name as a word of its own, case aside.
+fn mentions(text: &str, name: &str) -> bool {
+    let name = name.to_lowercase();
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let text = text.to_lowercase();
+    text.match_indices(&name).any(|(at, found)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + found.len()..].chars().next();
+        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    })
+}
+
 /// Whether a person has to do something about it, however often it was said that the server is down.
 pub fn is_grave(why: &Down) -> bool {
     matches!(why, Down::WrongKey { .. } | Down::Refused(_) | Down::Protocol(_))
@@ -162,7 +265,7 @@ fn indented(text: &str) -> String {
 }
 
 /// At most `most` characters, with an ellipsis in place of the rest.
-fn shorten(text: &str, most: usize) -> String {
+pub fn shorten(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
@@ -181,6 +284,21 @@ mod tests {
             assert_eq!(shown, says);
         }
         assert_eq!(anstream::adapter::strip_str(&copies(1, 1)).to_string(), "1/1");
+    }
+
+    #[test]
+    fn a_name_is_mentioned_as_a_word_only() {
+        let cases = [
+            ("bob, are you there?", true),
+            ("ask Bob", true),
+            ("bobby is here", false),
+            ("a kebob", false),
+            ("@bob: yes", true),
+            ("nobody", false),
+        ];
+        for (text, is_mention) in cases {
+            assert_eq!(mentions(text, "bob"), is_mention, "{text:?}");
+        }
     }
 
     #[test]

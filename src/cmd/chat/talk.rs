@@ -7,6 +7,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::command::{COMMANDS, Line};
 use super::render::{Eyes, is_grave};
+use super::{messages, rooms};
+use crate::client::Input;
 use crate::cmd::failure::Failure;
 use crate::cmd::session::{Notice, Session, Shown};
 use crate::event::Conversation;
@@ -42,7 +44,13 @@ impl Shared {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn turn_to(&self, conversation: Conversation, name: String) {
+    /// Nothing is typed into any more.
+    pub fn turn_away(&self) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// A conversation is typed into from here on.
+    pub fn turn_to(&self, conversation: Conversation, name: String) {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some((conversation, name));
     }
 
@@ -177,19 +185,41 @@ pub async fn carry_out(session: &Session, eyes: &Eyes, shared: &Shared, line: Li
         Line::Nothing => Ok(Done::Answer(Vec::new())),
         Line::Quit => Ok(Done::Quit),
         Line::Help => Ok(Done::Answer(help(eyes))),
-        Line::Say(text) => say(session, shared, text).await,
+        Line::Say(text) => say(session, eyes, shared, text).await,
         Line::Dm(name) => turn_to(session, eyes, shared, name.to_string()).await,
-        Line::History(number) => history(session, eyes, shared, number).await,
+        Line::History(number) => messages::history(session, eyes, shared, number).await,
+        Line::Create(charter) => rooms::create(session, eyes, shared, charter).await,
+        Line::Join(name) => rooms::join(session, eyes, shared, name).await,
+        Line::Leave(name) => rooms::leave(session, eyes, shared, name).await,
+        Line::Rooms => rooms::list(session, eyes).await,
+        Line::Members => rooms::members(session, eyes, shared).await,
+        Line::Topic(text) => rooms::topic(session, eyes, shared, text).await,
+        Line::Invite(name) => rooms::invite(session, eyes, shared, name).await,
+        Line::About(kind, back, text) => messages::change(session, eyes, shared, kind, back, text).await,
+        Line::Why(back) => messages::why(session, eyes, shared, back).await,
+        Line::Proof => messages::proof(session, eyes, shared).await,
+        Line::Search(text) => messages::search(session, eyes, shared, text).await,
+        Line::Unread => messages::unread(session, eyes).await,
+        Line::Next => messages::next(session, eyes, shared).await,
+        Line::Seen(name) => messages::seen(session, eyes, shared, name).await,
         Line::Who => who(session, eyes).await,
         Line::View => view(session, eyes).await,
     }
 }
 
-fn help(eyes: &Eyes) -> Vec<String> {
-    COMMANDS.iter().map(|(_, usage, what)| eyes.aside(&format!("{usage:<14} {what}"))).collect()
+/// Has the machine do something; the inner error is for the person.
+///
+/// # Errors
+/// If the session has ended.
+pub async fn perform(session: &Session, input: Input) -> Result<Result<(), String>, Failure> {
+    Ok(session.perform(input).await?.map_err(|error| format!("not done: {error}")))
 }
 
-async fn say(session: &Session, shared: &Shared, text: String) -> Result<Done, Failure> {
+fn help(eyes: &Eyes) -> Vec<String> {
+    COMMANDS.iter().map(|(_, usage, what)| eyes.aside(&format!("{usage:<24} {what}"))).collect()
+}
+
+async fn say(session: &Session, eyes: &Eyes, shared: &Shared, text: String) -> Result<Done, Failure> {
     if shared.name_is_taken() {
         return Ok(Done::Not(
             "not sent: this name belongs to somebody else; start again with another".to_owned(),
@@ -197,12 +227,16 @@ async fn say(session: &Session, shared: &Shared, text: String) -> Result<Done, F
     }
     let Some((conversation, _)) = shared.current() else {
         return Ok(Done::Not(
-            "not sent: nobody to send it to yet; /dm NAME first (/who lists names)".to_owned(),
+            "not sent: nobody to send it to yet; /dm NAME or /join #ROOM first (/who and /rooms list them)"
+                .to_owned(),
         ));
     };
     session.redial().await?;
     Ok(match session.say(conversation, text).await? {
-        Ok(()) => Done::Answer(Vec::new()),
+        Ok(()) => {
+            messages::mark_read(session, eyes, conversation).await?;
+            Done::Answer(Vec::new())
+        }
         Err(error) => Done::Not(format!("not sent: {error}")),
     })
 }
@@ -219,27 +253,10 @@ async fn turn_to(session: &Session, eyes: &Eyes, shared: &Shared, name: String) 
         };
         return Ok(Done::Not(format!("there is nobody called {name} here: {hint}")));
     };
-    shared.turn_to(Conversation::direct(eyes.account, other), name.clone());
+    let conversation = Conversation::direct(eyes.account, other);
+    shared.turn_to(conversation, name.clone());
+    messages::mark_read(session, eyes, conversation).await?;
     Ok(Done::Answer(vec![eyes.aside(&format!("talking to {name}; just type"))]))
-}
-
-async fn history(session: &Session, eyes: &Eyes, shared: &Shared, number: usize) -> Result<Done, Failure> {
-    let Some((conversation, name)) = shared.current() else {
-        return Ok(Done::Not("whose history? /dm NAME first".to_owned()));
-    };
-    let shown: Vec<Shown> = session
-        .ask(move |client| {
-            let transcript = client.transcript(conversation);
-            let keys = transcript.into_iter().flat_map(|transcript| transcript.keys().rev());
-            let posts = keys.filter_map(|key| client.event(&key.id)).filter(|event| event.text().is_some());
-            let mut last: Vec<_> = posts.take(number).map(|event| Shown::of(client, event, false)).collect();
-            last.reverse();
-            last
-        })
-        .await?;
-    let mut lines = vec![eyes.aside(&format!("the last {} with {name}, in their true order", shown.len()))];
-    lines.extend(shown.iter().map(|shown| eyes.message(shown, Some(conversation))));
-    Ok(Done::Answer(lines))
 }
 
 async fn who(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {

@@ -1,0 +1,347 @@
+//! The chat's commands about messages: to answer, change, react to and look into one, and to find what is unread.
+//!
+//! `~N` names the N-th last message of the conversation, as `/history` numbers them.
+
+use super::command::Back;
+use super::render::{Eyes, copies};
+use super::talk::{Done, Shared, perform};
+use crate::client::{Client, Input};
+use crate::cmd::failure::Failure;
+use crate::cmd::said::{label, thread};
+use crate::cmd::session::Session;
+use crate::content::about;
+use crate::event::{Conversation, Kind};
+use crate::id::EventId;
+use crate::text::{Name, count, inert};
+use crate::thread::{Message, Thread};
+
+/// Most matches that `/search` shows.
+const MATCHES: usize = 20;
+
+/// Says something about a message: `/reply`, `/edit`, `/delete`, `/react`, `/unreact`.
+///
+/// # Errors
+/// If the session has ended, as for every command.
+pub async fn change(
+    session: &Session,
+    eyes: &Eyes,
+    shared: &Shared,
+    kind: Kind,
+    back: Back,
+    text: String,
+) -> Result<Done, Failure> {
+    let Some((conversation, _)) = shared.current() else { return Ok(Done::Not(NOWHERE.to_owned())) };
+    let own_only = matches!(kind, Kind::Edit | Kind::Delete);
+    let account = eyes.account;
+    let found = session
+        .ask(move |client| {
+            let thread = thread(client, conversation);
+            let message = pick(&thread, back, |message| match own_only {
+                true => message.author == account,
+                // A reaction or an answer is to somebody else, unless a message is named.
+                false => message.author != account,
+            })?;
+            if own_only && message.author != account {
+                return Err("that message is not yours to change".to_owned());
+            }
+            Ok(message.key.id)
+        })
+        .await?;
+    let target = match found {
+        Ok(target) => target,
+        Err(why) => return Ok(Done::Not(why)),
+    };
+    let input = Input::Say { conversation, kind, body: about(target, &text) };
+    Ok(match perform(session, input).await? {
+        Ok(()) => Done::Answer(Vec::new()),
+        Err(why) => Done::Not(why),
+    })
+}
+
+const NOWHERE: &str = "in which conversation? /dm NAME or /join #ROOM first";
+
+/// The message that is meant: the N-th last, or the last that fits; never one that was taken back.
+fn pick(thread: &Thread, back: Back, fits: impl Fn(&Message) -> bool) -> Result<&Message, String> {
+    let mut last = thread.messages.iter().rev();
+    let found = match back {
+        Back::Last => last.find(|message| message.text.is_some() && fits(message)),
+        Back::Nth(number) => last.nth(number.saturating_sub(1)),
+    };
+    match found {
+        Some(message) if message.text.is_some() => Ok(message),
+        Some(_) => Err("that message was taken back".to_owned()),
+        None => Err("there is no such message here; /history numbers them".to_owned()),
+    }
+}
+
+/// `/history`: the last messages as they read now, numbered from the end, with a line where the unread begin.
+///
+/// # Errors
+/// See [`change`].
+pub async fn history(
+    session: &Session,
+    eyes: &Eyes,
+    shared: &Shared,
+    number: usize,
+) -> Result<Done, Failure> {
+    let Some((conversation, name)) = shared.current() else {
+        return Ok(Done::Not("whose history? /dm NAME or /join #ROOM first".to_owned()));
+    };
+    let (eyes_in, account) = (eyes.clone(), eyes.account);
+    let mut lines = session
+        .ask(move |client| {
+            let thread = thread(client, conversation);
+            let read = thread.read.get(&account).copied();
+            let total = thread.messages.len();
+            let first = total.saturating_sub(number);
+            let mut lines = Vec::new();
+            for (place, message) in thread.messages.iter().enumerate().skip(first) {
+                let is_unread = message.author != account && read.is_none_or(|read| message.key > read);
+                let before_was_read =
+                    place == first || read.is_some_and(|read| thread.messages[place - 1].key <= read);
+                if is_unread && before_was_read && place > 0 {
+                    lines.push(eyes_in.aside("unread from here"));
+                }
+                lines.push(line(client, &eyes_in, &thread, message, total - place));
+            }
+            lines
+        })
+        .await?;
+    let what = count(lines.len().min(number), "message");
+    lines.insert(0, eyes.aside(&format!("the last {what} with {name}, in their true order")));
+    mark_read(session, eyes, conversation).await?;
+    Ok(Done::Answer(lines))
+}
+
+fn line(client: &Client, eyes: &Eyes, thread: &Thread, message: &Message, number: usize) -> String {
+    let name = |account| client.directory().name(account);
+    let answers = message.answers.and_then(|target| thread.message(&target)).map(|target| {
+        (name(target.author), target.text.clone().unwrap_or_else(|| "(taken back)".to_owned()))
+    });
+    let own = client.event(&message.key.id).filter(|event| event.device() == client.device());
+    let reactions = message.reactions.iter().map(|(sign, people)| (sign.clone(), people.len())).collect();
+    eyes.past(
+        message,
+        &name(message.author),
+        answers,
+        reactions,
+        own.map(|event| client.copies(&event.id())),
+        number,
+    )
+}
+
+/// `/search`: the last messages of the conversation that hold a text, case aside.
+///
+/// # Errors
+/// See [`change`].
+pub async fn search(session: &Session, eyes: &Eyes, shared: &Shared, text: String) -> Result<Done, Failure> {
+    let Some((conversation, _)) = shared.current() else { return Ok(Done::Not(NOWHERE.to_owned())) };
+    let (eyes_in, wanted) = (eyes.clone(), text.to_lowercase());
+    let found = session
+        .ask(move |client| {
+            let thread = thread(client, conversation);
+            let total = thread.messages.len();
+            let holds = |message: &Message| {
+                message.text.as_ref().is_some_and(|text| text.to_lowercase().contains(&wanted))
+            };
+            let all: Vec<_> =
+                thread.messages.iter().enumerate().filter(|(_, message)| holds(message)).collect();
+            let last = all.iter().skip(all.len().saturating_sub(MATCHES));
+            let lines: Vec<_> = last
+                .map(|(place, message)| line(client, &eyes_in, &thread, message, total - place))
+                .collect();
+            (all.len(), lines)
+        })
+        .await?;
+    let (all, lines) = found;
+    let more = if all > lines.len() { format!(", the last {} of them", lines.len()) } else { String::new() };
+    let heading = match all {
+        0 => "nothing found".to_owned(),
+        _ => format!("{} found{more}", count(all, "message")),
+    };
+    Ok(Done::Answer(std::iter::once(eyes.aside(&heading)).chain(lines).collect()))
+}
+
+/// `/why`: where a message stands and what vouches for it.
+///
+/// # Errors
+/// See [`change`].
+pub async fn why(session: &Session, eyes: &Eyes, shared: &Shared, back: Back) -> Result<Done, Failure> {
+    let Some((conversation, _)) = shared.current() else { return Ok(Done::Not(NOWHERE.to_owned())) };
+    let eyes_in = eyes.clone();
+    let told = session
+        .ask(move |client| {
+            let thread = thread(client, conversation);
+            let message = pick(&thread, back, |_| true)?;
+            explain(client, &eyes_in, message.key.id).ok_or_else(|| "that message is not here".to_owned())
+        })
+        .await?;
+    Ok(match told {
+        Ok(lines) => Done::Answer(lines),
+        Err(why) => Done::Not(why),
+    })
+}
+
+fn explain(client: &Client, eyes: &Eyes, id: EventId) -> Option<Vec<String>> {
+    let event = client.event(&id)?;
+    let holders = client.holders(&id);
+    let names: Vec<_> = eyes
+        .view
+        .servers()
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| holders.contains(place))
+        .map(|(_, member)| inert(&member.name))
+        .collect();
+    let own = event.account() == client.account() && event.device() == client.device();
+    let held = if own { client.copies(&id) } else { names.len() };
+    let parents: Vec<_> = event
+        .parents()
+        .iter()
+        .map(|parent| {
+            let said = client.event(parent).and_then(|event| event.text()).unwrap_or("(no text)");
+            format!("   after    {} {}", parent.short(), super::render::shorten(&inert(said), 50))
+        })
+        .collect();
+    let author = inert(&client.directory().name(event.account()));
+    let mut lines = vec![
+        eyes.aside(&format!("event {}", id.short())),
+        format!(
+            "   author   {author}, key {}, device {}, number {}",
+            event.account().short(),
+            event.device().short(),
+            event.seq()
+        ),
+        format!("   time     {}", eyes.instant(event)),
+        format!(
+            "   disks    {}  known to be on: {}",
+            copies(held, eyes.view.servers().len()),
+            if names.is_empty() { "none yet".to_owned() } else { names.join(", ") }
+        ),
+    ];
+    lines.extend(parents);
+    Some(lines)
+}
+
+/// `/proof`: the fingerprint of the conversation, equal for whoever holds the same events.
+///
+/// # Errors
+/// See [`change`].
+pub async fn proof(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Done, Failure> {
+    let Some((conversation, name)) = shared.current() else { return Ok(Done::Not(NOWHERE.to_owned())) };
+    let (events, digest) = session
+        .ask(move |client| match client.transcript(conversation) {
+            Some(transcript) => (transcript.keys().len(), transcript.digest().to_string()),
+            None => (0, String::new()),
+        })
+        .await?;
+    let groups: Vec<_> = digest
+        .as_bytes()
+        .chunks(4)
+        .take(6)
+        .map(|group| String::from_utf8_lossy(group).into_owned())
+        .collect();
+    Ok(Done::Answer(vec![
+        eyes.aside(&format!(
+            "{} with {name}; whoever holds the same reads the same:",
+            count(events, "event")
+        )),
+        format!("   {}", groups.join(" ")),
+    ]))
+}
+
+/// `/unread`: the conversations in which somebody said something new.
+///
+/// # Errors
+/// See [`change`].
+pub async fn unread(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
+    let waiting = session.ask(waiting).await?;
+    let mut lines = vec![eyes.aside(&match waiting.len() {
+        0 => "nothing unread".to_owned(),
+        some => format!("unread in {}; /next goes there", count(some, "conversation")),
+    })];
+    lines.extend(
+        waiting
+            .iter()
+            .map(|(_, name, unread)| format!("   {:<20} {}", inert(name), count(*unread, "message"))),
+    );
+    Ok(Done::Answer(lines))
+}
+
+/// `/next`: turns to a conversation with something unread.
+///
+/// # Errors
+/// See [`change`].
+pub async fn next(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Done, Failure> {
+    let Some((conversation, name, unread)) = session.ask(waiting).await?.into_iter().next() else {
+        return Ok(Done::Answer(vec![eyes.aside("nothing unread")]));
+    };
+    shared.turn_to(conversation, name);
+    history(session, eyes, shared, unread.max(1)).await
+}
+
+/// The conversations with something unread.
+fn waiting(client: &Client) -> Vec<(Conversation, String, usize)> {
+    let followed: Vec<_> = client.followed().collect();
+    let is_open = |conversation: &Conversation| match conversation {
+        Conversation::Directory => false,
+        Conversation::Direct(..) => true,
+        Conversation::Room(room) => followed.contains(room),
+    };
+    let conversations = client.conversations().map(|(conversation, _)| conversation).filter(is_open);
+    let all = conversations.map(|conversation| {
+        let unread = thread(client, conversation).unread(client.account());
+        (conversation, label(client, conversation), unread)
+    });
+    all.filter(|(_, _, unread)| *unread > 0).collect()
+}
+
+/// `/seen`: how far somebody has read the conversation.
+///
+/// # Errors
+/// See [`change`].
+pub async fn seen(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -> Result<Done, Failure> {
+    let Some((conversation, _)) = shared.current() else { return Ok(Done::Not(NOWHERE.to_owned())) };
+    let asked = name.to_string();
+    let told = session
+        .ask(move |client| {
+            let account = client.directory().account(&asked)?;
+            let thread = thread(client, conversation);
+            let read = thread.read.get(&account).copied();
+            let unread = thread.unread(account);
+            Some(read.and_then(|key| client.event(&key.id).cloned()).map(|event| (event, unread)))
+        })
+        .await?;
+    let line = match told {
+        None => return Ok(Done::Not(format!("there is nobody called {name} here: /who lists everybody"))),
+        Some(None) => format!("{name} has not marked anything here as read"),
+        Some(Some((_, 0))) => format!("{name} has read everything here"),
+        Some(Some((event, unread))) => {
+            format!("{name} has read up to {}; {} since", eyes.instant(&event), count(unread, "message"))
+        }
+    };
+    Ok(Done::Answer(vec![eyes.aside(&line)]))
+}
+
+/// Marks a conversation as read, for oneself on all devices and for others to see; only if a person reads it.
+///
+/// # Errors
+/// See [`change`].
+pub async fn mark_read(session: &Session, eyes: &Eyes, conversation: Conversation) -> Result<(), Failure> {
+    if !eyes.reads {
+        return Ok(());
+    }
+    let account = eyes.account;
+    let last = session
+        .ask(move |client| {
+            let thread = thread(client, conversation);
+            let others = thread.messages.iter().rev().find(|message| message.author != account);
+            others.filter(|_| thread.unread(account) > 0).map(|message| message.key.id)
+        })
+        .await?;
+    if let Some(target) = last {
+        let input = Input::Say { conversation, kind: Kind::Read, body: about(target, "") };
+        let _unmarked = perform(session, input).await?; // it can be marked another time
+    }
+    Ok(())
+}

@@ -1,0 +1,289 @@
+//! The chat's commands for rooms.
+
+use std::time::Duration;
+
+use super::render::Eyes;
+use super::talk::{Done, Shared, perform};
+use crate::client::{Client, Input};
+use crate::cmd::failure::Failure;
+use crate::cmd::said::{room_name, thread};
+use crate::cmd::session::Session;
+use crate::content::Charter;
+use crate::event::{Conversation, Event, Kind};
+use crate::id::{AccountId, RoomId};
+use crate::text::{Name, count, inert};
+
+/// How long `/join` waits for the beginning of a room that the person was invited to.
+const BEGINNING_MS: u64 = 3_000;
+const POLL_MS: u64 = 50;
+
+/// `/create`: begins a room and turns to it.
+///
+/// # Errors
+/// If the session has ended, as for every command.
+pub async fn create(
+    session: &Session,
+    eyes: &Eyes,
+    shared: &Shared,
+    charter: Charter,
+) -> Result<Done, Failure> {
+    let name = charter.name.clone();
+    if charter.public && find(session, &name).await?.is_some() {
+        return Ok(Done::Not(format!("there is a room #{name} already; /join #{name}")));
+    }
+    let what = if charter.public { "everybody may join" } else { "who is invited may join: /invite NAME" };
+    if let Err(why) = perform(session, Input::Begin { charter }).await? {
+        return Ok(Done::Not(why));
+    }
+    let Some(room) = session.ask(newest_of_own).await? else {
+        return Ok(Done::Not(format!("#{name} could not be begun")));
+    };
+    shared.turn_to(Conversation::Room(room), format!("#{name}"));
+    Ok(Done::Answer(vec![eyes.aside(&format!("#{name} is open: {what}; just type"))]))
+}
+
+/// The room that this account has begun last.
+fn newest_of_own(client: &Client) -> Option<RoomId> {
+    let own = rooms(client)
+        .filter_map(|(room, first)| (first.account() == client.account()).then_some((first.key(), room)));
+    own.max().map(|(_, room)| room)
+}
+
+/// `/join`: follows a room, becomes a member and turns to it.
+///
+/// # Errors
+/// See [`create`].
+pub async fn join(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -> Result<Done, Failure> {
+    let Some(room) = find(session, &name).await? else {
+        return Ok(Done::Not(format!(
+            "there is no room #{name} here: /rooms lists them, /create #{name} begins it"
+        )));
+    };
+    let account = eyes.account;
+    let own = Conversation::direct(account, account);
+    let follows = session.ask(move |client| client.followed().any(|followed| followed == room)).await?;
+    if !follows {
+        let note = Input::Say { conversation: own, kind: Kind::Follow, body: room.as_bytes().to_vec() };
+        if let Err(why) = perform(session, note).await? {
+            return Ok(Done::Not(why));
+        }
+    }
+    if !has_begun(session, room).await? {
+        return Ok(Done::Not(
+            "it is not here yet; it opens as soon as a server has it, then /join again".to_owned(),
+        ));
+    }
+    let conversation = Conversation::Room(room);
+    let (is_member, members, topic) = session
+        .ask(move |client| {
+            let thread = thread(client, conversation);
+            (thread.members.contains(&account), thread.members.len(), thread.topic)
+        })
+        .await?;
+    if !is_member {
+        let join = Input::Say { conversation, kind: Kind::Join, body: Vec::new() };
+        if let Err(why) = perform(session, join).await? {
+            return Ok(Done::Not(why));
+        }
+    }
+    let name = session.ask(move |client| room_name(client, room)).await?;
+    shared.turn_to(conversation, name.clone());
+    let members = count(members + usize::from(!is_member), "member");
+    let about = topic.map_or_else(String::new, |topic| format!(", about: {}", inert(&topic)));
+    Ok(Done::Answer(vec![
+        eyes.aside(&format!("in {name}, {members}{about}; just type, /history for what was said")),
+    ]))
+}
+
+/// Waits a little for the beginning of a room to come.
+async fn has_begun(session: &Session, room: RoomId) -> Result<bool, Failure> {
+    for _ in 0..BEGINNING_MS / POLL_MS {
+        if session.ask(move |client| client.transcript(Conversation::Room(room)).is_some()).await? {
+            return Ok(true);
+        }
+        tokio::time::sleep(Duration::from_millis(POLL_MS)).await;
+    }
+    Ok(false)
+}
+
+/// `/leave`: is no member any more, and follows the room no longer.
+///
+/// # Errors
+/// See [`create`].
+pub async fn leave(
+    session: &Session,
+    eyes: &Eyes,
+    shared: &Shared,
+    name: Option<Name>,
+) -> Result<Done, Failure> {
+    let room = match name {
+        Some(name) => find(session, &name).await?,
+        None => current(shared),
+    };
+    let Some(room) = room else { return Ok(Done::Not("leave which room? /leave #ROOM".to_owned())) };
+    let (conversation, own) = (Conversation::Room(room), Conversation::direct(eyes.account, eyes.account));
+    let leave = Input::Say { conversation, kind: Kind::Leave, body: Vec::new() };
+    let note = Input::Say { conversation: own, kind: Kind::Unfollow, body: room.as_bytes().to_vec() };
+    for input in [leave, note] {
+        if let Err(why) = perform(session, input).await? {
+            return Ok(Done::Not(why));
+        }
+    }
+    let name = session.ask(move |client| room_name(client, room)).await?;
+    if current(shared) == Some(room) {
+        shared.turn_away();
+    }
+    Ok(Done::Answer(vec![eyes.aside(&format!("left {name}"))]))
+}
+
+/// `/rooms`: every room that the person may join.
+///
+/// # Errors
+/// See [`create`].
+pub async fn list(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
+    let lines: Vec<_> = session
+        .ask(|client| {
+            let followed: Vec<_> = client.followed().collect();
+            let mut all: Vec<_> = rooms(client)
+                .map(|(room, first)| {
+                    let thread = thread(client, Conversation::Room(room));
+                    let name = room_name(client, room);
+                    let here = if followed.contains(&room) { "joined" } else { "" };
+                    let kind = if first.charter().is_some_and(|charter| charter.public) {
+                        "public"
+                    } else {
+                        "private"
+                    };
+                    let topic = thread.topic.unwrap_or_default();
+                    // Of a room that is not followed only its beginning is here.
+                    let members =
+                        if here.is_empty() { String::new() } else { count(thread.members.len(), "member") };
+                    format!("   {:<20} {kind:<8} {here:<7} {members:<12} {}", inert(&name), inert(&topic))
+                })
+                .collect();
+            let known: Vec<_> = rooms(client).map(|(room, _)| room).collect();
+            all.extend(
+                invitations(client)
+                    .filter(|room| !known.contains(room))
+                    .map(|room| format!("   #?{:<18} private  invited", room.short())),
+            );
+            all.sort();
+            all
+        })
+        .await?;
+    let mut answer = vec![eyes.aside(&count(lines.len(), "room"))];
+    answer.extend(lines.iter().map(|line| line.trim_end().to_owned()));
+    Ok(Done::Answer(answer))
+}
+
+/// `/members`: who is in the room.
+///
+/// # Errors
+/// See [`create`].
+pub async fn members(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Done, Failure> {
+    let Some(room) = current(shared) else {
+        return Ok(Done::Not("/members is for a room; /join #ROOM".to_owned()));
+    };
+    let mut names: Vec<_> = session
+        .ask(move |client| {
+            let members = thread(client, Conversation::Room(room)).members;
+            members.into_iter().map(|account| client.directory().name(account)).collect::<Vec<_>>()
+        })
+        .await?;
+    names.sort();
+    let mut answer = vec![eyes.aside(&count(names.len(), "member"))];
+    answer.extend(names.iter().map(|name| format!("   {}", inert(name))));
+    Ok(Done::Answer(answer))
+}
+
+/// `/topic`: what the room is about, or what it is to be about.
+///
+/// # Errors
+/// See [`create`].
+pub async fn topic(
+    session: &Session,
+    eyes: &Eyes,
+    shared: &Shared,
+    text: Option<String>,
+) -> Result<Done, Failure> {
+    let Some(room) = current(shared) else {
+        return Ok(Done::Not("/topic is for a room; /join #ROOM".to_owned()));
+    };
+    let conversation = Conversation::Room(room);
+    if let Some(text) = text {
+        let input = Input::Say { conversation, kind: Kind::Topic, body: text.into_bytes() };
+        return Ok(match perform(session, input).await? {
+            Ok(()) => Done::Answer(Vec::new()),
+            Err(why) => Done::Not(why),
+        });
+    }
+    let topic = session.ask(move |client| thread(client, conversation).topic).await?;
+    let words = topic.map_or_else(
+        || "no topic; /topic TEXT sets one".to_owned(),
+        |topic| format!("topic: {}", inert(&topic)),
+    );
+    Ok(Done::Answer(vec![eyes.aside(&words)]))
+}
+
+/// `/invite`: lets somebody into the room.
+///
+/// # Errors
+/// See [`create`].
+pub async fn invite(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -> Result<Done, Failure> {
+    let Some(room) = current(shared) else {
+        return Ok(Done::Not("/invite is for a room; /join #ROOM first".to_owned()));
+    };
+    let asked = name.to_string();
+    let Some(guest) = session.ask(move |client| client.directory().account(&asked)).await? else {
+        return Ok(Done::Not(format!("there is nobody called {name} here: /who lists everybody")));
+    };
+    let conversation = Conversation::direct(eyes.account, guest);
+    let input = Input::Say { conversation, kind: Kind::Invite, body: room.as_bytes().to_vec() };
+    Ok(match perform(session, input).await? {
+        Ok(()) => Done::Answer(vec![eyes.aside(&format!("{name} is invited"))]),
+        Err(why) => Done::Not(why),
+    })
+}
+
+/// The room that is typed into.
+fn current(shared: &Shared) -> Option<RoomId> {
+    match shared.current() {
+        Some((Conversation::Room(room), _)) => Some(room),
+        _ => None,
+    }
+}
+
+/// The room of this name: of several the one that the person follows, else the first in canonical order; or the
+/// one invitation whose room's digits these are.
+async fn find(session: &Session, name: &Name) -> Result<Option<RoomId>, Failure> {
+    let name = name.to_string();
+    session
+        .ask(move |client| {
+            let followed: Vec<_> = client.followed().collect();
+            let named = rooms(client)
+                .filter(|(_, first)| first.charter().is_some_and(|charter| charter.name.as_str() == name))
+                .map(|(room, first)| (!followed.contains(&room), first.key(), room));
+            let invited =
+                || invitations(client).filter(|room| name.strip_prefix('?').unwrap_or(&name) == room.short());
+            named.min().map(|(_, _, room)| room).or_else(|| invited().last())
+        })
+        .await
+}
+
+/// Every room whose beginning is here.
+fn rooms(client: &Client) -> impl Iterator<Item = (RoomId, &Event)> {
+    client.conversations().filter_map(|(conversation, transcript)| match conversation {
+        Conversation::Room(room) => Some((room, client.event(&transcript.keys().next()?.id)?.as_ref())),
+        _ => None,
+    })
+}
+
+/// The rooms that this account was invited to.
+fn invitations(client: &Client) -> impl Iterator<Item = RoomId> {
+    let me: AccountId = client.account();
+    let events = client.conversations().flat_map(|(_, transcript)| transcript.keys());
+    events
+        .filter_map(move |key| client.event(&key.id))
+        .filter(move |event| event.kind() == Kind::Invite && event.account() != me)
+        .filter_map(|event| event.room())
+}

@@ -1,0 +1,100 @@
+//! What an event says to a person: the one place that puts events into words.
+
+use crate::client::Client;
+use crate::content::Content;
+use crate::event::{Conversation, Event, Kind};
+use crate::id::{EventId, RoomId};
+use crate::thread::Thread;
+
+/// What an event says, with what it is about spelled out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// A message.
+    Message {
+        /// What it says.
+        text: String,
+        /// Whom it answers, and what they said.
+        answers: Option<(String, String)>,
+    },
+    /// The author said this in place of something else.
+    Edit {
+        /// What the message said before.
+        before: String,
+        /// What it says now.
+        text: String,
+    },
+    /// The author took a message back.
+    Delete,
+    /// Somebody reacted to a message.
+    React {
+        /// With what.
+        sign: String,
+        /// What the message says.
+        to: String,
+    },
+    /// A member more.
+    Join,
+    /// A member less.
+    Leave,
+    /// What a room is about; empty for nothing in particular.
+    Topic(String),
+    /// An invitation to a room.
+    Invite(RoomId),
+    /// Nothing that is shown.
+    Nothing,
+}
+
+impl Said {
+    /// What an event says.
+    pub fn of(client: &Client, event: &Event) -> Self {
+        let spoken = |id: &EventId| {
+            let event = client.event(id)?;
+            Some((client.directory().name(event.account()), event.text().unwrap_or_default().to_owned()))
+        };
+        let words = |id: &EventId| spoken(id).map(|(_, text)| text).unwrap_or_default();
+        match (event.kind(), event.content()) {
+            (Kind::Post, Content::Text(text)) => Self::Message { text: text.to_owned(), answers: None },
+            (Kind::Reply, Content::About(target, text)) => {
+                Self::Message { text: text.to_owned(), answers: spoken(&target) }
+            }
+            (Kind::Edit, Content::About(target, text)) => {
+                Self::Edit { before: words(&target), text: text.to_owned() }
+            }
+            (Kind::Delete, _) => Self::Delete,
+            (Kind::React, Content::About(target, sign)) => {
+                Self::React { sign: sign.to_owned(), to: words(&target) }
+            }
+            (Kind::Join, _) => Self::Join,
+            (Kind::Leave, _) => Self::Leave,
+            (Kind::Topic, Content::Text(topic)) => Self::Topic(topic.to_owned()),
+            (Kind::Invite, Content::Room(room)) => Self::Invite(room),
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// What a person calls a conversation: the other side's name, or `#` and the room's.
+pub fn label(client: &Client, conversation: Conversation) -> String {
+    match conversation {
+        Conversation::Directory => "directory".to_owned(),
+        Conversation::Direct(..) => conversation
+            .other(client.account())
+            .map(|other| client.directory().name(other))
+            .unwrap_or_default(),
+        Conversation::Room(room) => room_name(client, room),
+    }
+}
+
+/// What a room is called; its id's first digits while its beginning is not here.
+pub fn room_name(client: &Client, room: RoomId) -> String {
+    let transcript = client.transcript(Conversation::Room(room));
+    let first = transcript.and_then(|transcript| transcript.keys().next());
+    let charter = first.and_then(|key| client.event(&key.id)).and_then(|event| event.charter());
+    charter.map_or_else(|| format!("#?{}", room.short()), |charter| format!("#{}", charter.name))
+}
+
+/// A conversation as it reads now.
+pub fn thread(client: &Client, conversation: Conversation) -> Thread {
+    let keys = client.transcript(conversation).into_iter().flat_map(|transcript| transcript.keys());
+    Thread::of(keys.filter_map(|key| client.event(&key.id)).map(AsRef::as_ref))
+}

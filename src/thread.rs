@@ -1,0 +1,224 @@
+//! A conversation as people read it: each message with what became of it, a room's members and topic, and how far
+//! everybody has read.
+//!
+//! It is a fold over the conversation's events in canonical order, so equal sets of events read alike
+//! everywhere. A message keeps its place whatever happens to it; of two edits the later in the order counts, and
+//! a message that was taken back stays so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::content::{Charter, Content};
+use crate::event::{Event, Kind};
+use crate::id::{AccountId, EventId};
+use crate::order::Key;
+
+/// One message, as it stands now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Which event it is.
+    pub key: Key,
+    /// Who wrote it.
+    pub author: AccountId,
+    /// What it says now; `None` if it was taken back.
+    pub text: Option<String>,
+    /// Whether its author has changed it.
+    pub edited: bool,
+    /// What it answers.
+    pub answers: Option<EventId>,
+    /// Who reacted, by sign.
+    pub reactions: BTreeMap<String, BTreeSet<AccountId>>,
+}
+
+/// A conversation, read to its end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Thread {
+    /// What the room is, if it is one and its beginning is here.
+    pub charter: Option<Charter>,
+    /// What the room is about, if somebody said so.
+    pub topic: Option<String>,
+    /// The room's members.
+    pub members: BTreeSet<AccountId>,
+    /// The messages, in canonical order.
+    pub messages: Vec<Message>,
+    /// How far each account has read: the place of the last event that it marked.
+    pub read: BTreeMap<AccountId, Key>,
+    places: BTreeMap<EventId, usize>,
+    keys: BTreeMap<EventId, Key>,
+}
+
+impl Thread {
+    /// Reads events, given in canonical order.
+    pub fn of<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
+        let mut thread = Self::default();
+        events.into_iter().for_each(|event| thread.add(event));
+        thread
+    }
+
+    /// A message by its event.
+    pub fn message(&self, id: &EventId) -> Option<&Message> {
+        self.places.get(id).map(|place| &self.messages[*place])
+    }
+
+    /// How many messages of others an account has not read.
+    pub fn unread(&self, account: AccountId) -> usize {
+        let read = self.read.get(&account);
+        let is_news = |message: &&Message| {
+            message.author != account && message.text.is_some() && read.is_none_or(|read| message.key > *read)
+        };
+        self.messages
+            .iter()
+            .rev()
+            .take_while(|message| read.is_none_or(|read| message.key > *read))
+            .filter(is_news)
+            .count()
+    }
+
+    fn add(&mut self, event: &Event) {
+        let author = event.account();
+        self.keys.insert(event.id(), event.key());
+        match (event.kind(), event.content()) {
+            (Kind::Create, Content::Charter(charter)) => {
+                self.charter = Some(charter);
+                self.members.insert(author);
+            }
+            (Kind::Join, _) => _ = self.members.insert(author),
+            (Kind::Leave, _) => _ = self.members.remove(&author),
+            (Kind::Topic, Content::Text(topic)) => {
+                self.topic = (!topic.is_empty()).then(|| topic.to_owned());
+            }
+            (Kind::Post, Content::Text(text)) => self.say(event, text, None),
+            (Kind::Reply, Content::About(target, text)) => self.say(event, text, Some(target)),
+            (Kind::Edit, Content::About(target, text)) => self.change(target, |message| {
+                if message.text.is_some() {
+                    (message.text, message.edited) = (Some(text.to_owned()), true);
+                }
+            }),
+            (Kind::Delete, Content::About(target, _)) => self.change(target, |message| message.text = None),
+            (Kind::React, Content::About(target, sign)) => self.change(target, |message| {
+                message.reactions.entry(sign.to_owned()).or_default().insert(author);
+            }),
+            (Kind::Unreact, Content::About(target, sign)) => self.change(target, |message| {
+                if let Some(people) = message.reactions.get_mut(sign) {
+                    people.remove(&author);
+                }
+                message.reactions.retain(|_, people| !people.is_empty());
+            }),
+            (Kind::Read, Content::About(target, _)) => {
+                if let Some(key) = self.keys.get(&target) {
+                    let read = self.read.entry(author).or_insert(*key);
+                    *read = (*key).max(*read);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn say(&mut self, event: &Event, text: &str, answers: Option<EventId>) {
+        self.places.insert(event.id(), self.messages.len());
+        self.messages.push(Message {
+            key: event.key(),
+            author: event.account(),
+            text: Some(text.to_owned()),
+            edited: false,
+            answers,
+            reactions: BTreeMap::new(),
+        });
+        // Whoever writes has read what is above.
+        self.read.insert(event.account(), event.key());
+    }
+
+    fn change(&mut self, target: EventId, change: impl FnOnce(&mut Message)) {
+        if let Some(place) = self.places.get(&target) {
+            change(&mut self.messages[*place]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+    use crate::clock::Time;
+    use crate::content::about;
+    use crate::event::{Conversation, Draft, account_of};
+    use crate::id::DeviceId;
+
+    fn key(person: u8) -> SigningKey {
+        SigningKey::from_bytes(&[person; 32])
+    }
+
+    fn who(person: u8) -> AccountId {
+        account_of(&key(person))
+    }
+
+    /// Events of two people, one millisecond apart, each naming what it is about as its parent.
+    #[derive(Default)]
+    struct Talk(Vec<Event>);
+
+    impl Talk {
+        fn does(&mut self, person: u8, kind: Kind, target: Option<EventId>, text: &str) -> EventId {
+            let seq = self.0.len() as u64 + 1;
+            let draft = Draft {
+                device: DeviceId::new([person; 16]),
+                seq,
+                parents: target.into_iter().collect(),
+                time: Time::from_millis(seq),
+                conversation: Conversation::direct(who(1), who(2)),
+                kind,
+                body: target.map_or_else(|| text.as_bytes().to_vec(), |target| about(target, text)),
+            };
+            self.0.push(draft.sign(&key(person)).unwrap());
+            self.0.last().unwrap().id()
+        }
+
+        fn says(&mut self, person: u8, text: &str) -> EventId {
+            self.does(person, Kind::Post, None, text)
+        }
+
+        fn thread(&self) -> Thread {
+            Thread::of(&self.0)
+        }
+    }
+
+    #[test]
+    fn a_message_says_what_its_last_edit_says_until_it_is_taken_back() {
+        let mut talk = Talk::default();
+        let hello = talk.says(1, "helo");
+        talk.does(1, Kind::Edit, Some(hello), "hello");
+        let thread = talk.thread();
+        let message = thread.message(&hello).unwrap();
+        assert_eq!((message.text.as_deref(), message.edited), (Some("hello"), true));
+        talk.does(1, Kind::Delete, Some(hello), "");
+        talk.does(1, Kind::Edit, Some(hello), "back again");
+        assert_eq!(talk.thread().message(&hello).unwrap().text, None);
+        assert_eq!(talk.thread().messages.len(), 1, "its place stays");
+    }
+
+    #[test]
+    fn reactions_are_counted_once_for_each_person_and_can_be_taken_back() {
+        let mut talk = Talk::default();
+        let hello = talk.says(1, "hello");
+        for person in [1, 2, 2] {
+            talk.does(person, Kind::React, Some(hello), "+1");
+        }
+        let reactions = |talk: &Talk| talk.thread().message(&hello).unwrap().reactions.clone();
+        assert_eq!(reactions(&talk), BTreeMap::from([("+1".to_owned(), BTreeSet::from([who(1), who(2)]))]));
+        talk.does(1, Kind::Unreact, Some(hello), "+1");
+        talk.does(2, Kind::Unreact, Some(hello), "+1");
+        assert_eq!(reactions(&talk), BTreeMap::new());
+    }
+
+    #[test]
+    fn what_others_said_after_the_last_mark_is_unread() {
+        let mut talk = Talk::default();
+        talk.says(1, "one");
+        let two = talk.says(1, "two");
+        talk.says(1, "three");
+        assert_eq!((talk.thread().unread(who(2)), talk.thread().unread(who(1))), (3, 0));
+        talk.does(2, Kind::Read, Some(two), "");
+        assert_eq!(talk.thread().unread(who(2)), 1);
+        talk.says(2, "I see");
+        assert_eq!((talk.thread().unread(who(2)), talk.thread().unread(who(1))), (0, 1));
+    }
+}
