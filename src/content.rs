@@ -20,29 +20,26 @@ use crate::text::Name;
 pub struct Charter {
     /// What it is called.
     pub name: Name,
-    /// Whether everybody may find, read and join it; else who was invited.
+    /// Whether everybody may find, read and join it; else who was invited. Either way a reader reads all that was
+    /// said, also before it came.
     pub public: bool,
-    /// Whether those who join may read what was said before.
-    pub open_history: bool,
 }
 
 const PUBLIC: u8 = 1;
-const OPEN_HISTORY: u8 = 2;
 
 impl Charter {
     /// As the body of a [`Kind::Create`].
     pub fn encode(&self) -> Vec<u8> {
-        let flags = if self.public { PUBLIC } else { 0 } | if self.open_history { OPEN_HISTORY } else { 0 };
-        [&[flags], self.name.as_str().as_bytes()].concat()
+        [&[if self.public { PUBLIC } else { 0 }], self.name.as_str().as_bytes()].concat()
     }
 
     fn decode(body: &[u8]) -> Result<Self, EventError> {
         let (flags, name) = body.split_first().ok_or(EventError::Body(Kind::Create))?;
-        if flags & !(PUBLIC | OPEN_HISTORY) != 0 {
+        if flags & !PUBLIC != 0 {
             return Err(EventError::Body(Kind::Create));
         }
         let name = text(name)?.parse()?;
-        Ok(Self { name, public: flags & PUBLIC != 0, open_history: flags & OPEN_HISTORY != 0 })
+        Ok(Self { name, public: flags & PUBLIC != 0 })
     }
 }
 
@@ -133,8 +130,8 @@ mod tests {
 
     #[test]
     fn a_charter_comes_back_as_it_went() {
-        for (public, open_history) in [(false, false), (false, true), (true, false), (true, true)] {
-            let charter = Charter { name: "lab".parse().unwrap(), public, open_history };
+        for public in [false, true] {
+            let charter = Charter { name: "lab".parse().unwrap(), public };
             let body = charter.encode();
             assert_eq!(Content::read(Kind::Create, &body), Ok(Content::Charter(charter)));
         }
@@ -163,7 +160,7 @@ mod tests {
     fn bodies_that_are_none_of_their_kind_are_refused() {
         let cases: [(Kind, Vec<u8>); 16] = [
             (Kind::Create, Vec::new()),
-            (Kind::Create, b"\x04lab".to_vec()),
+            (Kind::Create, b"\x02lab".to_vec()),
             (Kind::Create, b"\x01#lab".to_vec()),
             (Kind::Create, b"\x01\xff".to_vec()),
             (Kind::Join, b"!".to_vec()),

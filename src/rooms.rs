@@ -110,7 +110,7 @@ mod tests {
     }
 
     fn begin(public: bool) -> Event {
-        let charter = Charter { name: "lab".parse().unwrap(), public, open_history: true };
+        let charter = Charter { name: "lab".parse().unwrap(), public };
         sign(1, Conversation::Room(room()), Kind::Create, charter.encode())
     }
 

@@ -270,9 +270,9 @@ fn a_room_begins_with_its_authors_event() {
     let begin = |raw: &mut Raw| {
         (raw.kind, raw.conversation, raw.parents) = (Kind::Create, Conversation::Room(own_room()), vec![]);
     };
-    let event = Event::from_bytes(&with_body(b"\x03den", begin)).unwrap();
+    let event = Event::from_bytes(&with_body(b"\x01den", begin)).unwrap();
     let name = "den".parse().unwrap();
-    assert_eq!(event.charter(), Some(Charter { name, public: true, open_history: true }));
+    assert_eq!(event.charter(), Some(Charter { name, public: true }));
 }
 
 /// The identity point as a key: without strict verification one signature fits every message.

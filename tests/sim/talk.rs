@@ -21,8 +21,7 @@ impl World {
         let message = (!messages.is_empty()).then(|| messages[self.rng.usize(..messages.len())].clone());
         let inputs = match (self.rng.u32(..12), room, message) {
             (0, None, _) | (0 | 1, _, None) => {
-                let charter =
-                    Charter { name: "den".parse().unwrap(), public: self.rng.bool(), open_history: true };
+                let charter = Charter { name: "den".parse().unwrap(), public: self.rng.bool() };
                 self.saw("a room begins");
                 vec![Input::Begin { charter }]
             }

@@ -178,7 +178,7 @@ fn create(rest: &str) -> Result<Line, LineError> {
     let mut words = rest.split_whitespace();
     let usage = LineError::Usage("/create #ROOM [private]");
     let Some(name) = words.next() else { return Err(usage) };
-    let mut charter = Charter { name: room_name(name)?, public: true, open_history: true };
+    let mut charter = Charter { name: room_name(name)?, public: true };
     for word in words {
         match word {
             "private" => charter.public = false,
