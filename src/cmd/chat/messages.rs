@@ -107,10 +107,14 @@ pub async fn history(
             lines
         })
         .await?;
-    let what = count(lines.len().min(number), "message");
-    lines.insert(0, eyes.aside(&format!("the last {what} with {name}, in their true order")));
+    let what = if conversation_is_room(conversation) { "in" } else { "with" };
+    lines.insert(0, eyes.aside(&format!("the last messages {what} {name}, in their true order")));
     mark_read(session, eyes, conversation).await?;
     Ok(Done::Answer(lines))
+}
+
+fn conversation_is_room(conversation: Conversation) -> bool {
+    matches!(conversation, Conversation::Room(_))
 }
 
 fn line(client: &Client, eyes: &Eyes, thread: &Thread, message: &Message, number: usize) -> String {

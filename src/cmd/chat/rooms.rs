@@ -13,7 +13,7 @@ use crate::event::{Conversation, Event, Kind};
 use crate::id::{AccountId, RoomId};
 use crate::text::{Name, count, inert};
 
-/// How long `/join` waits for the beginning of a room that the person was invited to.
+/// How long `/join` waits to hear of a room, and for the beginning of one that the person was invited to.
 const BEGINNING_MS: u64 = 3_000;
 const POLL_MS: u64 = 50;
 
@@ -54,7 +54,7 @@ fn newest_of_own(client: &Client) -> Option<RoomId> {
 /// # Errors
 /// See [`create`].
 pub async fn join(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -> Result<Done, Failure> {
-    let Some(room) = find(session, &name).await? else {
+    let Some(room) = find_soon(session, &name).await? else {
         return Ok(Done::Not(format!(
             "there is no room #{name} here: /rooms lists them, /create #{name} begins it"
         )));
@@ -93,6 +93,19 @@ pub async fn join(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
     Ok(Done::Answer(vec![
         eyes.aside(&format!("in {name}, {members}{about}; just type, /history for what was said")),
     ]))
+}
+
+/// As [`find`]; a chat that has just started hears of the rooms first.
+async fn find_soon(session: &Session, name: &Name) -> Result<Option<RoomId>, Failure> {
+    for _ in 0..BEGINNING_MS / POLL_MS {
+        let knows_all = session.ask(Client::is_caught_up).await?;
+        let found = find(session, name).await?;
+        if found.is_some() || knows_all {
+            return Ok(found);
+        }
+        tokio::time::sleep(Duration::from_millis(POLL_MS)).await;
+    }
+    Ok(None)
 }
 
 /// Waits a little for the beginning of a room to come.

@@ -1,0 +1,102 @@
+//! Rooms, and what is said about what was said, with real processes.
+
+use crate::people::{Chat, ON_ALL, assert_valid, cluster_with_people};
+use crate::support::TestCluster;
+
+/// Alice in a room that she has just begun, and bob, who has joined it.
+fn in_one_room(cluster: &TestCluster) -> (Chat, Chat) {
+    let mut alice = Chat::start(cluster.dir(), "alice", &ON_ALL);
+    alice.say("/create #lab");
+    alice.hears("#lab is open");
+    alice.say("before bob came");
+    alice.hears("before bob came  3/3");
+    let mut bob = Chat::start(cluster.dir(), "bob", &ON_ALL);
+    bob.say("/join #lab");
+    bob.hears("in #lab, 2 members");
+    alice.hears("* bob joined");
+    (alice, bob)
+}
+
+/// Both leave, with these exit codes, and every log agrees with every other, servers running and stopped.
+fn end_well(cluster: &TestCluster, chats: [(Chat, i32); 2]) -> String {
+    for (chat, code) in chats {
+        let ran = chat.finish();
+        assert_eq!(ran.code, code, "{ran:?}");
+    }
+    assert_valid(&cluster.run(&["verify"]));
+    cluster.run(&["cluster", "down"]).ok();
+    let stopped = cluster.run(&["verify"]);
+    assert_valid(&stopped);
+    stopped.out
+}
+
+#[test]
+fn a_room_holds_through_deaths() {
+    let cluster = cluster_with_people();
+    let (mut alice, mut bob) = in_one_room(&cluster);
+    alice.say("welcome, bob");
+    bob.hears("alice: welcome, bob");
+    cluster.signal(&["2", "3"], "kill");
+    bob.say("only one server is left");
+    alice.hears("bob: only one server is left");
+    ["2", "3"].iter().for_each(|name| cluster.start(name));
+    bob.say("/history");
+    bob.hears("alice: before bob came");
+    assert!(end_well(&cluster, [(alice, 0), (bob, 0)]).contains("#lab"));
+}
+
+#[test]
+fn a_private_room_is_for_whom_it_was_opened() {
+    let cluster = cluster_with_people();
+    let mut alice = Chat::with(cluster.dir(), "alice", "bob", &ON_ALL);
+    alice.say("/create #den private");
+    alice.hears("#den is open");
+    alice.say("a secret");
+    alice.hears("alice: a secret  3/3");
+    let mut bob = Chat::start(cluster.dir(), "bob", &ON_ALL);
+    bob.say("/join #den");
+    bob.is_told("there is no room #den");
+    alice.say("/invite bob");
+    let invitation = bob.hears("* alice invites to a room: /join #");
+    let (_, room) = invitation.split_once("/join ").unwrap();
+    bob.say(&format!("/join {}", room.trim()));
+    bob.hears("in #den, 2 members");
+    bob.say("/history");
+    bob.hears("alice: a secret");
+    end_well(&cluster, [(alice, 0), (bob, 1)]); // one of bob's commands was refused
+}
+
+#[test]
+fn what_is_said_about_messages_reads_alike_for_both() {
+    let cluster = cluster_with_people();
+    let (mut alice, mut bob) = in_one_room(&cluster);
+    alice.say("helo bob");
+    bob.hears("alice: helo bob");
+    alice.say("/edit hello bob");
+    bob.hears("* alice changed \"helo bob\" to: hello bob");
+    bob.say("/react +1");
+    alice.hears("* bob reacts +1 to \"helo bob\"");
+    bob.say("/reply hello yourself");
+    alice.hears("bob: (alice: helo bob) hello yourself");
+    alice.say("/delete ~3");
+    bob.hears("* alice took a message back");
+    bob.say("/delete ~2");
+    bob.is_told("not yours to change");
+    for chat in [&mut alice, &mut bob] {
+        chat.say("/history");
+        chat.hears("alice: hello bob (edited)  +1");
+        chat.hears("alice: (taken back)");
+        chat.say("/search HELLO");
+        chat.hears("2 messages found");
+        chat.say("/proof");
+    }
+    let digest = |chat: &Chat| {
+        chat.hears("whoever holds the same");
+        let lines = chat.lines();
+        let at = lines.iter().position(|line| line.contains("whoever holds the same")).unwrap();
+        crate::support::wait_until("the digest is told", || chat.lines().len() > at + 1);
+        chat.lines()[at + 1].clone()
+    };
+    assert_eq!(digest(&alice), digest(&bob));
+    end_well(&cluster, [(alice, 0), (bob, 1)]); // one of bob's commands was refused
+}

@@ -1,0 +1,376 @@
+//! Rooms, through the machines: who is told of what, and what a device displays.
+
+#![expect(clippy::unwrap_used, reason = "this is a test")]
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use serde_bytes::ByteBuf;
+use tercet::client::{Action, Client, Config as ClientConfig, Effects, Input as ClientInput};
+use tercet::clock::Time;
+use tercet::content::Charter;
+use tercet::event::{Conversation, Draft, Event, Kind, Origin, account_of};
+use tercet::frame::{DeviceCursor, Item, Role, ToClient, ToServer, Token};
+use tercet::history::Entry;
+use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, Position, RoomId, Seq, ServerId};
+use tercet::log::{Log, Stream, Write};
+use tercet::server::{Config, ConnId, Input, Output, Request, Server};
+use tercet::view::{Member, View};
+
+const NOW_MS: u64 = 1_000_000;
+const CLUSTER: ClusterId = ClusterId::new([7; 16]);
+const ALICE: u8 = 1;
+const BOB: u8 = 2;
+const CAROL: u8 = 3;
+
+fn key(person: u8) -> SigningKey {
+    SigningKey::from_bytes(&[person; 32])
+}
+
+/// The room that alice begins with her first event.
+fn room() -> RoomId {
+    RoomId::of(Origin { account: account_of(&key(ALICE)), device: DeviceId::new([ALICE; 16]), seq: 1 })
+}
+
+fn event(
+    person: u8,
+    seq: Seq,
+    parents: &[&Event],
+    place: Conversation,
+    kind: Kind,
+    body: &[u8],
+) -> Arc<Event> {
+    let draft = Draft {
+        device: DeviceId::new([person; 16]),
+        seq,
+        parents: parents.iter().map(|parent| parent.id()).collect::<BTreeSet<_>>(),
+        time: Time::from_millis(NOW_MS - 1_000 + seq),
+        conversation: place,
+        kind,
+        body: body.to_vec(),
+    };
+    Arc::new(draft.sign(&key(person)).unwrap())
+}
+
+fn begin(public: bool) -> Arc<Event> {
+    let charter = Charter { name: "lab".parse().unwrap(), public };
+    event(ALICE, 1, &[], Conversation::Room(room()), Kind::Create, &charter.encode())
+}
+
+fn post(seq: Seq, after: &Event) -> Arc<Event> {
+    event(ALICE, seq, &[after], Conversation::Room(room()), Kind::Post, b"hello")
+}
+
+fn invite(from: u8, to: u8, seq: Seq) -> Arc<Event> {
+    let place = Conversation::direct(account_of(&key(from)), account_of(&key(to)));
+    event(from, seq, &[], place, Kind::Invite, room().as_bytes())
+}
+
+// ---- a server -----------------------------------------------------------------------------------------
+
+#[derive(Default)]
+struct Memory(Vec<Arc<Event>>);
+
+impl Log for Memory {
+    type Error = Infallible;
+
+    fn position(&self, id: &EventId) -> Result<Option<Position>, Infallible> {
+        Ok((1..).zip(&self.0).find(|(_, event)| event.id() == *id).map(|(position, _)| position))
+    }
+
+    fn first_of(&self, origin: Origin) -> Result<Option<EventId>, Infallible> {
+        Ok(self.0.iter().find(|event| event.origin() == origin).map(|event| event.id()))
+    }
+
+    fn event(&self, position: Position) -> Result<Option<Arc<Event>>, Infallible> {
+        Ok((1..).zip(&self.0).find(|(at, _)| *at == position).map(|(_, event)| Arc::clone(event)))
+    }
+
+    fn scan(
+        &self,
+        stream: Stream,
+        after: Position,
+        upto: Position,
+        limit: usize,
+    ) -> Result<Vec<(Position, EventId)>, Infallible> {
+        let found = (1..).zip(&self.0).filter(|(at, _)| *at > after && *at <= upto);
+        let found = found.filter(|(_, event)| Stream::of(event).any(|one| one == stream));
+        Ok(found.map(|(at, event)| (at, event.id())).take(limit).collect())
+    }
+
+    fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {
+        Ok(Vec::new())
+    }
+}
+
+struct Bench {
+    server: Server,
+    log: Memory,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::over(Memory::default())
+    }
+
+    fn over(log: Memory) -> Self {
+        let config = Config {
+            server: ServerId::new([10; 32]),
+            cluster: CLUSTER,
+            token: Token::new([5; 32]),
+            epoch: 1,
+            peers: [10, 11].map(|n| ServerId::new([n; 32])).into(),
+            incarnation: Incarnation::new([1; 16]),
+            started_ms: NOW_MS,
+        };
+        Self { server: Server::new(config, log.0.len() as Position, 0, &[]), log }
+    }
+
+    fn step(&mut self, input: Input) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        let Ok(()) = self.server.step(NOW_MS, input, &self.log, &mut outputs);
+        outputs
+    }
+
+    fn says(&mut self, person: u8, frame: ToServer) -> Vec<Output> {
+        self.step(Input::Request { conn: person.into(), request: Request::from_frame(frame).unwrap() })
+    }
+
+    fn welcomes(&mut self, person: u8) {
+        self.step(Input::Opened { conn: person.into(), key: *account_of(&key(person)).as_bytes() });
+        let role = Role::Device { device: DeviceId::new([person; 16]), token: Token::new([5; 32]) };
+        self.says(person, ToServer::Hello { version: 1, cluster: CLUSTER, role });
+    }
+
+    fn follows(&mut self, person: u8, after: Position) -> Vec<EventId> {
+        let outputs = self.says(person, ToServer::Follow { room: Some(room()), after, bodies: true });
+        told(&outputs, person)
+    }
+
+    /// Alice's connection uploads an event and the disk takes it; what that brings about.
+    fn takes(&mut self, event: &Arc<Event>) -> Vec<Output> {
+        let conn = ConnId::from(ALICE);
+        let request = Request::Upload(vec![Arc::clone(event)]);
+        for output in self.step(Input::Request { conn, request }) {
+            match output {
+                Output::Write(Write::Append { event, .. }) => self.log.0.push(event),
+                Output::Send { frame: ToClient::Missing { .. }, .. } | Output::Refuse { .. } => {
+                    panic!("the event is not taken: {output:?}")
+                }
+                _ => {}
+            }
+        }
+        self.step(Input::Synced { upto: self.log.0.len() as Position })
+    }
+}
+
+/// What somebody is told of the room.
+fn told(outputs: &[Output], person: u8) -> Vec<EventId> {
+    let items = outputs.iter().flat_map(|output| match output {
+        Output::Send { conn, frame: ToClient::Feed { room: Some(of), items, .. } }
+            if *conn == ConnId::from(person) && *of == room() =>
+        {
+            items.iter().map(|item| item.id).collect()
+        }
+        _ => Vec::new(),
+    });
+    items.collect()
+}
+
+#[test]
+fn a_public_room_is_told_to_whoever_follows_it_and_to_nobody_else() {
+    let mut bench = Bench::new();
+    [ALICE, BOB, CAROL].into_iter().for_each(|person| bench.welcomes(person));
+    let (first, second) = (begin(true), post(2, &begin(true)));
+    bench.takes(&first);
+    assert_eq!(bench.follows(BOB, 0), [first.id()]);
+    let outputs = bench.takes(&second);
+    assert_eq!(told(&outputs, BOB), [second.id()]);
+    assert_eq!(told(&outputs, CAROL), []);
+    bench.says(BOB, ToServer::Unfollow { room: room() });
+    assert_eq!(told(&bench.takes(&post(3, &second)), BOB), []);
+}
+
+#[test]
+fn everybodys_home_tells_of_a_public_rooms_beginning_and_of_no_private_one() {
+    for public in [true, false] {
+        let mut bench = Bench::new();
+        [ALICE, BOB].into_iter().for_each(|person| bench.welcomes(person));
+        bench.says(BOB, ToServer::Follow { room: None, after: 0, bodies: true });
+        let outputs = bench.takes(&begin(public));
+        let is_told = |output: &Output| {
+            matches!(output, Output::Send { conn, frame: ToClient::Feed { room: None, items, .. } }
+                if *conn == ConnId::from(BOB) && !items.is_empty())
+        };
+        assert_eq!(outputs.iter().any(is_told), public);
+    }
+}
+
+#[test]
+fn a_private_room_is_silent_until_its_reader_is_invited() {
+    let mut bench = Bench::new();
+    [ALICE, BOB, CAROL].into_iter().for_each(|person| bench.welcomes(person));
+    let first = begin(false);
+    bench.takes(&first);
+    assert_eq!(bench.follows(BOB, 0), []);
+    assert_eq!(bench.follows(CAROL, 0), []);
+    let fetch = ToServer::Fetch { ids: vec![first.id()] };
+    let fetched = |outputs: Vec<Output>| {
+        outputs.iter().any(|output| {
+            matches!(output, Output::Send { frame: ToClient::Bodies(bodies), .. } if !bodies.is_empty())
+        })
+    };
+    assert!(!fetched(bench.says(BOB, fetch.clone())), "who may not read may not fetch");
+    // Carol's place in the chain comes before bob's, which it hangs on.
+    assert_eq!(told(&bench.takes(&invite(BOB, CAROL, 1)), CAROL), []);
+    let outputs = bench.takes(&invite(ALICE, BOB, 2));
+    assert_eq!(told(&outputs, BOB), [first.id()]);
+    assert_eq!(told(&outputs, CAROL), [first.id()]);
+    assert!(fetched(bench.says(BOB, fetch)));
+    let second = post(3, &first);
+    assert_eq!(told(&bench.takes(&second), BOB), [second.id()]);
+}
+
+#[test]
+fn a_server_that_starts_knows_who_was_invited() {
+    let log = Memory(vec![begin(false), invite(ALICE, BOB, 2)]);
+    let mut bench = Bench::over(log);
+    [BOB, CAROL].into_iter().for_each(|person| bench.welcomes(person));
+    assert_eq!(bench.follows(BOB, 0), [begin(false).id()]);
+    assert_eq!(bench.follows(CAROL, 0), []);
+}
+
+// ---- a client -----------------------------------------------------------------------------------------
+
+/// Bob's client, connected to its one server.
+struct Bob {
+    client: Client,
+    log: Vec<Entry>,
+}
+
+impl Bob {
+    fn new() -> Self {
+        let member =
+            Member { name: "1".to_owned(), address: "host:1".to_owned(), id: ServerId::new([10; 32]) };
+        let config = ClientConfig {
+            key: key(BOB),
+            name: "bob".to_owned(),
+            device: DeviceId::new([BOB; 16]),
+            view: View::new(CLUSTER, 1, vec![member]).unwrap(),
+            window_ms: 0,
+        };
+        let (client, effects) = Client::resume(NOW_MS, config, &[]).unwrap();
+        let mut bob = Self { client, log: effects.log };
+        bob.step(ClientInput::Up { server: ServerId::new([10; 32]), incarnation: Incarnation::new([1; 16]) });
+        bob.feed(None, &[], 0);
+        bob
+    }
+
+    fn step(&mut self, input: ClientInput) -> Vec<Action> {
+        let mut effects = Effects::default();
+        self.client.step(NOW_MS, input, &mut effects).unwrap();
+        self.log.extend(effects.log);
+        effects.actions
+    }
+
+    fn feed(&mut self, room: Option<RoomId>, events: &[&Arc<Event>], upto: Position) -> Vec<Action> {
+        let item = |(position, event): (Position, &&Arc<Event>)| Item {
+            position,
+            id: event.id(),
+            event: Some(ByteBuf::from(event.bytes())),
+        };
+        let items = (1..).zip(events).map(item).collect();
+        let frame = ToClient::Feed { room, items, upto, caught_up: true };
+        self.step(ClientInput::Frame { server: ServerId::new([10; 32]), frame })
+    }
+
+    fn notes(&mut self, kind: Kind) -> Vec<Action> {
+        let own = Conversation::direct(account_of(&key(BOB)), account_of(&key(BOB)));
+        self.step(ClientInput::Say { conversation: own, kind, body: room().as_bytes().to_vec() })
+    }
+}
+
+fn frames(actions: &[Action]) -> Vec<&ToServer> {
+    let frames = actions.iter().filter_map(|action| match action {
+        Action::Send { frame: ToServer::Upload { .. }, .. } => None,
+        Action::Send { frame, .. } => Some(frame),
+        _ => None,
+    });
+    frames.collect()
+}
+
+fn shown(actions: &[Action]) -> Vec<EventId> {
+    let shown = |action: &Action| match action {
+        Action::Show { event, .. } => Some(event.id()),
+        _ => None,
+    };
+    actions.iter().filter_map(shown).collect()
+}
+
+#[test]
+fn a_note_to_oneself_makes_a_device_follow_a_room_and_let_go_of_it() {
+    let mut bob = Bob::new();
+    let follow = ToServer::Follow { room: Some(room()), after: 0, bodies: true };
+    assert_eq!(frames(&bob.notes(Kind::Follow)), [&follow]);
+    assert_eq!(frames(&bob.notes(Kind::Follow)), [] as [&ToServer; 0], "it is followed already");
+    assert_eq!(frames(&bob.notes(Kind::Unfollow)), [&ToServer::Unfollow { room: room() }]);
+    // What crossed with that is ignored, and ends no connection.
+    assert_eq!(bob.feed(Some(room()), &[&begin(true)], 1), []);
+    assert!(bob.client.event(&begin(true).id()).is_none());
+}
+
+#[test]
+fn a_rooms_cursor_is_its_own_and_survives_the_connection() {
+    let mut bob = Bob::new();
+    bob.notes(Kind::Follow);
+    let actions = bob.feed(Some(room()), &[&begin(true)], 9);
+    assert_eq!(frames(&actions), [&ToServer::Cursor { room: Some(room()), position: 9 }]);
+    bob.step(ClientInput::Down { server: ServerId::new([10; 32]) });
+    let actions =
+        bob.step(ClientInput::Up { server: ServerId::new([10; 32]), incarnation: Incarnation::new([1; 16]) });
+    let home = ToServer::Follow { room: None, after: 0, bodies: true };
+    let there = ToServer::Follow { room: Some(room()), after: 9, bodies: true };
+    assert_eq!(frames(&actions), [&home, &there]);
+}
+
+#[test]
+fn what_was_said_before_a_room_is_followed_is_read_back_and_not_displayed() {
+    let mut bob = Bob::new();
+    bob.notes(Kind::Follow);
+    let (first, old) = (begin(true), post(2, &begin(true)));
+    // Said after the note: its number makes its time.
+    let new = post(2_000, &old);
+    let mut displayed = shown(&bob.feed(Some(room()), &[&first, &old, &new], 3));
+    let mut effects = Effects::default();
+    bob.client.step(NOW_MS + 2_000, ClientInput::Tick, &mut effects).unwrap();
+    displayed.extend(shown(&effects.actions));
+    assert_eq!(displayed, [new.id()]);
+    let transcript = bob.client.transcript(Conversation::Room(room())).unwrap();
+    assert_eq!(transcript.keys().map(|key| key.id).collect::<Vec<_>>(), [first.id(), old.id(), new.id()]);
+}
+
+#[test]
+fn an_event_about_another_names_it_as_a_parent() {
+    let mut bob = Bob::new();
+    bob.notes(Kind::Follow);
+    let (first, said) = (begin(true), post(2, &begin(true)));
+    let next = post(3, &said);
+    bob.feed(Some(room()), &[&first, &said, &next], 3);
+    let (conversation, body) = (Conversation::Room(room()), tercet::content::about(said.id(), "+1"));
+    bob.step(ClientInput::Say { conversation, kind: Kind::React, body: body.clone() });
+    let Some(Entry::Authored { event, .. }) =
+        bob.log.iter().rev().find(|entry| matches!(entry, Entry::Authored { .. }))
+    else {
+        panic!("nothing was written")
+    };
+    let react = Event::from_bytes(event).unwrap();
+    assert_eq!(react.parents().iter().collect::<BTreeSet<_>>(), BTreeSet::from([&said.id(), &next.id()]));
+    // And what it is about must be here, in that conversation.
+    let elsewhere = Conversation::direct(account_of(&key(ALICE)), account_of(&key(BOB)));
+    let mut effects = Effects::default();
+    let input = ClientInput::Say { conversation: elsewhere, kind: Kind::React, body };
+    assert!(bob.client.step(NOW_MS, input, &mut effects).is_err());
+    assert_eq!(effects.log, []);
+}
