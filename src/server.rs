@@ -149,7 +149,7 @@ pub enum Output {
 }
 
 /// What a server knows before it starts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub struct Config {
     /// Its key.
     pub server: ServerId,
@@ -168,7 +168,7 @@ pub struct Config {
 }
 
 /// The machine. See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub struct Server {
     config: Config,
     durable: Position,
@@ -180,7 +180,7 @@ pub struct Server {
     sync: Sync,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 struct Conn {
     key: [u8; 32],
     /// Who it is, once it has said so and was welcome.
@@ -188,7 +188,7 @@ struct Conn {
     follow: Option<Follow>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 enum Caller {
     Peer,
     Device(AccountId, DeviceId),
