@@ -2,6 +2,7 @@
 //! connection ends; each side learns of the end in its own time, after what still arrives before it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use tercet::frame::{ToClient, ToServer};
 use tercet::id::Incarnation;
@@ -19,8 +20,14 @@ pub struct Cluster {
     pub clients: Vec<Node<ClientHost>>,
     pub servers: Vec<Node<ServerHost>>,
     /// Every caller's connections to every server, by [`Dynamics::link`].
-    pub links: Vec<Link>,
+    pub links: Vec<Arc<Link>>,
     pub left: Budget,
+}
+
+impl Cluster {
+    pub fn link(&mut self, link: usize) -> &mut Link {
+        Arc::make_mut(&mut self.links[link])
+    }
 }
 
 /// What may still happen.
@@ -86,9 +93,13 @@ impl Dynamics {
         let scope = &self.scope;
         let callers = scope.clients + if scope.peers { scope.servers } else { 0 };
         Cluster {
-            clients: (0..scope.clients).map(|index| Node::new(ClientHost::new(scope, index), scope)).collect(),
-            servers: (0..scope.servers).map(|index| Node::new(ServerHost::new(scope, index), scope)).collect(),
-            links: vec![Link::default(); callers * scope.servers],
+            clients: (0..scope.clients)
+                .map(|index| Node::new(ClientHost::new(scope, index), scope))
+                .collect(),
+            servers: (0..scope.servers)
+                .map(|index| Node::new(ServerHost::new(scope, index), scope))
+                .collect(),
+            links: vec![Arc::default(); callers * scope.servers],
             left: Budget {
                 says: scope.says,
                 server_crashes: scope.server_crashes,
@@ -128,7 +139,7 @@ impl Dynamics {
         cluster.clients[client] = node;
         for (server, letter) in outputs.iter() {
             let link = self.link(Caller::Client(client), *server);
-            cluster.links[link].say(letter);
+            cluster.link(link).say(letter);
         }
     }
 
@@ -139,11 +150,11 @@ impl Dynamics {
             match output {
                 server_host::Output::Send { conn, letter } => {
                     let link = usize::try_from(*conn).unwrap() >> 8;
-                    cluster.links[link].answer(*conn, letter);
+                    cluster.link(link).answer(*conn, letter);
                 }
                 server_host::Output::SendPeer { peer, letter } => {
                     let link = self.link(Caller::Peer(server), *peer);
-                    cluster.links[link].say(letter);
+                    cluster.link(link).say(letter);
                 }
             }
         }
@@ -164,13 +175,13 @@ impl Dynamics {
     /// A connection with its whole handshake.
     pub fn dial(&self, cluster: &mut Cluster, link: usize) {
         let (caller, server) = (self.caller(link), self.server(link));
-        let entry = &mut cluster.links[link];
+        let entry = cluster.link(link);
         entry.dialled += 1;
         let conn = ((link as ConnId) << 8) | ConnId::from(entry.dialled);
         let (to_server, to_caller) = (VecDeque::new(), VecDeque::new());
         entry.pipes.push(Pipe { conn, caller_open: true, server_open: true, to_server, to_caller });
         self.server_step(cluster, server, &server_host::Input::Dialled { conn, caller });
-        let welcome = cluster.links[link].pipes.last_mut().unwrap().to_caller.pop_front().flatten().unwrap();
+        let welcome = cluster.link(link).pipes.last_mut().unwrap().to_caller.pop_front().flatten().unwrap();
         let ToClient::Welcome { incarnation, .. } = welcome.frame() else { panic!("not welcome") };
         self.up(cluster, caller, server, *incarnation);
     }
@@ -200,7 +211,7 @@ impl Dynamics {
     /// The first parcel on its way to the server arrives.
     pub fn to_server(&self, cluster: &mut Cluster, link: usize, pipe: usize) {
         let server = self.server(link);
-        let entry = &mut cluster.links[link].pipes[pipe];
+        let entry = &mut cluster.link(link).pipes[pipe];
         let conn = entry.conn;
         match entry.to_server.pop_front().unwrap() {
             Some(letter) => {
@@ -211,13 +222,13 @@ impl Dynamics {
                 self.server_step(cluster, server, &server_host::Input::Closed { conn });
             }
         }
-        cluster.links[link].sweep();
+        cluster.link(link).sweep();
     }
 
     /// The first parcel on its way to the caller arrives.
     pub fn to_caller(&self, cluster: &mut Cluster, link: usize, pipe: usize) {
         let (caller, server) = (self.caller(link), self.server(link));
-        let entry = &mut cluster.links[link].pipes[pipe];
+        let entry = &mut cluster.link(link).pipes[pipe];
         match entry.to_caller.pop_front().unwrap() {
             Some(letter) => match caller {
                 Caller::Client(client) => {
@@ -233,21 +244,27 @@ impl Dynamics {
                 self.down(cluster, caller, server);
             }
         }
-        cluster.links[link].sweep();
+        cluster.link(link).sweep();
     }
 
     // ---- faults -------------------------------------------------------------------------------------
 
     /// The caller finds its connection dead. The server still gets what was `kept`, then learns of the end.
     pub fn cut(&self, cluster: &mut Cluster, link: usize, kept: bool) {
-        cluster.links[link].end_by_caller(kept);
+        cluster.link(link).end_by_caller(kept);
         self.down(cluster, self.caller(link), self.server(link));
     }
 
     /// The server's host is gone, and stands again; its callers still get what was `kept`.
-    pub fn restart_server(&self, cluster: &mut Cluster, server: usize, input: &server_host::Input, kept: bool) {
+    pub fn restart_server(
+        &self,
+        cluster: &mut Cluster,
+        server: usize,
+        input: &server_host::Input,
+        kept: bool,
+    ) {
         for link in (0..cluster.links.len()).filter(|link| self.server(*link) == server) {
-            cluster.links[link].end_by_server(kept);
+            cluster.link(link).end_by_server(kept);
         }
         self.hang_up(cluster, Caller::Peer(server), kept);
         self.server_step(cluster, server, input);
@@ -261,7 +278,7 @@ impl Dynamics {
 
     fn hang_up(&self, cluster: &mut Cluster, caller: Caller, kept: bool) {
         for link in (0..cluster.links.len()).filter(|link| self.caller(*link) == caller) {
-            cluster.links[link].end_by_caller(kept);
+            cluster.link(link).end_by_caller(kept);
         }
     }
 }

@@ -20,13 +20,12 @@ const TICKS_TO_REST: usize = 8;
 
 pub const ACKED_IS_KEPT: &str = "what was acked is in the log that acked it";
 pub const COMES_TO_REST: &str = "left alone, it delivers everything everywhere";
-pub const NOTHING_TWICE: &str = "no event stands twice in a log";
+pub const DISK_BEFORE_WORD: &str = "nothing is told before it is on the disk";
+pub const CURSOR_IS_HONEST: &str = "a cursor passes only what is held";
 
 /// What must hold in every state: its name, and what is wrong with a state that breaks it.
 const ALWAYS: [(&str, Complaint); 10] = [
-    ("nothing is told before it is on the disk", |_, cluster| {
-        servers(cluster, |facts| facts.hasty.as_ref())
-    }),
+    (DISK_BEFORE_WORD, |_, cluster| servers(cluster, |facts| facts.hasty.as_ref())),
     ("nobody honest is refused", |_, cluster| {
         clients(cluster, |facts| facts.complaint.as_ref())
             .or_else(|| servers(cluster, |facts| facts.complaint.as_ref()))
@@ -39,14 +38,14 @@ const ALWAYS: [(&str, Complaint); 10] = [
         clients(cluster, |facts| facts.not_closed.as_ref())
             .or_else(|| servers(cluster, |facts| facts.not_closed.as_ref()))
     }),
-    (NOTHING_TWICE, |_, cluster| {
+    ("no event stands twice in a log", |_, cluster| {
         clients(cluster, |facts| facts.twice.as_ref())
             .or_else(|| servers(cluster, |facts| facts.twice.as_ref()))
     }),
     ("every line is shown once, in its time and place", |_, cluster| {
         clients(cluster, |facts| facts.misplaced.as_ref())
     }),
-    ("a cursor passes only what is held", |search, cluster| passed_unheld(search, cluster)),
+    (CURSOR_IS_HONEST, |search, cluster| passed_unheld(search, cluster)),
     ("equal sets are equal transcripts", |_, cluster| differs(cluster)),
     (COMES_TO_REST, |search, cluster| match search.moves(cluster)[..] {
         [] => rest(search, cluster).err(),
@@ -83,8 +82,12 @@ pub fn properties() -> Vec<Property<Search>> {
         Property::sometimes(sight::ALL_COPIES, |search: &Search, cluster: &Cluster| {
             any_client(cluster, |facts| facts.most_copies as usize == search.scope().servers)
         }),
-        Property::sometimes(sight::AT_RISK, |_: &Search, cluster: &Cluster| any_client(cluster, |facts| facts.at_risk)),
-        Property::sometimes(sight::LATE, |_: &Search, cluster: &Cluster| any_client(cluster, |facts| facts.late)),
+        Property::sometimes(sight::AT_RISK, |_: &Search, cluster: &Cluster| {
+            any_client(cluster, |facts| facts.at_risk)
+        }),
+        Property::sometimes(sight::LATE, |_: &Search, cluster: &Cluster| {
+            any_client(cluster, |facts| facts.late)
+        }),
         Property::sometimes(sight::MISSING, |_, cluster| {
             answered(cluster, |frame| matches!(frame, ToClient::Missing { .. }))
         }),
@@ -93,7 +96,9 @@ pub fn properties() -> Vec<Property<Search>> {
                 matches!((caller, frame), (Caller::Client(_), ToServer::Fetch { .. }))
             })
         }),
-        Property::sometimes(sight::TORN, |_: &Search, cluster: &Cluster| any_server(cluster, |facts| facts.torn)),
+        Property::sometimes(sight::TORN, |_: &Search, cluster: &Cluster| {
+            any_server(cluster, |facts| facts.torn)
+        }),
         Property::sometimes(sight::LOST, |search: &Search, cluster: &Cluster| has_lost_acks(search, cluster)),
         Property::sometimes(sight::STALE, |search: &Search, cluster: &Cluster| {
             cluster.links.iter().enumerate().any(|(link, entry)| {
@@ -227,7 +232,9 @@ fn rest(search: &Search, cluster: &Cluster) -> Result<(), String> {
         return Err("it never falls quiet".to_owned());
     }
     delivered(search, &cluster)?;
-    let key = print(&(&cluster.clients, &cluster.servers));
+    let tapes: Vec<_> = cluster.clients.iter().map(|node| &node.host().tape).collect();
+    let disks: Vec<_> = cluster.servers.iter().map(|node| &node.host().disk).collect();
+    let key = print(&(tapes, disks));
     if let Some(verdict) = search.verdicts.lock().unwrap().get(&key) {
         return verdict.clone().map_or(Ok(()), Err);
     }
@@ -254,7 +261,11 @@ fn delivered(search: &Search, cluster: &Cluster) -> Result<(), String> {
         let owed: Vec<_> = (0..cluster.servers.len()).map(|server| machine.owed(server)).collect();
         if held != all || machine.unsettled() > 0 || owed.iter().any(|owed| *owed > 0) {
             let unsettled = machine.unsettled();
-            return Err(format!("client {index} has {} of {}, {unsettled} unsettled, owes {owed:?}", held.len(), all.len()));
+            return Err(format!(
+                "client {index} has {} of {}, {unsettled} unsettled, owes {owed:?}",
+                held.len(),
+                all.len()
+            ));
         }
     }
     Ok(())

@@ -23,7 +23,7 @@ const _: () = assert!(TICK_MS > REORDER_WINDOW_MS && TICK_MS > FETCH_AFTER_MS &&
 const _: () = assert!(TICK_MS < FEED_SILENT_MS, "a server that answers each ping is never silent");
 
 /// The bounds of one search. Counts of faults are totals, in any order and at any moment.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Scope {
     pub clients: usize,
     pub servers: usize,
@@ -41,6 +41,8 @@ pub struct Scope {
     pub disk_losses: u8,
     /// The only server that faults of servers and connections hit; `None` for any.
     pub hit: Option<usize>,
+    /// Whether every order of moves is tried, also where the order cannot matter.
+    pub unreduced: bool,
     pub plant: Option<Plant>,
 }
 
@@ -58,6 +60,25 @@ pub enum Plant {
 }
 
 impl Scope {
+    /// Two clients that say one thing each to the other, and no faults.
+    pub const fn of(servers: usize) -> Self {
+        Self {
+            clients: 2,
+            servers,
+            says: [1, 1],
+            ticks: 0,
+            peers: false,
+            tells_later: false,
+            server_crashes: 0,
+            client_crashes: 0,
+            cuts: 0,
+            disk_losses: 0,
+            hit: None,
+            unreduced: false,
+            plant: None,
+        }
+    }
+
     pub fn view(&self) -> View {
         let member = |index: usize| Member {
             name: (index + 1).to_string(),

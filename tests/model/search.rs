@@ -17,25 +17,55 @@ use crate::server_host::{self, Caller};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action {
-    Say { client: usize },
+    Say {
+        client: usize,
+    },
     /// The first frame of a connection arrives at the server.
-    ToServer { link: usize, pipe: usize },
+    ToServer {
+        link: usize,
+        pipe: usize,
+    },
     /// The first frame of a connection arrives at who dialled it.
-    ToCaller { link: usize, pipe: usize },
-    Sync { server: usize },
-    TickClient { client: usize },
-    TickServer { server: usize },
-    Dial { link: usize },
-    Cut { link: usize, kept: bool },
-    CrashServer { server: usize, batch_survives: bool, kept: bool },
-    LoseDisk { server: usize, kept: bool },
-    CrashClient { client: usize, all_survives: bool, kept: bool },
+    ToCaller {
+        link: usize,
+        pipe: usize,
+    },
+    Sync {
+        server: usize,
+    },
+    TickClient {
+        client: usize,
+    },
+    TickServer {
+        server: usize,
+    },
+    Dial {
+        link: usize,
+    },
+    Cut {
+        link: usize,
+        kept: bool,
+    },
+    CrashServer {
+        server: usize,
+        batch_survives: bool,
+        kept: bool,
+    },
+    LoseDisk {
+        server: usize,
+        kept: bool,
+    },
+    CrashClient {
+        client: usize,
+        all_survives: bool,
+        kept: bool,
+    },
 }
 
 /// One search over a [`Scope`].
 pub struct Search {
     pub dynamics: Dynamics,
-    /// What `verify` said of each set of logs.
+    /// What `verify` said of the logs that each rest left, by their fingerprint.
     pub verdicts: Mutex<HashMap<u64, Option<String>>>,
 }
 
@@ -139,7 +169,7 @@ impl Search {
             Action::ToServer { link, pipe } => dynamics.to_server(cluster, link, pipe),
             Action::ToCaller { link, pipe } => {
                 let swallows = self.scope().plant == Some(Plant::SwallowsFeeds);
-                let parcels = &mut cluster.links[link].pipes[pipe].to_caller;
+                let parcels = &mut cluster.link(link).pipes[pipe].to_caller;
                 let has_bodies = match first(parcels) {
                     Some(ToClient::Feed { items, .. }) => items.iter().any(|item| item.event.is_some()),
                     _ => false,
@@ -182,7 +212,7 @@ impl Search {
 
     /// Takes every move that commutes with whatever else may happen.
     pub fn advance(&self, cluster: &mut Cluster) {
-        while let Some(action) = self.commuting(cluster) {
+        while let Some(action) = self.commuting(cluster).filter(|_| !self.scope().unreduced) {
             self.act(cluster, action);
         }
     }
@@ -190,7 +220,13 @@ impl Search {
     fn commuting(&self, cluster: &Cluster) -> Option<Action> {
         for (link, entry) in cluster.links.iter().enumerate() {
             for (pipe, ends) in entry.pipes.iter().enumerate() {
-                if let Some(ToServer::Cursor { .. }) = first(&ends.to_server) {
+                let is_over = ends.to_server.front() == Some(&None);
+                if is_over
+                    || matches!(
+                        first(&ends.to_server),
+                        Some(ToServer::Cursor { .. } | ToServer::Follow { .. })
+                    )
+                {
                     return Some(Action::ToServer { link, pipe });
                 }
                 let Caller::Client(client) = self.dynamics.caller(link) else { continue };

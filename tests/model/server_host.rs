@@ -39,18 +39,36 @@ pub enum Caller {
 #[derive(Hash)]
 pub enum Input {
     /// A connection with its handshake; the answer is one `Welcome`.
-    Dialled { conn: ConnId, caller: Caller },
-    Frame { conn: ConnId, letter: Letter<ToServer> },
-    Closed { conn: ConnId },
-    PeerUp { peer: usize, incarnation: Incarnation },
-    PeerFrame { peer: usize, letter: Letter<ToClient> },
-    PeerDown { peer: usize },
+    Dialled {
+        conn: ConnId,
+        caller: Caller,
+    },
+    Frame {
+        conn: ConnId,
+        letter: Letter<ToServer>,
+    },
+    Closed {
+        conn: ConnId,
+    },
+    PeerUp {
+        peer: usize,
+        incarnation: Incarnation,
+    },
+    PeerFrame {
+        peer: usize,
+        letter: Letter<ToClient>,
+    },
+    PeerDown {
+        peer: usize,
+    },
     /// What gathered is durable.
     Sync,
     /// The machine is told so.
     Told,
     Tick,
-    Crash { batch_survives: bool },
+    Crash {
+        batch_survives: bool,
+    },
     LoseDisk,
 }
 
