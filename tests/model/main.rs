@@ -22,10 +22,10 @@
 //! - Of what is on its way when a connection ends, the other side gets all or nothing. A part of it is the
 //!   same as the part's arrival before the end, but for its coming after a new connection stands.
 //! - A node that crashes stands again at once. To be down longer is not to be dialled.
-//! - A liveness property that looks along paths (`eventually`) can miss cycles. Here every action uses up
-//!   something (a frame, a tick, a fault), so each path ends, and it can only end quiet; from each quiet
-//!   state the cluster is left alone, with time, until it must have delivered everything everywhere. The
-//!   logs that this leaves are then judged by [`tercet::verify`].
+//! - A liveness property that looks along paths (`eventually`) can miss cycles. Here there are none
+//!   ([`no_path_goes_in_a_circle`]), so each path ends, and it can only end quiet; from each quiet state the
+//!   cluster is left alone, with time, until it must have delivered everything everywhere. The logs that
+//!   this leaves are then judged by [`tercet::verify`].
 //!
 //! # What is reduced, and why nothing is lost by it
 //!
@@ -61,7 +61,7 @@ mod scope;
 mod search;
 mod server_host;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use judge::sight;
@@ -241,6 +241,39 @@ fn the_reductions_lose_no_outcome() {
         println!("{} of {} states, {} outcomes", reduced.0, whole.0, whole.1.len());
         assert!(reduced.0 < whole.0, "nothing is reduced in {scope:?}");
         assert_eq!(reduced.1, whole.1, "{scope:?}");
+    }
+}
+
+/// And so each path ends. Walks the states without stateright, which must have found as many.
+#[test]
+fn no_path_goes_in_a_circle() {
+    let one = Scope::of(1);
+    for scope in [
+        Scope { ticks: 1, ..Scope::of(2) },
+        Scope { server_crashes: 1, ..one },
+        Scope { cuts: 1, ..one },
+        Scope { disk_losses: 1, ..one },
+        Scope { client_crashes: 1, ..one },
+        Scope { peers: true, says: [1, 0], ticks: 1, ..Scope::of(2) },
+    ] {
+        let search = Search::new(scope);
+        let mut on_path: HashMap<u64, bool> = HashMap::new();
+        let mut path = vec![(0, search.init_states())];
+        while let Some((state, open)) = path.last_mut() {
+            let Some(next) = open.pop() else {
+                on_path.insert(*state, false);
+                path.pop();
+                continue;
+            };
+            let known = on_path.get(&node::print(&next));
+            assert_ne!(known, Some(&true), "a path of {scope:?} goes in a circle");
+            if known.is_none() {
+                on_path.insert(node::print(&next), true);
+                path.push((node::print(&next), search.next_states(&next)));
+            }
+        }
+        let checker = Search::new(scope).checker().threads(2).spawn_bfs().join();
+        assert_eq!(on_path.len() - 1, checker.unique_state_count(), "{scope:?}");
     }
 }
 
