@@ -62,6 +62,7 @@ mod search;
 mod server_host;
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 use std::time::Instant;
 
 use judge::sight;
@@ -257,24 +258,39 @@ fn no_path_goes_in_a_circle() {
         Scope { peers: true, says: [1, 0], ticks: 1, ..Scope::of(2) },
     ] {
         let search = Search::new(scope);
-        let mut on_path: HashMap<u64, bool> = HashMap::new();
-        let mut path = vec![(0, search.init_states())];
-        while let Some((state, open)) = path.last_mut() {
-            let Some(next) = open.pop() else {
-                on_path.insert(*state, false);
-                path.pop();
-                continue;
-            };
-            let known = on_path.get(&node::print(&next));
-            assert_ne!(known, Some(&true), "a path of {scope:?} goes in a circle");
-            if known.is_none() {
-                on_path.insert(node::print(&next), true);
-                path.push((node::print(&next), search.next_states(&next)));
+        let states = walk(search.init_states(), |cluster| search.next_states(cluster));
+        let checker = Search::new(scope).checker().threads(2).spawn_bfs().join();
+        assert_eq!(states, Some(checker.unique_state_count()), "{scope:?}");
+    }
+}
+
+#[test]
+fn a_circle_is_found() {
+    assert_eq!(walk(vec![0], |state| vec![(state + 1) % 5]), None);
+    assert_eq!(walk(vec![0], |state| (state + 1..5).collect()), Some(5));
+}
+
+/// How many states there are, unless a path comes back to where it was.
+fn walk<S: Hash>(first: Vec<S>, next: impl Fn(&S) -> Vec<S>) -> Option<usize> {
+    let mut on_path: HashMap<u64, bool> = HashMap::new();
+    let mut path = vec![(None, first)];
+    while let Some((state, open)) = path.last_mut() {
+        let Some(child) = open.pop() else {
+            state.and_then(|state| on_path.insert(state, false));
+            path.pop();
+            continue;
+        };
+        let print = node::print(&child);
+        match on_path.get(&print) {
+            Some(true) => return None,
+            Some(false) => {}
+            None => {
+                on_path.insert(print, true);
+                path.push((Some(print), next(&child)));
             }
         }
-        let checker = Search::new(scope).checker().threads(2).spawn_bfs().join();
-        assert_eq!(on_path.len() - 1, checker.unique_state_count(), "{scope:?}");
     }
+    Some(on_path.len())
 }
 
 fn check(expected: &Expected) {
