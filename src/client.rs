@@ -21,6 +21,7 @@
 //! current incarnations and nothing else (rule 12).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
@@ -59,6 +60,13 @@ pub struct Config {
     pub view: View,
     /// The reorder window Δ, milliseconds.
     pub window_ms: u64,
+}
+
+/// All but the key, of which the account is the public half.
+impl Hash for Config {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.name, self.device, &self.view, self.window_ms).hash(state);
+    }
 }
 
 /// What happens to the client.
@@ -201,7 +209,7 @@ pub enum ResumeError {
 }
 
 /// One server, as the client deals with it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 struct Link {
     up: bool,
     incarnation: Option<Incarnation>,
@@ -229,7 +237,7 @@ impl Link {
 }
 
 /// The machine. See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub struct Client {
     config: Config,
     account: AccountId,
@@ -255,7 +263,7 @@ pub struct Client {
 }
 
 /// An event with the servers whose current incarnation is known to have it, one bit each.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 struct Held {
     event: Arc<Event>,
     at: u32,

@@ -16,6 +16,7 @@
 //! reads it or when.
 
 use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -306,6 +307,13 @@ pub struct Event {
     header: Header,
     body: Vec<u8>,
     bytes: Vec<u8>,
+}
+
+/// By its id, which is a hash already; events that differ in the signature alone are told apart by `Eq`.
+impl Hash for Event {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
 }
 
 impl Event {

@@ -13,7 +13,7 @@ use crate::id::{AccountId, DeviceId, Position, RoomId};
 use crate::limits::{FEED_FRAMES, FEED_WINDOW, FOLLOWER_STALL_MS, FRAME_EVENTS_BYTES};
 
 /// One reader of the log.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub struct Follow {
     reader: Option<(AccountId, DeviceId)>,
     room: Option<RoomId>,

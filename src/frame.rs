@@ -15,7 +15,7 @@ use crate::id::{
 use crate::limits::FRAME_MAX_BYTES;
 
 /// The cluster's secret that admits accounts. Never printed: it has no `Display`, and its `Debug` hides it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Token(#[serde(with = "bytes_or_hex")] [u8; 32]);
 
@@ -189,7 +189,7 @@ pub struct ServerStatus {
 }
 
 /// How far one device has read a server's log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DeviceCursor {
     /// Whose device.
     pub account: AccountId,

@@ -17,7 +17,7 @@ use crate::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, 
 use crate::order::Key;
 
 /// One entry of a device's log. Times are Unix milliseconds of the device's wall clock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Entry {
     /// The log begins; exactly the first entry.
     Begun {

@@ -91,7 +91,7 @@ pub trait Log {
 }
 
 /// One thing to be written. A batch of them is synced before [`Input::Synced`](crate::server::Input::Synced) comes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Write {
     /// The log's next event.
     Append {

@@ -30,7 +30,7 @@ pub(crate) enum Caller {
     Device(AccountId, DeviceId),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 struct Conn {
     key: [u8; 32],
     caller: Option<Caller>,
@@ -39,7 +39,7 @@ struct Conn {
 }
 
 /// Every connection. See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct Readers {
     conns: BTreeMap<ConnId, Conn>,
     listeners: BTreeMap<Stream, BTreeSet<ConnId>>,

@@ -149,7 +149,7 @@ pub enum Output {
 }
 
 /// What a server knows before it starts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub struct Config {
     /// Its key.
     pub server: ServerId,
@@ -168,7 +168,7 @@ pub struct Config {
 }
 
 /// The machine. See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub struct Server {
     config: Config,
     durable: Position,

@@ -11,7 +11,7 @@ use crate::id::{EventId, Position};
 use crate::server::ConnId;
 
 /// What has a position and is on its way to the disk.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub struct Staged {
     events: BTreeMap<Position, (Arc<Event>, Vec<ConnId>)>,
     positions: BTreeMap<EventId, Position>,

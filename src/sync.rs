@@ -35,7 +35,7 @@ pub struct PeerCursor {
 }
 
 /// One peer.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 struct Peer {
     id: ServerId,
     up: bool,
@@ -46,7 +46,7 @@ struct Peer {
 }
 
 /// What a server knows of its peers' logs.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub struct Sync {
     peers: Vec<Peer>,
     wanted: Wanted,
