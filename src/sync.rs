@@ -41,6 +41,8 @@ struct Peer {
     up: bool,
     incarnation: Option<Incarnation>,
     delivery: Delivery,
+    /// Where its log ended when it last answered.
+    goal: Position,
     /// Whether the cursor has moved since it was last written.
     dirty: bool,
 }
@@ -68,6 +70,7 @@ impl Sync {
                 up: false,
                 incarnation: cursor.map(|cursor| cursor.incarnation),
                 delivery,
+                goal: 0,
                 dirty: false,
             }
         };
@@ -88,8 +91,22 @@ impl Sync {
             peer.dirty = false;
         }
         peer.up = true;
+        peer.goal = 0;
         peer.delivery.disconnect();
         Some((id, ToServer::Follow { after: peer.delivery.cursor(), bodies: false }))
+    }
+
+    /// Where the log of a peer that answers ends now: what is there already is to be caught up with.
+    pub fn aim(&mut self, id: ServerId, position: Position) {
+        if let Some(peer) = self.peer(id) {
+            peer.goal = position;
+        }
+    }
+
+    /// The end of the longest log with which this server has not caught up since its peer answered.
+    pub fn goal(&self) -> Option<Position> {
+        let behind = |peer: &&Peer| peer.up && peer.delivery.cursor() < peer.goal;
+        self.peers.iter().filter(behind).map(|peer| peer.goal).max()
     }
 
     /// A peer is gone, and with it what it announced.

@@ -10,6 +10,7 @@ mod cluster;
 mod heal;
 mod kill;
 mod people;
+mod rebuild;
 mod screen;
 mod support;
 mod terminal;

@@ -185,6 +185,64 @@ fn tip_may_be_missing_torn_or_old_but_not_contradict() {
 }
 
 #[test]
+fn damage_that_only_a_read_finds_is_marked_and_the_store_makes_room_for_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let replica = Replica::open(&store, SERVER).unwrap();
+    fill(&replica, 1, 150);
+    replica.flush_tables();
+    let incarnation = replica.incarnation();
+    drop(replica);
+    let is_log = |path: &PathBuf| path.parent().unwrap().ends_with("1/tables");
+    let table = tree(&store).into_keys().find(is_log).unwrap();
+    // Old events stand first in the log's table, and an open reads the newest.
+    flip(&table, 700, 1);
+    let replica = Replica::open(&store, SERVER).unwrap();
+    let Err(StoreError::Damaged { path, what }) = (1..=150).try_for_each(|at| replica.event(at).map(drop))
+    else {
+        panic!("the flip was not found by a read");
+    };
+    Replica::mark_damaged(&path, &what).unwrap();
+    assert!(matches!(Replica::move_away(&store), Err(StoreError::InUse { .. })), "not while it is open");
+    drop(replica);
+    let before = tree(&store);
+    let error = Replica::open(&store, SERVER).unwrap_err().to_string();
+    assert!(error.contains(&what) && error.contains("as its file 'damaged' says"), "{error}");
+    assert_eq!(Replica::acked(&store).unwrap(), Some(150));
+    for number in 1..=3 {
+        let before = if number == 1 { before.len() } else { tree(&store).len() };
+        let away = Replica::move_away(&store).unwrap();
+        assert_eq!(away, folder.path().join(format!("store.damaged-{number}")));
+        assert_eq!(tree(&away).len(), before);
+        let anew = Replica::open(&store, SERVER).unwrap();
+        assert_eq!(anew.durable(), 0);
+        assert_ne!(anew.incarnation(), incarnation);
+    }
+    let away = folder.path().join("store.damaged-1");
+    let bytes = |tree: &BTreeMap<PathBuf, String>| tree.values().cloned().collect::<Vec<_>>();
+    let lock = |path: &PathBuf, _: &mut String| !path.ends_with("lock");
+    let (mut before, mut after) = (before, tree(&away));
+    before.retain(lock);
+    after.retain(lock);
+    assert_eq!(bytes(&after), bytes(&before), "what is set aside stays as it was");
+}
+
+#[test]
+fn only_damage_is_called_damage() {
+    use std::io::{Error, ErrorKind};
+    let path = std::path::Path::new("store");
+    let of = |kind: ErrorKind| StoreError::engine(path, "read")(fjall::Error::Io(Error::from(kind)));
+    assert!(matches!(of(ErrorKind::StorageFull), StoreError::Full { .. }));
+    assert!(matches!(of(ErrorKind::QuotaExceeded), StoreError::Full { .. }));
+    assert!(matches!(of(ErrorKind::PermissionDenied), StoreError::Io { .. }));
+    assert!(matches!(of(ErrorKind::ReadOnlyFilesystem), StoreError::Io { .. }));
+    assert!(matches!(of(ErrorKind::OutOfMemory), StoreError::Io { .. }));
+    assert!(matches!(StoreError::engine(path, "read")(fjall::Error::Locked), StoreError::InUse { .. }));
+    assert!(matches!(of(ErrorKind::UnexpectedEof), StoreError::Damaged { .. }));
+    assert!(matches!(of(ErrorKind::NotFound), StoreError::Damaged { .. }));
+}
+
+#[test]
 fn lost_files_are_refused() {
     let mut sample = Sample::new();
     for name in ["engine/version", "engine/keyspaces/1", "identity"] {
