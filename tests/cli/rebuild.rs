@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use crate::people::{ALL, Chat, ON_ALL, assert_valid, cluster_with_people};
@@ -58,6 +59,15 @@ fn mark(store: &Path) {
     fs::write(store.join("damaged"), "its log row 7 is too short\n").unwrap();
 }
 
+/// Kills servers, and waits until the system has taken back all that was theirs.
+fn kill(cluster: &TestCluster, names: &[&str]) {
+    let addresses = names.iter().map(|name| cluster.status(name)["address"].as_str().unwrap().to_owned());
+    let addresses: Vec<String> = addresses.collect();
+    cluster.signal(names, "kill");
+    let free = || addresses.iter().all(|address| TcpListener::bind(address).is_ok());
+    wait_or_explain(free, || format!("nobody listens at {addresses:?}"));
+}
+
 /// All files of a store but its lock, in which every holder leaves its number.
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
@@ -98,7 +108,7 @@ fn a_damaged_store_is_set_aside_and_rebuilt_from_the_others() {
     for (number, (name, damage)) in (1..).zip(damages) {
         let store = cluster.server("2").join("store");
         let held = position(&cluster, "2").unwrap();
-        cluster.signal(&["2"], "kill");
+        kill(&cluster, &["2"]);
         damage(&store);
         let before = contents(&store);
         cluster.start("2");
@@ -133,7 +143,7 @@ fn a_damaged_store_is_set_aside_and_rebuilt_from_the_others() {
 fn the_only_server_leaves_its_damaged_store_alone() {
     let cluster = TestCluster::up(1);
     assert_eq!(Chat::start(cluster.dir(), "alice", &["--copies", "1"]).finish().code, 0);
-    cluster.signal(&["1"], "kill");
+    kill(&cluster, &["1"]);
     let (store, whole) = (cluster.server("1").join("store"), contents(&cluster.server("1").join("store")));
     flip(&store);
     assert_stops(&cluster, "1", "it is the only server of its cluster");
@@ -148,7 +158,7 @@ fn the_only_server_leaves_its_damaged_store_alone() {
 fn a_damaged_store_stays_while_no_server_can_stand_in_for_it() {
     let cluster = cluster_with_people();
     say_some(&cluster, "3");
-    cluster.signal(&ALL, "kill");
+    kill(&cluster, &ALL);
     let store = cluster.server("2").join("store");
     flip(&store);
     assert_stops(&cluster, "2", "server 1: cannot reach");
@@ -157,7 +167,7 @@ fn a_damaged_store_stays_while_no_server_can_stand_in_for_it() {
         cluster.start(name);
     }
     assert_stops(&cluster, "2", "server 1 holds 0 of at least 42 events");
-    cluster.signal(&["3"], "kill");
+    kill(&cluster, &["3"]);
     fs::remove_dir_all(cluster.server("3").join("store")).unwrap();
     fs::rename(cluster.server("3").join("kept"), cluster.server("3").join("store")).unwrap();
     cluster.start("3");
