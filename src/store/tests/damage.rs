@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::replica::tree;
 use super::*;
+use crate::log::Stream;
 use crate::store::{StoreError, files, journal};
 
 const ACKED: Position = 24;
@@ -189,26 +190,35 @@ fn damage_that_only_a_read_finds_is_marked_and_the_store_makes_room_for_a_new_on
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("store");
     let replica = Replica::open(&store, SERVER).unwrap();
-    fill(&replica, 1, 150);
-    replica.flush_tables();
     let incarnation = replica.incarnation();
+    fill(&replica, 1, 300);
+    replica.flush_tables();
+    fill(&replica, 301, 310);
+    replica.flush_tables();
     drop(replica);
-    let is_log = |path: &PathBuf| path.parent().unwrap().ends_with("1/tables");
-    let table = tree(&store).into_keys().find(is_log).unwrap();
-    // Old events stand first in the log's table, and an open reads the newest.
-    flip(&table, 700, 1);
-    let replica = Replica::open(&store, SERVER).unwrap();
-    let Err(StoreError::Damaged { path, what }) = (1..=150).try_for_each(|at| replica.event(at).map(drop))
-    else {
-        panic!("the flip was not found by a read");
-    };
+    let room = Stream::of(event(1).conversation()).next().unwrap();
+    let is_of_streams = |path: &PathBuf| path.parent().unwrap().ends_with("3/tables");
+    let size = |path: &PathBuf| std::fs::metadata(path).unwrap().len();
+    let table = tree(&store).into_keys().filter(is_of_streams).max_by_key(size).unwrap();
+    // Not every place will do: what an open reads, it finds. Of the streams it reads the newest places.
+    let found = (0..size(&table)).step_by(577).find_map(|at| {
+        flip(&table, at, 1);
+        let found = Replica::open(&store, SERVER)
+            .ok()
+            .and_then(|replica| Some((replica.scan(room, 0, 310, 500).err()?, replica)));
+        if found.is_none() {
+            flip(&table, at, 1);
+        }
+        found
+    });
+    let Some((StoreError::Damaged { path, what }, replica)) = found else { panic!("{found:?}") };
     Replica::mark_damaged(&path, &what).unwrap();
     assert!(matches!(Replica::move_away(&store), Err(StoreError::InUse { .. })), "not while it is open");
     drop(replica);
     let before = tree(&store);
     let error = Replica::open(&store, SERVER).unwrap_err().to_string();
     assert!(error.contains(&what) && error.contains("as its file 'damaged' says"), "{error}");
-    assert_eq!(Replica::acked(&store).unwrap(), Some(150));
+    assert_eq!(Replica::acked(&store).unwrap(), Some(310));
     for number in 1..=3 {
         let before = if number == 1 { before.len() } else { tree(&store).len() };
         let away = Replica::move_away(&store).unwrap();
@@ -230,7 +240,7 @@ fn damage_that_only_a_read_finds_is_marked_and_the_store_makes_room_for_a_new_on
 #[test]
 fn only_damage_is_called_damage() {
     use std::io::{Error, ErrorKind};
-    let path = std::path::Path::new("store");
+    let path = Path::new("store");
     let of = |kind: ErrorKind| StoreError::engine(path, "read")(fjall::Error::Io(Error::from(kind)));
     assert!(matches!(of(ErrorKind::StorageFull), StoreError::Full { .. }));
     assert!(matches!(of(ErrorKind::QuotaExceeded), StoreError::Full { .. }));
