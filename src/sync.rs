@@ -211,3 +211,30 @@ impl Sync {
         self.peers.iter_mut().filter_map(cursor).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_syncing_until_it_has_what_its_peers_had_when_they_answered() {
+        let ids = [1, 2].map(|n| ServerId::new([n; 32]));
+        let mut sync = Sync::new(ids, &[]);
+        let event = EventId::new([7; 32]);
+        sync.up(ids[0], Incarnation::new([1; 16]));
+        assert_eq!(sync.goal(), None, "it is not known how much there is");
+        sync.aim(ids[0], 5);
+        sync.up(ids[1], Incarnation::new([2; 16]));
+        sync.aim(ids[1], 9);
+        assert_eq!(sync.goal(), Some(9));
+        sync.down(ids[1]);
+        assert_eq!(sync.goal(), Some(5), "who does not answer is not waited for");
+        sync.told(0, ids[0], &[(event, false)], 5, true);
+        sync.settle(&BTreeSet::new());
+        assert_eq!(sync.goal(), Some(5), "one is lacking");
+        sync.settle(&[event].into());
+        assert_eq!(sync.goal(), None);
+        sync.told(0, ids[0], &[(EventId::new([8; 32]), false)], 6, true);
+        assert_eq!(sync.goal(), None, "what comes later is everyday life");
+    }
+}

@@ -100,11 +100,13 @@ fn assert_stops(cluster: &TestCluster, name: &str, why: &str) {
     assert_ne!(cluster.state(name), "up");
 }
 
+type Damage = fn(&Path);
+
 #[test]
 fn a_damaged_store_is_set_aside_and_rebuilt_from_the_others() {
     let cluster = cluster_with_people();
     say_some(&cluster, "3");
-    let damages: [(&str, fn(&Path)); 3] = [("flipped", flip), ("cut", cut), ("marked", mark)];
+    let damages: [(&str, Damage); 3] = [("flipped", flip), ("cut", cut), ("marked", mark)];
     for (number, (name, damage)) in (1..).zip(damages) {
         let store = cluster.server("2").join("store");
         let held = position(&cluster, "2").unwrap();

@@ -243,9 +243,9 @@ fn cut_power(run: &Run) -> Vec<Result<(), String>> {
         let path = copy.join(journal.strip_prefix(&store).unwrap());
         let mut bytes = std::fs::read(&path).unwrap();
         if cut {
-            bytes.truncate(kept)
+            bytes.truncate(kept);
         } else {
-            bytes[kept..upto].fill(0)
+            bytes[kept..upto].fill(0);
         }
         std::fs::write(&path, bytes).unwrap();
         if !tip {
@@ -271,7 +271,7 @@ fn killed_or_without_power_between_write_and_sync_it_holds_all_that_was_acked() 
     let mut cuts = 0;
     let judge = |run: &Run| {
         // Reading journals of tens of megabytes takes longer than a kill.
-        if run.kills % 3 == 0 {
+        if run.kills.is_multiple_of(3) {
             let judged = cut_power(run);
             cuts += judged.len();
             judged.into_iter().for_each(|judged| judged.unwrap());
