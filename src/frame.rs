@@ -186,6 +186,8 @@ pub struct ServerStatus {
     pub forks: u64,
     /// Milliseconds since it started.
     pub uptime_ms: u64,
+    /// How long the log is that it catches up with; `None` while it is in step with all that answer.
+    pub syncing_to: Option<Position>,
 }
 
 /// How far one device has read a server's log.
@@ -375,6 +377,7 @@ mod tests {
             connections: 2,
             forks: 1,
             uptime_ms: 1_000,
+            syncing_to: Some(12),
         };
         let mut frames = samples! { ToClient:
             Welcome => ToClient::Welcome { version: 1, incarnation, position: 3, epoch: 1, time_ms: 1 << 41 };

@@ -92,6 +92,13 @@ pub enum Input {
         /// The life of its log.
         incarnation: Incarnation,
     },
+    /// How far a peer's log went when it answered; comes after [`Input::PeerUp`].
+    PeerEnds {
+        /// Which peer.
+        peer: ServerId,
+        /// Its last durable position.
+        position: Position,
+    },
     /// A peer that this server dialled says something.
     PeerFrame {
         /// Which peer.
@@ -205,6 +212,11 @@ impl Server {
         self.staged.bytes()
     }
 
+    /// While it catches up with a peer: how many events it holds, and of how many (rule 13).
+    pub fn syncing(&self) -> Option<(Position, Position)> {
+        self.sync.goal().map(|goal| (self.durable, goal.max(self.durable)))
+    }
+
     /// Takes one input, appends what is to be done to `out`.
     ///
     /// # Errors
@@ -229,6 +241,10 @@ impl Server {
             Input::Request { conn, request } => self.request(now_ms, conn, request, log, out),
             Input::PeerUp { peer, incarnation } => {
                 send_peers(out, self.sync.up(peer, incarnation));
+                Ok(())
+            }
+            Input::PeerEnds { peer, position } => {
+                self.sync.aim(peer, position);
                 Ok(())
             }
             Input::PeerFrame { peer, frame } => self.peer_frame(now_ms, peer, frame, log, out),
@@ -362,6 +378,7 @@ impl Server {
             connections: self.readers.len() as u64,
             forks: self.forks,
             uptime_ms: now_ms.saturating_sub(self.config.started_ms),
+            syncing_to: self.syncing().map(|(_, of)| of),
         }
     }
 

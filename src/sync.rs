@@ -41,6 +41,8 @@ struct Peer {
     up: bool,
     incarnation: Option<Incarnation>,
     delivery: Delivery,
+    /// Where its log ended when it last answered.
+    goal: Position,
     /// Whether the cursor has moved since it was last written.
     dirty: bool,
 }
@@ -68,6 +70,7 @@ impl Sync {
                 up: false,
                 incarnation: cursor.map(|cursor| cursor.incarnation),
                 delivery,
+                goal: 0,
                 dirty: false,
             }
         };
@@ -88,8 +91,22 @@ impl Sync {
             peer.dirty = false;
         }
         peer.up = true;
+        peer.goal = 0;
         peer.delivery.disconnect();
         Some((id, ToServer::Follow { room: None, after: peer.delivery.cursor(), bodies: false }))
+    }
+
+    /// Where the log of a peer that answers ends now: what is there already is to be caught up with.
+    pub fn aim(&mut self, id: ServerId, position: Position) {
+        if let Some(peer) = self.peer(id) {
+            peer.goal = position;
+        }
+    }
+
+    /// The end of the longest log with which this server has not caught up since its peer answered.
+    pub fn goal(&self) -> Option<Position> {
+        let behind = |peer: &&Peer| peer.up && peer.delivery.cursor() < peer.goal;
+        self.peers.iter().filter(behind).map(|peer| peer.goal).max()
     }
 
     /// A peer is gone, and with it what it announced.
@@ -192,5 +209,32 @@ impl Sync {
             Some(PeerCursor { peer: peer.id, incarnation, position: peer.delivery.cursor() })
         };
         self.peers.iter_mut().filter_map(cursor).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_syncing_until_it_has_what_its_peers_had_when_they_answered() {
+        let ids = [1, 2].map(|n| ServerId::new([n; 32]));
+        let mut sync = Sync::new(ids, &[]);
+        let event = EventId::new([7; 32]);
+        sync.up(ids[0], Incarnation::new([1; 16]));
+        assert_eq!(sync.goal(), None, "it is not known how much there is");
+        sync.aim(ids[0], 5);
+        sync.up(ids[1], Incarnation::new([2; 16]));
+        sync.aim(ids[1], 9);
+        assert_eq!(sync.goal(), Some(9));
+        sync.down(ids[1]);
+        assert_eq!(sync.goal(), Some(5), "who does not answer is not waited for");
+        sync.told(0, ids[0], &[(event, false)], 5, true);
+        sync.settle(&BTreeSet::new());
+        assert_eq!(sync.goal(), Some(5), "one is lacking");
+        sync.settle(&[event].into());
+        assert_eq!(sync.goal(), None);
+        sync.told(0, ids[0], &[(EventId::new([8; 32]), false)], 6, true);
+        assert_eq!(sync.goal(), None, "what comes later is everyday life");
     }
 }

@@ -5,6 +5,7 @@
 //! DIR/servers/NAME/server.toml     for `serve`
 //! DIR/servers/NAME/server.key      its private key
 //! DIR/servers/NAME/store/          its log; `serve` makes it
+//! DIR/servers/NAME/store.damaged-N/ a damaged one that `serve` has set aside
 //! DIR/servers/NAME/log.txt         its standard output and error
 //! DIR/servers/NAME/pid             see [`super::pid`]
 //! DIR/people/NAME/account.key      a person's private key

@@ -25,6 +25,7 @@ pub mod kill;
 pub mod man;
 pub mod nodes;
 pub mod pid;
+mod rebuild;
 pub mod said;
 pub mod screen;
 pub mod serve;

@@ -23,6 +23,7 @@ use tokio::time::MissedTickBehavior;
 use super::config::ServerSetup;
 use super::failure::{Failure, Outcome};
 use super::pid::PidFile;
+use super::rebuild;
 use super::screen;
 use super::session::now_ms;
 use crate::frame::{Refusal, Role, ToClient, ToServer};
@@ -72,8 +73,13 @@ async fn serve(setup: &ServerSetup, args: &Args) -> Result<(), Failure> {
         Failure::io(format!("listen at {listen}"), &error)
             .next(format!("stop whoever has that port, or change `listen` in {}", args.config.display()))
     })?;
-    let replica = Replica::open(&setup.config.store, setup.member.id).map_err(|error| Failure::of(&error))?;
     let identity = Arc::new(Identity::new(&setup.key).map_err(|error| Failure::of(&error))?);
+    let replica = tokio::select! {
+        biased;
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+        opened = rebuild::open(setup, &identity) => opened?,
+    };
 
     let name = &setup.config.name;
     let (inbound, from_net) = mpsc::channel(CORE_QUEUE);
@@ -119,7 +125,7 @@ fn dial_peers(
         .collect()
 }
 
-fn timestamp() -> String {
+pub(super) fn timestamp() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
@@ -137,6 +143,8 @@ struct Core {
     writing: bool,
     batches: blocking::SyncSender<Vec<Write>>,
     synced: mpsc::Receiver<Synced>,
+    /// What was last told of catching up: how many events, of how many.
+    told: Option<(Position, Position)>,
 }
 
 impl Core {
@@ -170,6 +178,7 @@ impl Core {
             writing: false,
             batches,
             synced,
+            told: None,
         })
     }
 
@@ -189,7 +198,10 @@ impl Core {
                 synced = self.synced.recv() => self.synced(synced)?,
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = ticks.tick() => self.step(Input::Tick)?,
+                _ = ticks.tick() => {
+                    self.step(Input::Tick)?;
+                    self.note_progress();
+                }
                 event = from_net.recv(), if may_listen => match event {
                     Some(event) => self.heard(event)?,
                     None => return Err(Failure::new("the listener broke off")),
@@ -234,7 +246,10 @@ impl Core {
         match event {
             LinkEvent::Up { server: peer, welcome, queue } => {
                 self.peers.insert(peer, queue);
-                self.step(Input::PeerUp { peer, incarnation: welcome.incarnation })
+                self.step(Input::PeerUp { peer, incarnation: welcome.incarnation })?;
+                self.step(Input::PeerEnds { peer, position: welcome.position })?;
+                self.note_progress();
+                Ok(())
             }
             LinkEvent::Frame { server: peer, frame } => self.step(Input::PeerFrame { peer, frame }),
             LinkEvent::Down { server: peer, why } => {
@@ -243,6 +258,25 @@ impl Core {
                 self.step(Input::PeerDown { peer })
             }
         }
+    }
+
+    /// Tells how far this server has caught up with its peers, if that has changed.
+    fn note_progress(&mut self) {
+        let syncing = self.server.syncing();
+        match (self.told, syncing) {
+            (told, Some((held, of))) if told != syncing => {
+                screen::note(&format!("{} syncing {held} of {of}", timestamp()));
+            }
+            (Some(_), None) => {
+                let held = self.replica.durable();
+                screen::note(&format!(
+                    "{} in step with every server that answers: {held} events",
+                    timestamp()
+                ));
+            }
+            _ => {}
+        }
+        self.told = syncing;
     }
 
     fn note_peer(&self, peer: ServerId, what: &str) {
@@ -338,6 +372,20 @@ fn write_batches(replica: &Replica, batches: &blocking::Receiver<Vec<Write>>, do
     }
 }
 
+/// Why the server stops. A store that a read found damaged is marked: its next open might not come across
+/// the place, and has to do what becomes a damaged store ([`rebuild`]).
 fn fatal(error: &StoreError) -> Failure {
-    Failure::new(format!("stopped, and nothing unsynced was acked: {}", Failure::of(error).what()))
+    let stopped = "stopped, and nothing unsynced was acked";
+    let StoreError::Damaged { path, what } = error else {
+        return Failure::new(format!("{stopped}: {}", Failure::of(error).what()));
+    };
+    let failure = Failure::new(format!("{stopped}: the store {} is damaged: {what}", path.display()));
+    let failure = match Replica::mark_damaged(path, what) {
+        Ok(()) => failure,
+        Err(error) => {
+            failure.detail(&format!("and cannot be marked as damaged: {}", Failure::of(&error).what()))
+        }
+    };
+    failure
+        .next("start it again: it sets the store aside if another server holds everything, or says why not")
 }

@@ -7,8 +7,12 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use super::error::Holder;
+
+const POLL: Duration = Duration::from_millis(10);
+const POLLS: u32 = 30;
 
 /// Held until dropped.
 #[derive(Debug)]
@@ -24,7 +28,8 @@ pub(super) enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock without waiting.
+    /// Takes the lock; waits no longer than a dying holder, or a process that somebody is just starting,
+    /// may keep it after all: every open file is in a new process's hands until its program runs.
     pub(super) fn take(path: &Path) -> Result<Self, LockError> {
         let mut file = OpenOptions::new()
             .read(true)
@@ -34,10 +39,17 @@ impl Lock {
             .mode(0o600)
             .open(path)
             .map_err(LockError::Io)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(LockError::Held(holder(&mut file))),
-            Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
+        let mut polls = POLLS;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if polls > 0 => {
+                    polls -= 1;
+                    std::thread::sleep(POLL);
+                }
+                Err(TryLockError::WouldBlock) => return Err(LockError::Held(holder(&mut file))),
+                Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
+            }
         }
         note_holder(&mut file).map_err(LockError::Io)?;
         Ok(Self { _file: file })

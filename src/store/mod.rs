@@ -12,6 +12,7 @@
 //! This folder must not know the network, the clock, or who may read what.
 
 mod check;
+mod damaged;
 mod device_log;
 mod error;
 mod files;

@@ -12,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::check;
+use super::damaged;
 use super::error::StoreError;
 use super::files;
 use super::identity::{self, Identity};
@@ -128,6 +129,7 @@ fn open_locked(folder: &Path, server: Option<ServerId>, lock: Lock) -> Result<Op
     if let Some(expected) = server.filter(|server| *server != identity.server) {
         return Err(StoreError::OtherServer { path: folder.to_owned(), found: identity.server, expected });
     }
+    damaged::refuse_marked(folder)?;
     let tip_path = folder.join(TIP);
     let tip = Tip::read(&tip_path).map_err(StoreError::io(&tip_path, "read"))?;
     let (index, end) = open_engine(folder, &identity, tip.as_ref())?;

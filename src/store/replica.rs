@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fjall::{Readable, Snapshot};
 
+use super::damaged;
 use super::error::StoreError;
 use super::identity::Identity;
 use super::index::{self, Index};
@@ -76,6 +77,34 @@ impl Replica {
         super::read::read(dir)
     }
 
+    /// Moves a damaged store away to a folder beside it, which it names: the next [`Replica::open`] makes a
+    /// new one. Nothing in it is changed or removed.
+    ///
+    /// # Errors
+    /// Somebody has it open, or the folder cannot be renamed; then it is where it was.
+    pub fn move_away(dir: &Path) -> Result<PathBuf, StoreError> {
+        damaged::move_away(dir)
+    }
+
+    /// How many events a store, however damaged, is known to have acked; `None` if nothing says.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn acked(dir: &Path) -> Result<Option<Position>, StoreError> {
+        let path = dir.join(open::TIP);
+        let tip = Tip::read(&path).map_err(StoreError::io(&path, "read"))?;
+        Ok(tip.map(|tip| tip.upto))
+    }
+
+    /// Writes into a store's folder that a read found this damage, so that no later open takes the store for
+    /// whole: it would not come across the place.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn mark_damaged(dir: &Path, what: &str) -> Result<(), StoreError> {
+        damaged::mark(dir, what)
+    }
+
     /// Writes all of this as one batch, and returns when it is on disk.
     ///
     /// # Errors
@@ -118,17 +147,54 @@ impl Replica {
 impl Replica {
     /// Moves everything from the journals into tables, which otherwise takes some megabytes of events.
     pub(super) fn flush_tables(&self) {
-        let index = &self.0.index;
-        let events = [&index.log, &index.ids, &index.streams, &index.canonical, &index.devices];
-        for keyspace in events.into_iter().chain([&index.cursors, &index.meta]) {
-            keyspace.rotate_memtable_and_wait().unwrap();
-        }
+        self.keyspaces().into_iter().for_each(|keyspace| keyspace.rotate_memtable_and_wait().unwrap());
+    }
+
+    /// Merges the tables of each keyspace into one.
+    pub(super) fn compact_tables(&self) {
+        self.keyspaces().into_iter().for_each(|keyspace| keyspace.major_compact().unwrap());
+    }
+
+    fn keyspaces(&self) -> [&fjall::Keyspace; 7] {
+        let Index { log, ids, streams, canonical, devices, cursors, meta, .. } = &self.0.index;
+        [log, ids, streams, canonical, devices, cursors, meta]
+    }
+
+    /// A commit up to where it would sync: the batch is with the operating system.
+    pub(super) fn commit_unsynced(&self, writes: &[Write]) {
+        self.commit_part(writes, fjall::PersistMode::Buffer);
+    }
+
+    /// A commit up to where it would note its tip: the batch is on disk, and nobody knows.
+    pub(super) fn commit_unnoted(&self, writes: &[Write]) {
+        self.commit_part(writes, fjall::PersistMode::SyncData);
+    }
+
+    /// Nothing may be written after it.
+    fn commit_part(&self, writes: &[Write], mode: fjall::PersistMode) {
+        let mut writer = self.0.writer.lock().unwrap();
+        writer.stopped = true;
+        let (batch, _) = self.0.stage(&writer, writes).unwrap().unwrap();
+        batch.durability(Some(mode)).commit().unwrap();
     }
 }
 
 impl Inner {
     fn commit(&self, writer: &mut Writer, writes: &[Write]) -> Result<(), StoreError> {
-        let failed = || StoreError::engine(&self.folder, "write");
+        let Some((batch, end)) = self.stage(writer, writes)? else { return Ok(()) };
+        batch.commit().map_err(StoreError::engine(&self.folder, "write"))?;
+        writer.end = end;
+        self.durable.store(end.position, Ordering::Release);
+        self.forks.store(end.forks, Ordering::Release);
+        self.note_tip(writer)
+    }
+
+    /// The batch of these writes, and where the log ends with it; `None` if there is nothing to write.
+    fn stage(
+        &self,
+        writer: &Writer,
+        writes: &[Write],
+    ) -> Result<Option<(fjall::OwnedWriteBatch, End)>, StoreError> {
         let mut batch = self.index.batch();
         let mut end = writer.end;
         let mut staged = Staged::new(self);
@@ -145,14 +211,10 @@ impl Inner {
             }
         }
         if batch.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         self.index.put_end(&mut batch, &end);
-        batch.commit().map_err(failed())?;
-        writer.end = end;
-        self.durable.store(end.position, Ordering::Release);
-        self.forks.store(end.forks, Ordering::Release);
-        self.note_tip(writer)
+        Ok(Some((batch, end)))
     }
 
     fn note_tip(&self, writer: &Writer) -> Result<(), StoreError> {

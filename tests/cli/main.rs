@@ -10,6 +10,7 @@ mod cluster;
 mod heal;
 mod kill;
 mod people;
+mod rebuild;
 mod rooms;
 mod screen;
 mod support;

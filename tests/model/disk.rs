@@ -131,9 +131,7 @@ impl Log for Disk {
         upto: Position,
         limit: usize,
     ) -> Result<Vec<(Position, EventId)>, Infallible> {
-        let of = |event: &Event| {
-            stream == Stream::Everything || Stream::of(event).any(|one| one == stream)
-        };
+        let of = |event: &Event| stream == Stream::Everything || Stream::of(event).any(|one| one == stream);
         let within = (1..).zip(self.events()).filter(|(at, event)| *at > after && *at <= upto && of(event));
         Ok(within.map(|(at, event)| (at, event.id())).take(limit).collect())
     }

@@ -35,6 +35,7 @@ struct Server {
     position: Option<u64>,
     connections: Option<u64>,
     uptime_ms: Option<u64>,
+    syncing_to: Option<u64>,
 }
 
 /// Shows how the servers are.
@@ -56,9 +57,10 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
     }
     let mut table = Table::new(&["name", "state", "address", "pid", "position", "connections", "uptime"]);
     for server in servers {
+        let state = state_of(&server);
         table.row(vec![
             (server.name, BOLD),
-            (server.state.to_owned(), style_of(server.state)),
+            state,
             (server.address, PLAIN),
             number(server.pid.map(u64::from)),
             number(server.position),
@@ -115,6 +117,7 @@ fn gather(cluster: &Cluster) -> Result<Vec<Server>, Failure> {
             position: status.as_ref().map(|status| status.position),
             connections: status.as_ref().map(|status| status.connections),
             uptime_ms: status.as_ref().map(|status| status.uptime_ms),
+            syncing_to: status.as_ref().and_then(|status| status.syncing_to),
         }
     };
     Ok(members.iter().zip(&states).zip(answers).map(server).collect())
@@ -130,6 +133,13 @@ fn word_for(state: State, answer: &Answer) -> &'static str {
         (State::Elsewhere, Answer::Says(_)) => "up",
         (State::Elsewhere, Answer::Silent) => "unreachable",
         (State::Elsewhere, Answer::NotAsked) => "elsewhere",
+    }
+}
+
+fn state_of(server: &Server) -> (String, Style) {
+    match (server.position, server.syncing_to) {
+        (Some(position), Some(of)) => (format!("{}, syncing {position} of {of}", server.state), YELLOW),
+        _ => (server.state.to_owned(), style_of(server.state)),
     }
 }
 
@@ -158,7 +168,23 @@ fn duration(ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::duration;
+    use super::{Server, duration, state_of};
+
+    #[test]
+    fn a_server_that_catches_up_says_how_far_it_is() {
+        let server = |syncing_to| Server {
+            name: "1".to_owned(),
+            state: "up",
+            address: String::new(),
+            pid: None,
+            position: Some(7),
+            connections: None,
+            uptime_ms: None,
+            syncing_to,
+        };
+        assert_eq!(state_of(&server(Some(9))).0, "up, syncing 7 of 9");
+        assert_eq!(state_of(&server(None)).0, "up");
+    }
 
     #[test]
     fn durations_are_told_in_two_units() {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::replica::tree;
 use super::*;
+use crate::log::Stream;
 use crate::store::{StoreError, files, journal};
 
 const ACKED: Position = 24;
@@ -182,6 +183,73 @@ fn tip_may_be_missing_torn_or_old_but_not_contradict() {
     let copy = sample.copy();
     std::fs::copy(stranger.join("tip"), copy.join("tip")).unwrap();
     assert!(is_refused(&copy, "another store's tip"));
+}
+
+#[test]
+fn damage_that_only_a_read_finds_is_marked_and_the_store_makes_room_for_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let replica = Replica::open(&store, SERVER).unwrap();
+    let incarnation = replica.incarnation();
+    fill(&replica, 1, 300);
+    replica.flush_tables();
+    fill(&replica, 301, 310);
+    replica.flush_tables();
+    drop(replica);
+    let room = Stream::of(&event(1)).next().unwrap();
+    let is_of_streams = |path: &PathBuf| path.parent().unwrap().ends_with("3/tables");
+    let size = |path: &PathBuf| std::fs::metadata(path).unwrap().len();
+    let table = tree(&store).into_keys().filter(is_of_streams).max_by_key(size).unwrap();
+    // Not every place will do: what an open reads, it finds. Of the streams it reads the newest places.
+    let found = (0..size(&table)).step_by(577).find_map(|at| {
+        flip(&table, at, 1);
+        let found = Replica::open(&store, SERVER)
+            .ok()
+            .and_then(|replica| Some((replica.scan(room, 0, 310, 500).err()?, replica)));
+        if found.is_none() {
+            flip(&table, at, 1);
+        }
+        found
+    });
+    let Some((StoreError::Damaged { path, what }, replica)) = found else { panic!("{found:?}") };
+    Replica::mark_damaged(&path, &what).unwrap();
+    assert!(matches!(Replica::move_away(&store), Err(StoreError::InUse { .. })), "not while it is open");
+    drop(replica);
+    let before = tree(&store);
+    let error = Replica::open(&store, SERVER).unwrap_err().to_string();
+    assert!(error.contains(&what) && error.contains("as its file 'damaged' says"), "{error}");
+    assert_eq!(Replica::acked(&store).unwrap(), Some(310));
+    for number in 1..=3 {
+        let before = if number == 1 { before.len() } else { tree(&store).len() };
+        let away = Replica::move_away(&store).unwrap();
+        assert_eq!(away, folder.path().join(format!("store.damaged-{number}")));
+        assert_eq!(tree(&away).len(), before);
+        let anew = Replica::open(&store, SERVER).unwrap();
+        assert_eq!(anew.durable(), 0);
+        assert_ne!(anew.incarnation(), incarnation);
+    }
+    let away = folder.path().join("store.damaged-1");
+    let bytes = |tree: &BTreeMap<PathBuf, String>| tree.values().cloned().collect::<Vec<_>>();
+    let lock = |path: &PathBuf, _: &mut String| !path.ends_with("lock");
+    let (mut before, mut after) = (before, tree(&away));
+    before.retain(lock);
+    after.retain(lock);
+    assert_eq!(bytes(&after), bytes(&before), "what is set aside stays as it was");
+}
+
+#[test]
+fn only_damage_is_called_damage() {
+    use std::io::{Error, ErrorKind};
+    let path = Path::new("store");
+    let of = |kind: ErrorKind| StoreError::engine(path, "read")(fjall::Error::Io(Error::from(kind)));
+    assert!(matches!(of(ErrorKind::StorageFull), StoreError::Full { .. }));
+    assert!(matches!(of(ErrorKind::QuotaExceeded), StoreError::Full { .. }));
+    assert!(matches!(of(ErrorKind::PermissionDenied), StoreError::Io { .. }));
+    assert!(matches!(of(ErrorKind::ReadOnlyFilesystem), StoreError::Io { .. }));
+    assert!(matches!(of(ErrorKind::OutOfMemory), StoreError::Io { .. }));
+    assert!(matches!(StoreError::engine(path, "read")(fjall::Error::Locked), StoreError::InUse { .. }));
+    assert!(matches!(of(ErrorKind::UnexpectedEof), StoreError::Damaged { .. }));
+    assert!(matches!(of(ErrorKind::NotFound), StoreError::Damaged { .. }));
 }
 
 #[test]

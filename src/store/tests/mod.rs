@@ -1,7 +1,10 @@
 //! Stores and logs that are opened again, copied, cut and flipped.
 
+mod child;
+mod crash;
 mod damage;
 mod device_log;
+mod flips;
 mod replica;
 
 use std::path::Path;

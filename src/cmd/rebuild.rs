@@ -1,0 +1,179 @@
+//! A server whose store is damaged: it starts anew from its peers, or not at all.
+//!
+//! **Invariants**
+//! - A damaged store is renamed at most, to `store.damaged-N`; nothing here changes or removes a byte of it.
+//! - It is moved only while another server can stand in for it: one that answers, is not catching up itself,
+//!   and holds at least as many events as this store is known to have acked. Otherwise this may be the last
+//!   copy of something, and the server stops with a message that says what to do.
+//! - Only damage counts: a store in use, a full disk or a missing permission stops the server as ever.
+//!
+//! The new store has a new incarnation, so everybody's receipts from the old one are void (rule 8), authors
+//! send again what they still have, and [`crate::sync`] fetches the rest.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::config::ServerSetup;
+use super::failure::Failure;
+use super::screen;
+use super::serve::timestamp;
+use crate::frame::{Role, ServerStatus, ToClient, ToServer};
+use crate::id::Position;
+use crate::limits::{PROTOCOL_VERSION, SILENCE_MS};
+use crate::net::ask::Conn;
+use crate::net::tls::Identity;
+use crate::store::{Replica, StoreError};
+use crate::text::inert;
+use crate::view::Member;
+
+/// How long the other servers are given to answer, for they may just be starting too.
+const PEERS_PATIENCE: Duration = Duration::from_secs(5);
+/// Pause between two rounds of asking.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Opens the server's store. One that is damaged is moved away and a new one made, if that loses nothing.
+///
+/// # Errors
+/// The store cannot be opened, or is damaged and no other server can stand in for it.
+pub(super) async fn open(setup: &ServerSetup, identity: &Arc<Identity>) -> Result<Replica, Failure> {
+    let (store, server) = (&setup.config.store, setup.member.id);
+    let what = match Replica::open(store, server) {
+        Err(StoreError::Damaged { what, .. }) => what,
+        other => return other.map_err(|error| Failure::of(&error)),
+    };
+    let acked = Replica::acked(store).map_err(|error| Failure::of(&error))?;
+    let standin = match find_standin(setup, identity, acked).await {
+        Ok(standin) => standin,
+        Err(why) => return Err(stopped(store, &what, &why)),
+    };
+    let away = Replica::move_away(store).map_err(|error| Failure::of(&error))?;
+    screen::note(&format!(
+        "{} the store {} is damaged: {}. It was moved to {}, where it stays until you delete it. This server \
+         starts anew, under a new incarnation, and fetches everything from its peers: {standin}",
+        timestamp(),
+        store.display(),
+        inert(&what),
+        away.display(),
+    ));
+    Replica::open(store, server).map_err(|error| Failure::of(&error))
+}
+
+/// Waits for a server that can stand in for this one's store, and tells which; else says why none can.
+async fn find_standin(
+    setup: &ServerSetup,
+    identity: &Arc<Identity>,
+    acked: Option<Position>,
+) -> Result<String, String> {
+    let view = setup.cluster.view();
+    let others: Vec<&Member> = view.servers().iter().filter(|member| member.id != setup.member.id).collect();
+    if others.is_empty() {
+        return Err("it is the only server of its cluster, so this may be the last copy".to_owned());
+    }
+    let hello = ToServer::Hello { version: PROTOCOL_VERSION, cluster: view.cluster(), role: Role::Peer };
+    let deadline = Instant::now() + PEERS_PATIENCE;
+    loop {
+        let mut asked = JoinSet::new();
+        for member in &others {
+            let (member, identity, hello) = ((*member).clone(), Arc::clone(identity), hello.clone());
+            asked.spawn(async move {
+                let answer = ask(&member, &identity, &hello).await;
+                judge(&member.name, answer, acked)
+            });
+        }
+        let mut whys = Vec::new();
+        while let Some(judged) = asked.join_next().await {
+            match judged {
+                Ok(Ok(standin)) => return Ok(standin),
+                Ok(Err(why)) => whys.push(why),
+                Err(error) => whys.push(error.to_string()),
+            }
+        }
+        if Instant::now() >= deadline {
+            whys.sort();
+            return Err(format!(
+                "no other server can stand in for it, so this may be the last copy ({})",
+                whys.join("; ")
+            ));
+        }
+        sleep(ASK_AGAIN).await;
+    }
+}
+
+async fn ask(member: &Member, identity: &Identity, hello: &ToServer) -> Result<ServerStatus, String> {
+    let patience = Duration::from_millis(SILENCE_MS);
+    let failed = |error: &dyn std::error::Error| Failure::of(error).what().to_owned();
+    let (mut conn, _) =
+        Conn::open(member, identity, hello, patience).await.map_err(|error| failed(&error))?;
+    conn.send(&ToServer::Status, patience).await.map_err(|error| failed(&error))?;
+    match conn.recv(patience).await.map_err(|error| failed(&error))? {
+        ToClient::Status(status) => Ok(status),
+        _ => Err("answers something else than how it is".to_owned()),
+    }
+}
+
+/// Whether a server that said this can stand in for a store that acked so many events.
+fn judge(
+    name: &str,
+    answer: Result<ServerStatus, String>,
+    acked: Option<Position>,
+) -> Result<String, String> {
+    let status = answer.map_err(|why| format!("server {name}: {}", inert(&why)))?;
+    let held = status.position;
+    if let Some(of) = status.syncing_to {
+        return Err(format!("server {name} is itself syncing {held} of {of}"));
+    }
+    match acked {
+        Some(acked) if held < acked => Err(format!("server {name} holds {held} of at least {acked} events")),
+        _ if held == 0 => Err(format!("server {name} is empty itself")),
+        _ => Ok(format!("server {name} holds {held} events")),
+    }
+}
+
+fn stopped(store: &Path, what: &str, why: &str) -> Failure {
+    let store = store.display();
+    Failure::new(format!(
+        "the store {store} is damaged: {}. It was left as it is, and the server does not start: {why}",
+        inert(what)
+    ))
+    .next(format!(
+        "start a server that holds everything, then this one again; or put a backup in place of {store}; or, to \
+         go on with what people's devices and the other servers have: mv {store} {store}.lost"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{Incarnation, ServerId};
+
+    #[test]
+    fn only_a_server_that_holds_as_much_and_is_in_step_can_stand_in() {
+        let status = |position, syncing_to| {
+            Ok(ServerStatus {
+                server: ServerId::new([1; 32]),
+                incarnation: Incarnation::new([2; 16]),
+                position,
+                connections: 1,
+                forks: 0,
+                uptime_ms: 9,
+                syncing_to,
+            })
+        };
+        for (answer, acked, expected) in [
+            (status(9, None), Some(9), Ok("server 2 holds 9 events")),
+            (status(9, None), None, Ok("server 2 holds 9 events")),
+            (status(8, None), Some(9), Err("server 2 holds 8 of at least 9 events")),
+            (status(9, Some(12)), Some(9), Err("server 2 is itself syncing 9 of 12")),
+            (status(0, None), None, Err("server 2 is empty itself")),
+            (status(0, None), Some(0), Err("server 2 is empty itself")),
+            (Err("no answer".to_owned()), Some(1), Err("server 2: no answer")),
+        ] {
+            let judged = judge("2", answer, acked);
+            assert_eq!(judged.as_ref().map(String::as_str).map_err(String::as_str), expected);
+        }
+    }
+}
