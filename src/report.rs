@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::anomaly::Anomaly;
 use crate::id::ConversationId;
 use crate::order::Digest;
+use crate::story::Story;
 
 /// What a check, or all of them, came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -31,13 +32,23 @@ pub struct Outcome {
     pub unit: &'static str,
     /// What was found to be broken.
     pub anomalies: Vec<Anomaly>,
+    /// The first of these, told: `stories[i]` is the story of `anomalies[i]`.
+    pub stories: Vec<Story>,
     /// What cannot be told, each as a sentence.
     pub unknowns: Vec<String>,
 }
 
 impl Outcome {
     pub(crate) fn new(check: &'static str, promise: &'static str, unit: &'static str) -> Self {
-        Self { check, promise, examined: 0, unit, anomalies: Vec::new(), unknowns: Vec::new() }
+        Self {
+            check,
+            promise,
+            examined: 0,
+            unit,
+            anomalies: Vec::new(),
+            stories: Vec::new(),
+            unknowns: Vec::new(),
+        }
     }
 
     /// What this check came to.
