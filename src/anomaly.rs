@@ -82,29 +82,39 @@ pub enum Anomaly {
 
 impl fmt::Display for Anomaly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sentence(&|event| format!("event {}", event.short())))
+        f.write_str(&self.sentence(&|event| format!("event {}", event.short()), &Place::to_string))
     }
 }
 
 impl Anomaly {
-    /// What happened, in one sentence, for a reader who calls events as `name` does.
-    pub fn sentence(&self, name: &dyn Fn(&EventId) -> String) -> String {
+    /// What happened, in one sentence, for a reader who calls events as `name` does, and places as `place` does.
+    pub fn sentence(&self, name: &dyn Fn(&EventId) -> String, place: &dyn Fn(&Place) -> String) -> String {
         match self {
             Self::Invented { event, author, at } => {
                 format!(
                     "{} is not in the log of its author ({author}), yet it was found at {at}",
-                    name(event)
+                    name(event),
+                    at = place(at)
                 )
             }
-            Self::Corrupt { at, why } => format!("{at} holds no valid event: {why}"),
+            Self::Corrupt { at, why } => format!("{at} holds no valid event: {why}", at = place(at)),
             Self::Twice { event, first, second } => {
-                format!("{} stands twice: at {first}, and at {second}", name(event))
+                format!(
+                    "{} stands twice: at {first}, and at {second}",
+                    name(event),
+                    first = place(first),
+                    second = place(second)
+                )
             }
             Self::ShownUnheld { event, at } => {
-                format!("{} was shown ({at}) and had not come into that log", name(event))
+                format!("{} was shown ({at}) and had not come into that log", name(event), at = place(at))
             }
             Self::Leaked { event, at } => {
-                format!("{} was given ({at}) to a device of neither of its accounts", name(event))
+                format!(
+                    "{} was given ({at}) to a device of neither of its accounts",
+                    name(event),
+                    at = place(at)
+                )
             }
             Self::Fork { seq, one, other, device } => format!(
                 "device {device} gave its number {seq} to two events, {} and {}: its log was copied or lost",
@@ -113,29 +123,36 @@ impl Anomaly {
             ),
             Self::LostAck { event, server, position, receipt } => format!(
                 "server {server} acked {} at position {position} ({receipt}), and its log does not have it there",
-                name(event)
+                name(event),
+                receipt = place(receipt)
             ),
             Self::TooFewCopies { event, told, found, losses, at } => format!(
                 "the author of {} was told of {} ({at}); {found} were found, and {} since then explain less",
                 name(event),
                 count_copies(*told),
-                count(*losses, "lost disk")
+                count(*losses, "lost disk"),
+                at = place(at)
             ),
             Self::Boast { event, told, receipts, at } => format!(
                 "the author of {} was told of {} with {} in hand ({at})",
                 name(event),
                 count_copies(*told),
-                count(*receipts, "receipt")
+                count(*receipts, "receipt"),
+                at = place(at)
             ),
             Self::TakenBack { server, cursor, tip, at } => format!(
                 "server {server} was read up to {cursor} ({at}), and its log ends at {tip}: it showed what it had \
-                 not synced"
+                 not synced",
+                at = place(at)
             ),
             Self::StaleIncarnation { at, server } => {
-                format!("{at} counts on a log of server {server} that was not its current one")
+                format!(
+                    "{at} counts on a log of server {server} that was not its current one",
+                    at = place(at)
+                )
             }
             Self::NotClosed { event, parent, at } => {
-                format!("{} stands ({at}) before its parent {}", name(event), name(parent))
+                format!("{} stands ({at}) before its parent {}", name(event), name(parent), at = place(at))
             }
             Self::ForeignParent { event, parent } => {
                 format!("{} names a parent of another conversation, {}", name(event), name(parent))
@@ -146,10 +163,16 @@ impl Anomaly {
             Self::SenderOrder { earlier, later, at } => format!(
                 "{} was shown ({at}) after {}, which its device sent later",
                 name(earlier),
-                name(later)
+                name(later),
+                at = place(at)
             ),
             Self::EffectBeforeCause { event, cause, at } => {
-                format!("{} was shown ({at}) before {}, which its author had seen", name(event), name(cause))
+                format!(
+                    "{} was shown ({at}) before {}, which its author had seen",
+                    name(event),
+                    name(cause),
+                    at = place(at)
+                )
             }
             Self::WrongIndex { server, expected, found } => format!(
                 "the canonical index of server {server} has digest {}, its log makes {}",
@@ -163,21 +186,34 @@ impl Anomaly {
             Self::Unmarked { event, after, at } => format!(
                 "{} was shown ({at}) after {}, which comes later, without a late mark",
                 name(event),
-                name(after)
+                name(after),
+                at = place(at)
             ),
             Self::Skipped { event, shown, at } => format!(
                 "{} was at hand, and {}, which comes later, was shown instead ({at})",
                 name(event),
-                name(shown)
+                name(shown),
+                at = place(at)
             ),
             Self::UnjustifiedLate { event, at } => {
-                format!("{} was marked late ({at}) though nothing later had been shown", name(event))
+                format!(
+                    "{} was marked late ({at}) though nothing later had been shown",
+                    name(event),
+                    at = place(at)
+                )
             }
             Self::Early { event, by_ms, at } => {
-                format!("{} was shown ({at}) {by_ms} ms before its reorder window had passed", name(event))
+                format!(
+                    "{} was shown ({at}) {by_ms} ms before its reorder window had passed",
+                    name(event),
+                    at = place(at)
+                )
             }
             Self::CursorBack { server, from, to, at } => {
-                format!("the cursor in server {server}'s log went back from {from} to {to} ({at})")
+                format!(
+                    "the cursor in server {server}'s log went back from {from} to {to} ({at})",
+                    at = place(at)
+                )
             }
         }
     }

@@ -262,6 +262,8 @@ fn mark_repeats(marks: &mut [Mark]) {
 /// The marks in an order that keeps each lane's, sources first, and as near to their times as that allows.
 fn sorted(marks: Vec<Mark>, lanes: usize) -> Vec<Mark> {
     let times = times(&marks);
+    // Of what happened at one time, what came of one mark stands together.
+    let rank = |index: usize| (times[index], marks[index].source.unwrap_or(index), marks[index].lane, index);
     let mut of_lane: Vec<Vec<usize>> = vec![Vec::new(); lanes];
     for (index, mark) in marks.iter().enumerate() {
         of_lane[mark.lane].push(index);
@@ -281,16 +283,11 @@ fn sorted(marks: Vec<Mark>, lanes: usize) -> Vec<Mark> {
         marks[index].source.is_none_or(|source| place[source].is_some())
     };
     for heads in &of_lane {
-        ready.extend(
-            heads
-                .first()
-                .filter(|head| is_free(**head, &place))
-                .map(|head| Reverse((times[*head], marks[*head].lane, *head))),
-        );
+        ready.extend(heads.first().filter(|head| is_free(**head, &place)).map(|head| Reverse(rank(*head))));
     }
     while order.len() < marks.len() {
         let waiting = || (0..lanes).filter_map(|lane| of_lane[lane].get(next[lane]).copied());
-        let popped = ready.pop().map(|Reverse((_, _, index))| index);
+        let popped = ready.pop().map(|Reverse((_, _, _, index))| index);
         // Nothing is free: the history contradicts itself. The earliest goes first, its arrow points back.
         let Some(index) = popped.or_else(|| waiting().min_by_key(|index| times[*index])) else { break };
         if place[index].is_some() {
@@ -304,7 +301,7 @@ fn sorted(marks: Vec<Mark>, lanes: usize) -> Vec<Mark> {
         for head in heads.chain(&results[index]).copied() {
             let is_head = of_lane[marks[head].lane].get(next[marks[head].lane]) == Some(&head);
             if is_head && is_free(head, &place) {
-                ready.push(Reverse((times[head], marks[head].lane, head)));
+                ready.push(Reverse(rank(head)));
             }
         }
     }

@@ -6,7 +6,7 @@
 //! | a conversation | a list |
 //! | a device in a conversation | a process, whose posts are appends in the order of its log |
 //! | what its author had seen | reads, in the same transaction, of the marks that those posts left |
-//! | what a device's screen came to, late lines in their place | its process's last transaction: a read of the list |
+//! | what a device's screen comes to: its lines, late ones in their place, and what is held for the window | its process's last transaction: a read of the list |
 //! | what a server's canonical index holds | a read of the list by a process of its own |
 //!
 //! Transactions that can be put into one order explain all this: each sender's order (P3, the session), causes
@@ -28,7 +28,7 @@ use crate::order::Key;
 
 /// The history as JSON Lines: an `invoke` and an `ok` for each transaction.
 pub fn adya(evidence: &Evidence<'_>) -> String {
-    let export = Export { evidence, names: Names::of(evidence) };
+    let export = Export::of(evidence);
     let mut lines = Lines::default();
     for (conversation, posts) in export.posts() {
         for ((account, device), own) in export.authors(&posts) {
@@ -61,9 +61,21 @@ pub fn adya(evidence: &Evidence<'_>) -> String {
 struct Export<'a> {
     evidence: &'a Evidence<'a>,
     names: Names<'a>,
+    /// What more than one event, or more than one conversation, is called: names come from people.
+    shared: BTreeSet<String>,
 }
 
 impl<'a> Export<'a> {
+    fn of(evidence: &'a Evidence<'a>) -> Self {
+        let names = Names::of(evidence);
+        let conversations: BTreeSet<_> = evidence.events.values().map(|event| event.conversation()).collect();
+        let called = conversations.iter().map(|conversation| names.conversation(*conversation));
+        let called = called.chain(evidence.events.values().map(|event| names.name(event)));
+        let mut seen = BTreeSet::new();
+        let shared = called.filter(|name| !seen.insert(name.clone())).collect();
+        Self { evidence, names, shared }
+    }
+
     /// Each conversation's messages, in canonical order.
     fn posts(&self) -> BTreeMap<Conversation, Vec<&'a Event>> {
         let mut posts: BTreeMap<_, Vec<&Event>> = BTreeMap::new();
@@ -106,29 +118,37 @@ impl<'a> Export<'a> {
         let is_post =
             |id: &EventId| self.evidence.events.get(id).is_some_and(|event| event.kind() == Kind::Post);
         let seen = self.evidence.shown_ancestors(event).into_iter().filter(is_post);
-        let name = self.element(&event.id());
+        let (name, list) = (self.element(&event.id()), self.list(event.conversation()));
         let mut steps: Vec<_> = seen
             .map(|id| {
                 let name = self.element(&id);
                 json!(["r", mark(&name), [name]])
             })
             .collect();
-        steps.push(json!(["append", event.conversation().id().to_string(), name]));
+        steps.push(json!(["append", list, name]));
         steps.push(json!(["append", mark(&name), name]));
         steps
     }
 
     fn read(&self, conversation: Conversation, ids: Vec<EventId>) -> Vec<Value> {
         let elements: Vec<_> = ids.iter().map(|id| self.element(id)).collect();
-        vec![json!(["r", conversation.id().to_string(), elements])]
+        vec![json!(["r", self.list(conversation), elements])]
     }
 
-    /// An event's name, with its id: names come from people, and need not be unique.
+    /// An event's name, with its id where the name alone does not say which.
     fn element(&self, id: &EventId) -> String {
-        format!("{} {id}", self.names.event(id))
+        let name = self.names.event(id);
+        let is_known = self.evidence.events.contains_key(id);
+        if is_known && !self.shared.contains(&name) { name } else { format!("{name} {id}") }
     }
 
-    /// What a screen came to: its lines as they were shown, those marked late moved to their place.
+    fn list(&self, conversation: Conversation) -> String {
+        let name = self.names.conversation(conversation);
+        if self.shared.contains(&name) { format!("{name} {}", conversation.id()) } else { name }
+    }
+
+    /// What a screen comes to: its lines as they were shown, those marked late moved to their place, then what
+    /// is at hand and waits for its window to pass.
     fn screen(&self, observer: &Observer<'_>, posts: &[&Event]) -> Vec<EventId> {
         let keys: BTreeMap<_, _> = posts.iter().map(|event| (event.id(), event.key())).collect();
         let passed = self.passed(observer);
@@ -144,6 +164,9 @@ impl<'a> Export<'a> {
                 lines.push(key);
             }
         }
+        let last = lines.iter().max().copied();
+        let waits = |key: &Key| observer.entered.contains_key(&key.id) && last.is_none_or(|last| *key > last);
+        lines.extend(posts.iter().map(|event| event.key()).filter(waits));
         lines.into_iter().filter(|key| end.is_none_or(|end| *key < end)).map(|key| key.id).collect()
     }
 

@@ -137,7 +137,7 @@ function drawWindow(pen, height, marks) {
 
 const clock = ms => {
   const time = new Date(ms), two = n => String(n).padStart(2, "0");
-  return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}.${Math.floor(time.getMilliseconds() / 100)}`;
+  return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}.${String(time.getMilliseconds()).padStart(3, "0")}`;
 };
 
 function drawAxis(pen, width, height, low, high) {
@@ -403,7 +403,7 @@ function choose(f, isAsked = true) {
   focused = -1; hovered = -1;
   if (isAsked) {
     const story = document.querySelector(`.story[data-finding="${f}"]`);
-    if (story) story.scrollIntoView({ block: "nearest" });
+    if (story) story.parentElement.scrollTop = story.offsetTop - 12;
     const box = chart.getBoundingClientRect();
     if (box.top < 0 || box.bottom > window.innerHeight) chart.scrollIntoView({ block: "center" });
   }
@@ -500,7 +500,7 @@ function listen() {
 function refit() {
   const middle = order[firstAt((view.from + view.to) / 2)], span = (view.to - view.from) / total;
   arrange();
-  const x = middle === undefined ? 0 : position[middle], half = Math.max(span * total, Math.min(total, FIRST_WINDOW)) / 2;
+  const x = middle === undefined ? 0 : position[middle], half = Math.max(span * total, Math.min(total, FIRST_WINDOW / 3)) / 2;
   look(x - half, x + half);
 }
 
@@ -528,4 +528,14 @@ readColours();
 arrange();
 listen();
 drawLegend();
-if (data.findings.length) choose(0, false); else look(0, Math.min(total, FIRST_WINDOW));
+// `#3` shows the third thing that is broken, `#whole` the whole history.
+function follow() {
+  const asked = location.hash.slice(1), number = Number(asked) - 1;
+  if (asked === "whole") { choose(-1, false); look(0, total); }
+  else if (data.findings[number]) choose(number);
+  else if (data.findings.length) choose(0, false);
+  else look(0, Math.min(total, FIRST_WINDOW));
+}
+
+window.addEventListener("hashchange", follow);
+follow();

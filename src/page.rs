@@ -25,6 +25,8 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// How much of a message the diagram shows.
 const TEXT_CHARS: usize = 160;
+/// How much of an id is shown.
+const ID_DIGITS: usize = 8;
 /// How many conversations are listed to choose from.
 const CONVERSATIONS_MAX: usize = 500;
 
@@ -76,7 +78,7 @@ fn header(report: &Report) -> String {
         count(report.clients, "device log"),
         count(report.servers, "server"),
         match report.verdict() {
-            Verdict::Valid => "Every promise was kept, as far as these logs go, and they go all the way.",
+            Verdict::Valid => "Every promise was kept.",
             Verdict::Unknown => "Nothing is broken, but some evidence is missing.",
             Verdict::Violation => "A promise was broken.",
         }
@@ -140,8 +142,7 @@ fn story(number: usize, outcome: &Outcome, story: &Story) -> String {
         )
     };
     let step = |step: &Step| {
-        let place =
-            step.at.as_ref().map(|at| format!(" <span class=\"place\">{}</span>", escaped(&at.to_string())));
+        let place = step.at.as_ref().map(place);
         format!("<li><b>{}</b> {}{}</li>", escaped(&step.who), escaped(&step.what), place.unwrap_or_default())
     };
     if !story.events.is_empty() {
@@ -154,6 +155,17 @@ fn story(number: usize, outcome: &Outcome, story: &Story) -> String {
         escaped(story.rule)
     );
     html
+}
+
+/// A place with its path cut to what a person reads; the whole path is in the title.
+fn place(at: &Place) -> String {
+    let part = |part: &str| {
+        let is_id = part.len() > ID_DIGITS && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_id { format!("{}…", &part[..ID_DIGITS]) } else { part.to_owned() }
+    };
+    let source = at.source.split('/').map(part).collect::<Vec<_>>().join("/");
+    let (title, source) = (escaped(&at.to_string()), escaped(&source));
+    format!(" <span class=\"place\" title=\"{title}\">{source} entry {}</span>", at.entry)
 }
 
 fn diagram(has_stories: bool, data: &Data) -> String {

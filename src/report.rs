@@ -93,7 +93,23 @@ pub struct Report {
     pub conversations: Vec<Settled>,
 }
 
+/// The report as `--json` prints it: the verdict, then the fields of [`Report`].
+#[derive(Serialize)]
+struct Json<'a> {
+    verdict: Verdict,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
 impl Report {
+    /// The report as JSON; `docs/verify.md` says what each field is.
+    ///
+    /// # Errors
+    /// None that is known: every field can be encoded.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(&Json { verdict: self.verdict(), report: self })
+    }
+
     /// The worst of all checks.
     pub fn verdict(&self) -> Verdict {
         self.outcomes.iter().map(Outcome::verdict).max().unwrap_or(Verdict::Unknown)

@@ -74,11 +74,11 @@ pub fn tell_all(evidence: &Evidence<'_>, outcomes: &mut [Outcome]) {
 impl Testimony<'_> {
     fn tell(&self, anomaly: &Anomaly) -> Story {
         let mut events = anomaly.events();
-        let steps = self.steps(anomaly, &mut events);
-        let known = |id: &EventId| self.evidence.events.get(id);
-        let conversation = events.iter().find_map(known).map(|event| event.conversation());
+        let mut steps = self.steps(anomaly, &mut events);
+        steps.dedup();
+        let conversation = events.iter().find_map(|id| self.conversation_of(id));
         Story {
-            sentence: anomaly.sentence(&|event| self.names.event(event)),
+            sentence: anomaly.sentence(&|event| self.names.event(event), &|place| self.place(place)),
             conversation: conversation.map(|conversation| self.names.conversation(conversation)),
             events: events.iter().map(|event| self.witness(event)).collect(),
             steps,
@@ -107,7 +107,6 @@ impl Testimony<'_> {
             Anomaly::Twice { event, first, second } => {
                 let mut steps = self.written(event);
                 steps.extend([self.step(first), self.step(second)]);
-                steps.dedup();
                 steps
             }
             Anomaly::ShownUnheld { event, at } => {
@@ -148,14 +147,7 @@ impl Testimony<'_> {
                 steps.push(self.step(at));
                 steps
             }
-            Anomaly::TakenBack { server, tip, at, .. } => {
-                let end = self.server(server).map(|server| match server.log.last() {
-                    Some(last) => self.step(&server.place(last.position)),
-                    None => self.nothing(server, "holds nothing".to_owned()),
-                });
-                let end = end.map(|step| Step { what: format!("{}, and ends at {tip}", step.what), ..step });
-                [Some(self.step(at)), end].into_iter().flatten().collect()
-            }
+            Anomaly::TakenBack { server, cursor, tip, at } => self.taken_back(server, *cursor, *tip, at),
             Anomaly::StaleIncarnation { at, .. } => self.stale(at),
             Anomaly::NotClosed { event, parent, at } => {
                 let mut steps = self.written(event);
@@ -235,6 +227,25 @@ impl Testimony<'_> {
             self.absent(log, format!("{what} ({})", log.history.source))
         }));
         steps
+    }
+
+    fn taken_back(&self, server: &str, cursor: Position, tip: Position, at: &Place) -> Vec<Step> {
+        let Some(store) = self.server(server) else { return vec![self.step(at)] };
+        let shown = if at.source == store.source {
+            let reader = store.cursors.iter().find(|device| device.position == cursor);
+            let reader = reader.map_or_else(
+                || "somebody".to_owned(),
+                |device| self.names.device(device.account, device.device),
+            );
+            self.nothing(store, format!("remembers that {reader} had read it up to {cursor}"))
+        } else {
+            self.step(at)
+        };
+        let end = match store.log.last() {
+            Some(last) => self.step(&store.place(last.position)),
+            None => self.nothing(store, "holds nothing".to_owned()),
+        };
+        vec![shown, Step { what: format!("{}, and ends at {tip}", end.what), ..end }]
     }
 
     fn effect(&self, event: &EventId, cause: &EventId, at: &Place) -> Vec<Step> {
@@ -325,7 +336,9 @@ impl Testimony<'_> {
             let what = format!("makes {} number {number}, by its log", say(should));
             let place = should.and_then(|key| self.place_in(store, &key.id));
             steps.push(Step { who: server_name(server), what, at: place });
-            steps.extend(is.and_then(|key| self.place_in(store, &key.id)).map(|place| self.step(&place)));
+            let stands = is.and_then(|key| self.place_in(store, &key.id));
+            let last = || store.log.last().map(|last| store.place(last.position));
+            steps.extend(stands.or_else(last).map(|place| self.step(&place)));
             return steps;
         }
         Vec::new()

@@ -2,7 +2,7 @@
 //! the entry that stands there, so that a story cannot say what its place does not show.
 
 use crate::anomaly::Place;
-use crate::event::Event;
+use crate::event::{Conversation, Event};
 use crate::evidence::{Evidence, Observer};
 use crate::history::{Entry, ServerHistory};
 use crate::id::{EventId, Position};
@@ -66,6 +66,11 @@ impl Testimony<'_> {
         }
     }
 
+    /// A place as the story's sentence names it; its path stands in a step.
+    pub(crate) fn place(&self, at: &Place) -> String {
+        format!("{}'s log, entry {}", self.owner(at), at.entry)
+    }
+
     pub(crate) fn owner(&self, at: &Place) -> String {
         match (self.observer(at), self.store(at)) {
             (Some(observer), _) => self.names.observer(observer),
@@ -85,6 +90,17 @@ impl Testimony<'_> {
     pub(crate) fn server(&self, name: &str) -> Option<&ServerHistory> {
         let history = self.evidence.history;
         history.servers.iter().find(|server| history.name_of(server.server) == name)
+    }
+
+    /// An event's conversation; of one that is in no log, by the index that names it.
+    pub(crate) fn conversation_of(&self, id: &EventId) -> Option<Conversation> {
+        if let Some(event) = self.evidence.events.get(id) {
+            return Some(event.conversation());
+        }
+        let indexes = self.evidence.history.servers.iter().filter_map(|server| server.canonical.as_ref());
+        let (named, _) = indexes.flatten().find(|(_, key)| key.id == *id)?;
+        let conversations = self.evidence.events.values().map(|event| event.conversation());
+        conversations.into_iter().find(|conversation| conversation.id() == *named)
     }
 
     pub(crate) fn author(&self, event: &EventId) -> Option<&Observer<'_>> {

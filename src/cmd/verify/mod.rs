@@ -74,20 +74,14 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
             screen::say(text.trim_end_matches('\n'))?;
         }
         None if args.json => {
-            let text = serde_json::to_string_pretty(&Json { verdict: report.verdict(), report: &report })
+            let text = report
+                .to_json()
                 .map_err(|error| Failure::new(format!("the report cannot be encoded: {error}")))?;
             screen::say(&text)?;
         }
         None => screen::say(&render(&report))?,
     }
     Ok(outcome(&report))
-}
-
-#[derive(serde::Serialize)]
-struct Json<'a> {
-    verdict: Verdict,
-    #[serde(flatten)]
-    report: &'a Report,
 }
 
 /// The program's outcome for a report.

@@ -25,6 +25,8 @@ pub fn render(report: &Report) -> String {
             let more = outcome.anomalies.len() - STORIES;
             text.push_str(&format!("\n  and {more} more like it (--json and --report tell more)\n"));
         }
+    }
+    for outcome in &report.outcomes {
         for unknown in &outcome.unknowns {
             text.push_str(&format!("\n{YELLOW}?{YELLOW:#} {}: {}", outcome.promise, inert(unknown)));
         }
