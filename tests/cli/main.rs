@@ -14,3 +14,4 @@ mod screen;
 mod support;
 mod terminal;
 mod trouble;
+mod verify;

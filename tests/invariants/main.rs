@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod crosscheck;
+mod document;
 mod evidence;
 mod p1_nothing_invented;
 mod p2_durable;
