@@ -224,26 +224,32 @@ fn link(evidence: &Evidence<'_>, marks: &mut [Mark]) {
             _ => {}
         }
     }
-    for index in 0..marks.len() {
-        let mark = &marks[index];
-        let Some(event) = mark.event else { continue };
-        let incarnation = || {
-            let observer = evidence.observers.get(mark.lane)?;
-            match observer.history.entries.get(usize::try_from(mark.entry).ok()?.checked_sub(1)?)? {
-                Entry::Received { server, incarnation, .. } | Entry::Receipt { server, incarnation, .. } => {
-                    Some((*server, *incarnation))
-                }
-                _ => None,
+    let source = |mark: &Mark| {
+        let event = mark.event?;
+        let written = wrote.get(&event).copied();
+        match mark.act {
+            Act::Stored => written,
+            Act::Received | Act::Receipt { .. } => {
+                let log = log_of(evidence, mark).and_then(|log| lane_of.get(&log));
+                let place = log.and_then(|lane| stored.get(&(*lane, event)).copied());
+                // From a log that is gone, or was not read: from its author, by a way that nobody can tell.
+                place.or(written.filter(|_| mark.act == Act::Received))
             }
-        };
-        marks[index].source = match mark.act {
-            Act::Stored => wrote.get(&event).copied(),
-            Act::Received | Act::Receipt { .. } => incarnation()
-                .and_then(|log| stored.get(&(*lane_of.get(&log)?, event)).copied())
-                // A log that is gone, or was not read: from its author, by a way that nobody can tell.
-                .or_else(|| if mark.act == Act::Received { wrote.get(&event).copied() } else { None }),
             _ => None,
-        };
+        }
+    };
+    let sources: Vec<_> = marks.iter().map(source).collect();
+    marks.iter_mut().zip(sources).for_each(|(mark, source)| mark.source = source);
+}
+
+/// Which life of which server's log a device's entry speaks of.
+fn log_of(evidence: &Evidence<'_>, mark: &Mark) -> Option<(ServerId, Incarnation)> {
+    let index = usize::try_from(mark.entry).ok()?.checked_sub(1)?;
+    match evidence.observers.get(mark.lane)?.history.entries.get(index)? {
+        Entry::Received { server, incarnation, .. } | Entry::Receipt { server, incarnation, .. } => {
+            Some((*server, *incarnation))
+        }
+        _ => None,
     }
 }
 

@@ -36,8 +36,8 @@ pub fn adya(evidence: &Evidence<'_>) -> String {
             lines.process(&export.names.device(account, device), transactions);
             // A device's reads are of the same session as its posts; of a copied log there are two.
             for observer in export.logs(account, device) {
-                let read = export.read(conversation, export.screen(observer, &posts));
-                lines.go_on(&export.names.device(account, device), read);
+                let read = export.read(conversation, &export.screen(observer, &posts));
+                lines.go_on(&export.names.device(account, device), &read);
             }
         }
         for observer in &evidence.observers {
@@ -46,12 +46,12 @@ pub fn adya(evidence: &Evidence<'_>) -> String {
             };
             let screen = export.screen(observer, &posts);
             if posts.iter().find(wrote).is_none() && !screen.is_empty() {
-                let read = export.read(conversation, screen);
+                let read = export.read(conversation, &screen);
                 lines.process(&export.names.observer(observer), [read]);
             }
         }
         for server in &evidence.history.servers {
-            let read = export.read(conversation, export.index(server, &posts));
+            let read = export.read(conversation, &export.index(server, &posts));
             lines.process(&format!("server {}", evidence.history.name_of(server.server)), [read]);
         }
     }
@@ -130,7 +130,7 @@ impl<'a> Export<'a> {
         steps
     }
 
-    fn read(&self, conversation: Conversation, ids: Vec<EventId>) -> Vec<Value> {
+    fn read(&self, conversation: Conversation, ids: &[EventId]) -> Vec<Value> {
         let elements: Vec<_> = ids.iter().map(|id| self.element(id)).collect();
         vec![json!(["r", self.list(conversation), elements])]
     }
@@ -234,20 +234,20 @@ impl Lines {
     /// A new process with its transactions, one after the other.
     fn process(&mut self, name: &str, transactions: impl IntoIterator<Item = Vec<Value>>) {
         self.processes += 1;
-        transactions.into_iter().for_each(|transaction| self.go_on(name, transaction));
+        transactions.into_iter().for_each(|transaction| self.go_on(name, &transaction));
     }
 
     /// One more transaction of the last process. What it will read is not known when it is invoked.
-    fn go_on(&mut self, name: &str, transaction: Vec<Value>) {
+    fn go_on(&mut self, name: &str, transaction: &[Value]) {
         let asked = transaction.iter().map(|step| match step.get(0).and_then(Value::as_str) {
             Some("r") => json!(["r", step[1], null]),
             _ => step.clone(),
         });
-        self.line("invoke", name, asked.collect());
+        self.line("invoke", name, &asked.collect::<Vec<_>>());
         self.line("ok", name, transaction);
     }
 
-    fn line(&mut self, kind: &str, name: &str, value: Vec<Value>) {
+    fn line(&mut self, kind: &str, name: &str, value: &[Value]) {
         let (index, process) = (self.index, self.processes - 1);
         let line = json!({ "index": index, "type": kind, "process": process, "f": "txn", "value": value, "who": name });
         _ = writeln!(self.text, "{line}");

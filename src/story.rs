@@ -204,7 +204,7 @@ impl Testimony<'_> {
                         }
                         _ => false,
                     };
-                    let index = entries.filter(|(_, entry)| is_it(entry)).map(|(index, _)| index).last()?;
+                    let index = entries.rev().find(|(_, entry)| is_it(entry)).map(|(index, _)| index)?;
                     Some(observer.history.place(index))
                 });
                 before.iter().chain([at]).map(|place| self.step(place)).collect()
@@ -355,7 +355,7 @@ impl Testimony<'_> {
             let entries = observer.history.entries.iter().take(end);
             let is_it =
                 |entry: &Entry| matches!(entry, Entry::Incarnation { server: of, .. } if of == server);
-            match entries.enumerate().filter(|(_, entry)| is_it(entry)).last() {
+            match entries.enumerate().rev().find(|(_, entry)| is_it(entry)) {
                 Some((index, _)) => Some(self.step(&observer.history.place(index))),
                 None => {
                     Some(self.absent(observer, "had not heard of any log of that server before".to_owned()))
@@ -371,7 +371,7 @@ impl Testimony<'_> {
         let window = observer.and_then(|observer| {
             let end = usize::try_from(at.entry).unwrap_or(usize::MAX);
             let entries = observer.history.entries.iter().take(end).enumerate();
-            let opened = entries.filter(|(_, entry)| matches!(entry, Entry::Opened { .. })).last()?;
+            let opened = entries.rev().find(|(_, entry)| matches!(entry, Entry::Opened { .. }))?;
             Some(self.step(&observer.history.place(opened.0)))
         });
         steps.extend(window);

@@ -171,11 +171,11 @@ impl Testimony<'_> {
     pub(crate) fn line_before(&self, at: &Place, event: &EventId) -> Option<Place> {
         let observer = self.observer(at)?;
         let conversation = self.evidence.events.get(event)?.conversation();
-        let lines = observer.shown.iter().filter(|(index, id, _, _)| {
+        let line = observer.shown.iter().rfind(|(index, id, _, _)| {
             (*index as u64) + 1 < at.entry
                 && self.evidence.events.get(id).is_some_and(|event| event.conversation() == conversation)
         });
-        lines.last().map(|line| observer.history.place(line.0))
+        line.map(|line| observer.history.place(line.0))
     }
 
     /// How an event came into the log of a place.

@@ -59,8 +59,10 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
     let report = working("checking the promises", || judge(&evidence));
     if let Some(file) = &args.report {
         let page = working("drawing the page", || page(&evidence, &report));
-        std::fs::write(file, page)
-            .map_err(|error| Failure::io(format!("write the report {}", file.display()), &error))?;
+        std::fs::write(file, page).map_err(|error| {
+            Failure::io(format!("write the report {}", file.display()), &error)
+                .next("name a file in a folder that is there and may be written")
+        })?;
         screen::note(&format!("the report is in {}", file.display()));
     }
     match args.export {

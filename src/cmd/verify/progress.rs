@@ -12,19 +12,19 @@ const TICK: Duration = Duration::from_millis(100);
 /// Does something whose length nobody knows.
 pub fn working<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
-    shown_if_slow(styled(ProgressBar::hidden(), what, style), |_| work())
+    shown_if_slow(&styled(ProgressBar::hidden(), what, style), |_| work())
 }
 
 /// Does something that says how far it is.
 pub fn working_towards<T>(what: &str, work: impl FnOnce(&ProgressBar) -> T) -> T {
     let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} ({elapsed})");
-    shown_if_slow(styled(ProgressBar::new(0), what, style), work)
+    shown_if_slow(&styled(ProgressBar::new(0), what, style), work)
 }
 
 /// The same for something measured in bytes, `len` of them.
 pub fn working_through<T>(len: u64, what: &str, work: impl FnOnce(&ProgressBar) -> T) -> T {
     let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {msg} ({elapsed})");
-    shown_if_slow(styled(ProgressBar::new(len), what, style), work)
+    shown_if_slow(&styled(ProgressBar::new(len), what, style), work)
 }
 
 fn styled(
@@ -40,7 +40,7 @@ fn styled(
     }
 }
 
-fn shown_if_slow<T>(bar: ProgressBar, work: impl FnOnce(&ProgressBar) -> T) -> T {
+fn shown_if_slow<T>(bar: &ProgressBar, work: impl FnOnce(&ProgressBar) -> T) -> T {
     let (done, is_done): (Sender<()>, _) = channel();
     let late = bar.clone();
     let watch = std::thread::spawn(move || {
@@ -49,7 +49,7 @@ fn shown_if_slow<T>(bar: ProgressBar, work: impl FnOnce(&ProgressBar) -> T) -> T
             late.enable_steady_tick(TICK);
         }
     });
-    let result = work(&bar);
+    let result = work(bar);
     drop(done);
     // A watch that panicked has shown nothing, and that is all that is lost.
     let _watched = watch.join();
