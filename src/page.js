@@ -212,11 +212,15 @@ function drawMarks(pen, low, high, marks, events) {
   for (let k = low; k < high; k++) {
     const i = order[k], isLit = event[i] >= 0 && (event[i] === lit || events.has(event[i]));
     const dim = chosen >= 0 || lit >= 0 ? .3 : isSparse ? .62 : .35;
-    if (source[i] >= 0) drawArrow(pen, source[i], i, isLit ? 1 : dim, isLit);
+    // What comes from far away, or goes there, is told by one of its ends.
+    const far = dim * .4;
+    if (source[i] >= 0) {
+      drawArrow(pen, source[i], i, isLit ? 1 : position[source[i]] < view.from - 40 ? far : dim, isLit);
+    }
     for (let r = results.start[i]; r < results.start[i + 1]; r++) {
       const result = results.list[r];
       if (isVisible[result] && position[result] > view.to + 20) {
-        drawArrow(pen, i, result, isLit ? 1 : dim, isLit);
+        drawArrow(pen, i, result, isLit ? 1 : position[result] > view.to + 40 ? far : dim, isLit);
       }
     }
   }

@@ -216,7 +216,7 @@ fn diagram(has_stories: bool, data: &Data) -> String {
          <p class=\"keys\">Wheel or <kbd>+</kbd> <kbd>−</kbd> zooms, dragging or <kbd>shift</kbd> <kbd>←</kbd> \
          <kbd>→</kbd> moves, arrow keys go from mark to mark, <kbd>n</kbd> <kbd>p</kbd> to what is broken, \
          <kbd>0</kbd> shows all. The order is that of the logs and of the messages between them, so distances \
-         are not times. Lines in a server's lane are what it stored, whoever brought it.</p></section>\n",
+         are not times. Squares are what a server stored, whoever brought it.</p></section>\n",
         data.lanes.iter().map(name).collect::<String>()
     )
 }

@@ -31,6 +31,9 @@ pub fn render(report: &Report) -> String {
             text.push_str(&format!("\n{YELLOW}?{YELLOW:#} {}: {}", outcome.promise, inert(unknown)));
         }
     }
+    if report.outcomes.iter().any(|outcome| !outcome.unknowns.is_empty()) {
+        text.push('\n');
+    }
     if !report.conversations.is_empty() {
         text.push_str(&format!("\n{}\n", conversations(report)));
     }
