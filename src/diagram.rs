@@ -16,6 +16,8 @@ use crate::names::Names;
 
 /// From how many events that others stored meanwhile a server counts as away.
 const AWAY_EVENTS: usize = 5;
+/// From how much later than another server it stores an event, in milliseconds.
+const AWAY_MS: u64 = 1_000;
 
 /// One device's or server's line through time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,8 +137,8 @@ impl Diagram {
         marks.extend(marks_of_servers(evidence));
         link(evidence, &mut marks);
         mark_repeats(&mut marks);
-        let marks = sorted(marks, lanes.len());
-        let away = away(&lanes, &marks);
+        let (marks, times) = sorted(marks, lanes.len());
+        let away = away(&lanes, &marks, &times);
         Self { lanes, marks, away }
     }
 }
@@ -266,7 +268,9 @@ fn mark_repeats(marks: &mut [Mark]) {
 }
 
 /// The marks in an order that keeps each lane's, sources first, and as near to their times as that allows.
-fn sorted(marks: Vec<Mark>, lanes: usize) -> Vec<Mark> {
+///
+/// Returned with those times, in milliseconds.
+fn sorted(marks: Vec<Mark>, lanes: usize) -> (Vec<Mark>, Vec<u64>) {
     let times = times(&marks);
     // Of what happened at one time, what came of one mark stands together.
     let rank = |index: usize| (times[index], marks[index].source.unwrap_or(index), marks[index].lane, index);
@@ -313,7 +317,8 @@ fn sorted(marks: Vec<Mark>, lanes: usize) -> Vec<Mark> {
     }
     let mut marks: Vec<_> = marks.into_iter().map(Some).collect();
     let taken = order.iter().filter_map(|index| marks[*index].take());
-    taken.map(|mark| Mark { source: mark.source.and_then(|source| place[source]), ..mark }).collect()
+    let marks = taken.map(|mark| Mark { source: mark.source.and_then(|source| place[source]), ..mark });
+    (marks.collect(), order.iter().map(|index| times[*index]).collect())
 }
 
 /// About when each mark was made, in milliseconds.
@@ -356,33 +361,51 @@ fn times(marks: &[Mark]) -> Vec<u64> {
     times.into_iter().map(|time| time.unwrap_or(0)).collect()
 }
 
-/// Where a server stored nothing while others stored [`AWAY_EVENTS`] events or more that it did not have.
-fn away(lanes: &[Lane], marks: &[Mark]) -> Vec<Away> {
+/// What a server has missed since it last stored something.
+#[derive(Default)]
+struct Missed {
+    events: BTreeSet<EventId>,
+    since_ms: u64,
+}
+
+impl Missed {
+    fn is_long(&self, now_ms: u64) -> bool {
+        let waited_ms = now_ms.saturating_sub(self.since_ms);
+        self.events.len() >= AWAY_EVENTS || (!self.events.is_empty() && waited_ms >= AWAY_MS)
+    }
+}
+
+/// Where a server stored nothing while others stored [`AWAY_EVENTS`] events or more that it did not have, or
+/// one of them [`AWAY_MS`] before.
+fn away(lanes: &[Lane], marks: &[Mark], times: &[u64]) -> Vec<Away> {
     let servers: Vec<_> = (0..lanes.len()).filter(|lane| lanes[*lane].is_server).collect();
     let mut last: Vec<Option<usize>> = vec![None; lanes.len()];
     let mut held: Vec<BTreeSet<EventId>> = vec![BTreeSet::new(); lanes.len()];
-    let mut missed: Vec<BTreeSet<EventId>> = vec![BTreeSet::new(); lanes.len()];
+    let mut missed: Vec<Missed> = lanes.iter().map(|_| Missed::default()).collect();
     let mut found = Vec::new();
     for (index, mark) in marks.iter().enumerate() {
         let (Act::Stored, Some(event)) = (mark.act, mark.event) else { continue };
         for lane in &servers {
+            let misses = &mut missed[*lane];
             if *lane == mark.lane {
-                if missed[*lane].len() >= AWAY_EVENTS {
-                    let (after, missed) = (last[*lane], missed[*lane].len());
+                if misses.is_long(times[index]) {
+                    let (after, missed) = (last[*lane], misses.events.len());
                     found.push(Away { lane: *lane, after, until: Some(index), missed });
                 }
-                missed[*lane].clear();
+                misses.events.clear();
                 held[*lane].insert(event);
                 last[*lane] = Some(index);
             } else if !held[*lane].contains(&event) {
-                missed[*lane].insert(event);
+                if misses.events.is_empty() {
+                    misses.since_ms = times[index];
+                }
+                misses.events.insert(event);
             }
         }
     }
-    for lane in servers {
-        if missed[lane].len() >= AWAY_EVENTS {
-            found.push(Away { lane, after: last[lane], until: None, missed: missed[lane].len() });
-        }
+    let end_ms = times.last().copied().unwrap_or(0);
+    for lane in servers.into_iter().filter(|lane| missed[*lane].is_long(end_ms)) {
+        found.push(Away { lane, after: last[lane], until: None, missed: missed[lane].events.len() });
     }
     found
 }

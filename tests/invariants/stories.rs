@@ -241,3 +241,21 @@ fn a_server_that_was_away_is_seen_to_be() {
     let away: Vec<_> = diagram.away.iter().map(|away| (away.lane, away.until, away.missed)).collect();
     assert_eq!(away, [(3, None, 8)], "server 2 is the fourth lane");
 }
+
+#[test]
+fn a_server_that_came_back_is_seen_to_have_been_away_and_one_that_was_there_is_not() {
+    let mut good = good();
+    let world = &mut good.world;
+    let missed = world.say(ALICE, "missed");
+    [0, 2].into_iter().for_each(|server| world.upload(ALICE, server, missed));
+    world.now_ms += 5_000;
+    let heard = world.say(ALICE, "heard");
+    world.upload(ALICE, 1, missed);
+    world.send(ALICE, heard);
+    let evidence = Evidence::of(&world.history);
+    let diagram = tercet::diagram::Diagram::of(&evidence, &tercet::names::Names::of(&evidence));
+    let away: Vec<_> = diagram.away.iter().map(|away| (away.lane, away.missed)).collect();
+    assert_eq!(away, [(3, 1)]);
+    let until = diagram.away[0].until.map(|mark| diagram.marks[mark].event);
+    assert_eq!(until, Some(Some(missed)));
+}
