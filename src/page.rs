@@ -193,7 +193,7 @@ fn diagram(has_stories: bool, data: &Data) -> String {
         ("4", "shown on a screen"),
         ("5", "shown late, and marked so"),
         ("again", "the same once more"),
-        ("away", "server away: killed, cut off or stopped"),
+        ("away", "server away: killed, cut off or far behind"),
         ("6", "its log was lost or replaced"),
         ("0", "program started"),
         ("witness", "evidence of what is broken"),
