@@ -154,10 +154,12 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             break
         }
         'tercet;verify' {
+            [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Also write the report as one HTML page, with the history as a diagram')
+            [CompletionResult]::new('--export', '--export', [CompletionResultType]::ParameterName, 'Print the history for another program instead of the report')
             [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the report as JSON')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'tercet;demo' {

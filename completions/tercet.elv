@@ -132,10 +132,12 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'tercet;verify'= {
+            cand --report 'Also write the report as one HTML page, with the history as a diagram'
+            cand --export 'Print the history for another program instead of the report'
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
             cand --json 'Print the report as JSON'
-            cand -h 'Print help'
-            cand --help 'Print help'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'tercet;demo'= {
             cand --messages 'How many messages are sent [default: 240, or all of the script]'

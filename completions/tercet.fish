@@ -90,9 +90,13 @@ complete -c tercet -n "__fish_tercet_using_subcommand kill" -l dir -d 'The clust
 complete -c tercet -n "__fish_tercet_using_subcommand kill" -l random -d 'One running server, by chance; of those named, if any are'
 complete -c tercet -n "__fish_tercet_using_subcommand kill" -l all -d 'Every running server'
 complete -c tercet -n "__fish_tercet_using_subcommand kill" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tercet -n "__fish_tercet_using_subcommand verify" -l report -d 'Also write the report as one HTML page, with the history as a diagram' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand verify" -l export -d 'Print the history for another program instead of the report' -r -f -a "adya\t'Transactions on lists, for the checkers adya and Elle'
+shiviz\t'A log with vector clocks, for ShiViz'
+jsonl\t'Everything, as JSON Lines'"
 complete -c tercet -n "__fish_tercet_using_subcommand verify" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand verify" -l json -d 'Print the report as JSON'
-complete -c tercet -n "__fish_tercet_using_subcommand verify" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tercet -n "__fish_tercet_using_subcommand demo" -l messages -d 'How many messages are sent [default: 240, or all of the script]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand demo" -l seed -d 'Chooses which servers are killed, and when [default: a new seed]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand demo" -l script -d 'Replays a conversation: a TSV of room, time, nick, text. Of each room the two who say most talk' -r -F

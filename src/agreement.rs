@@ -229,7 +229,12 @@ pub(crate) fn conversations(evidence: &Evidence<'_>) -> Vec<Settled> {
     evidence.transcripts(evidence.events.keys()).into_iter().map(settled).collect()
 }
 
-fn label(conversation: Conversation, directory: &Directory, charters: &BTreeMap<RoomId, Charter>) -> String {
+/// What a person calls a conversation.
+pub(crate) fn label(
+    conversation: Conversation,
+    directory: &Directory,
+    charters: &BTreeMap<RoomId, Charter>,
+) -> String {
     match conversation {
         Conversation::Directory => "directory".to_owned(),
         Conversation::Direct(low, high) => {

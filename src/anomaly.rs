@@ -1,7 +1,8 @@
 //! One variant for each way in which a promise can be broken; its `Display` tells a person what happened.
 //!
 //! An anomaly names its smallest witness: the events, who saw them, and where in which log that stands
-//! (`log: entry` counts from 1, `store: position` likewise).
+//! (entries of a device's log count from 1, and so do positions in a store). [`crate::story`] makes a short
+//! story of it, with everybody's names.
 
 use std::fmt;
 
@@ -22,7 +23,7 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: entry {}", self.source, self.entry)
+        write!(f, "{} entry {}", self.source, self.entry)
     }
 }
 
@@ -83,133 +84,216 @@ pub enum Anomaly {
 
 impl fmt::Display for Anomaly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence(&|event| format!("event {}", event.short()), &Place::to_string))
+    }
+}
+
+impl Anomaly {
+    /// What happened, in one sentence, for a reader who calls events as `name` does, and places as `place` does.
+    pub fn sentence(&self, name: &dyn Fn(&EventId) -> String, place: &dyn Fn(&Place) -> String) -> String {
         match self {
             Self::Invented { event, author, at } => {
-                write!(
-                    f,
-                    "event {} is not in the log of its author's device ({author}), yet it was found at {at}",
-                    event.short()
+                format!(
+                    "{} is not in the log of its author ({author}), yet it was found at {at}",
+                    name(event),
+                    at = place(at)
                 )
             }
-            Self::Corrupt { at, why } => write!(f, "{at} holds no valid event: {why}"),
+            Self::Corrupt { at, why } => format!("{at} holds no valid event: {why}", at = place(at)),
             Self::Twice { event, first, second } => {
-                write!(f, "event {} stands twice: {first}, and {second}", event.short())
+                format!(
+                    "{} stands twice: at {first}, and at {second}",
+                    name(event),
+                    first = place(first),
+                    second = place(second)
+                )
             }
             Self::ShownUnheld { event, at } => {
-                write!(f, "event {} was shown ({at}) but is nowhere in that log", event.short())
+                format!("{} was shown ({at}) and had not come into that log", name(event), at = place(at))
             }
             Self::Leaked { event, at } => {
-                write!(f, "event {} was given ({at}) to a device of neither of its accounts", event.short())
+                format!(
+                    "{} was given ({at}) to a device whose account may not read it",
+                    name(event),
+                    at = place(at)
+                )
             }
-            Self::Fork { seq, one, other, device } => write!(
-                f,
+            Self::Fork { seq, one, other, device } => format!(
                 "device {device} gave its number {seq} to two events, {} and {}: its log was copied or lost",
-                one.short(),
-                other.short()
+                name(one),
+                name(other)
             ),
-            Self::LostAck { event, server, position, receipt } => write!(
-                f,
-                "server {server} acked event {} at position {position} ({receipt}), and its log does not have it there",
-                event.short()
+            Self::LostAck { event, server, position, receipt } => format!(
+                "server {server} acked {} at position {position} ({receipt}), and its log does not have it there",
+                name(event),
+                receipt = place(receipt)
             ),
-            Self::TooFewCopies { event, told, found, losses, at } => write!(
-                f,
-                "the author of event {} was told of {} ({at}); {found} were found, and {} since then explain less",
-                event.short(),
+            Self::TooFewCopies { event, told, found, losses, at } => format!(
+                "the author of {} was told of {} ({at}); {found} were found, and {} since then explain less",
+                name(event),
                 count_copies(*told),
-                count(*losses, "lost disk")
+                count(*losses, "lost disk"),
+                at = place(at)
             ),
-            Self::Boast { event, told, receipts, at } => write!(
-                f,
-                "the author of event {} was told of {} with {} in hand ({at})",
-                event.short(),
+            Self::Boast { event, told, receipts, at } => format!(
+                "the author of {} was told of {} with {} in hand ({at})",
+                name(event),
                 count_copies(*told),
-                count(*receipts, "receipt")
+                count(*receipts, "receipt"),
+                at = place(at)
             ),
-            Self::TakenBack { server, cursor, tip, at } => write!(
-                f,
-                "server {server} was read up to {cursor} ({at}), and its log ends at {tip}: it showed what it had not synced"
+            Self::TakenBack { server, cursor, tip, at } => format!(
+                "server {server} was read up to {cursor} ({at}), and its log ends at {tip}: it showed what it had \
+                 not synced",
+                at = place(at)
             ),
             Self::StaleIncarnation { at, server } => {
-                write!(f, "{at} counts on a log of server {server} that was not its current one")
+                format!(
+                    "{at} counts on a log of server {server} that was not its current one",
+                    at = place(at)
+                )
             }
             Self::NotClosed { event, parent, at } => {
-                write!(f, "event {} stands ({at}) before its parent {}", event.short(), parent.short())
+                format!("{} stands ({at}) before its parent {}", name(event), name(parent), at = place(at))
             }
             Self::ForeignParent { event, parent } => {
-                write!(
-                    f,
-                    "event {} names a parent of another conversation, {}",
-                    event.short(),
-                    parent.short()
-                )
+                format!("{} names a parent of another conversation, {}", name(event), name(parent))
             }
             Self::TimeNotAfterParent { event, parent } => {
-                write!(
-                    f,
-                    "the time of event {} is not after that of its parent {}",
-                    event.short(),
-                    parent.short()
+                format!("the time of {} is not after that of its parent {}", name(event), name(parent))
+            }
+            Self::SenderOrder { earlier, later, at } => format!(
+                "{} was shown ({at}) after {}, which its device sent later",
+                name(earlier),
+                name(later),
+                at = place(at)
+            ),
+            Self::EffectBeforeCause { event, cause, at } => {
+                format!(
+                    "{} was shown ({at}) before {}, which its author had seen",
+                    name(event),
+                    name(cause),
+                    at = place(at)
                 )
             }
-            Self::WrongTarget { event, target } => write!(
-                f,
-                "event {} is about event {}, which is no message, or not its author's to change",
-                event.short(),
-                target.short()
+            Self::WrongTarget { event, target } => format!(
+                "{} is about {}, which is no message, or not its author's to change",
+                name(event),
+                name(target)
             ),
-            Self::SenderOrder { earlier, later, at } => write!(
-                f,
-                "event {} was shown ({at}) after event {}, which its device sent later",
-                earlier.short(),
-                later.short()
-            ),
-            Self::EffectBeforeCause { event, cause, at } => write!(
-                f,
-                "event {} was shown ({at}) before event {}, which its author had seen",
-                event.short(),
-                cause.short()
-            ),
-            Self::WrongIndex { server, expected, found } => write!(
-                f,
+            Self::WrongIndex { server, expected, found } => format!(
                 "the canonical index of server {server} has digest {}, its log makes {}",
                 found.short(),
                 expected.short()
             ),
-            Self::Undelivered { event, reader, server, position, cursor } => write!(
-                f,
-                "{reader} had read server {server} up to {cursor} and lacked event {} at {position}",
-                event.short()
+            Self::Undelivered { event, reader, server, position, cursor } => format!(
+                "{reader} had read server {server} up to {cursor} and lacked {} at {position}",
+                name(event)
             ),
-            Self::Unmarked { event, after, at } => write!(
-                f,
-                "event {} was shown ({at}) after event {}, which comes later, without a late mark",
-                event.short(),
-                after.short()
+            Self::Unmarked { event, after, at } => format!(
+                "{} was shown ({at}) after {}, which comes later, without a late mark",
+                name(event),
+                name(after),
+                at = place(at)
             ),
-            Self::Skipped { event, shown, at } => write!(
-                f,
-                "event {} was at hand, and event {}, which comes later, was shown instead ({at})",
-                event.short(),
-                shown.short()
+            Self::Skipped { event, shown, at } => format!(
+                "{} was at hand, and {}, which comes later, was shown instead ({at})",
+                name(event),
+                name(shown),
+                at = place(at)
             ),
             Self::UnjustifiedLate { event, at } => {
-                write!(
-                    f,
-                    "event {} was marked late ({at}) though nothing later had been shown",
-                    event.short()
+                format!(
+                    "{} was marked late ({at}) though nothing later had been shown",
+                    name(event),
+                    at = place(at)
                 )
             }
             Self::Early { event, by_ms, at } => {
-                write!(
-                    f,
-                    "event {} was shown ({at}) {by_ms} ms before its reorder window had passed",
-                    event.short()
+                format!(
+                    "{} was shown ({at}) {by_ms} ms before its reorder window had passed",
+                    name(event),
+                    at = place(at)
                 )
             }
             Self::CursorBack { server, from, to, at } => {
-                write!(f, "the cursor in server {server}'s log went back from {from} to {to} ({at})")
+                format!(
+                    "the cursor in server {server}'s log went back from {from} to {to} ({at})",
+                    at = place(at)
+                )
             }
+        }
+    }
+
+    /// The events it is about, the one that is out of place first.
+    pub fn events(&self) -> Vec<EventId> {
+        match self {
+            Self::Invented { event, .. }
+            | Self::Twice { event, .. }
+            | Self::ShownUnheld { event, .. }
+            | Self::Leaked { event, .. }
+            | Self::LostAck { event, .. }
+            | Self::TooFewCopies { event, .. }
+            | Self::Boast { event, .. }
+            | Self::Undelivered { event, .. }
+            | Self::UnjustifiedLate { event, .. }
+            | Self::Early { event, .. } => vec![*event],
+            Self::Fork { one, other, .. } => vec![*one, *other],
+            Self::NotClosed { event, parent, .. }
+            | Self::ForeignParent { event, parent }
+            | Self::TimeNotAfterParent { event, parent } => vec![*event, *parent],
+            Self::WrongTarget { event, target } => vec![*event, *target],
+            Self::SenderOrder { earlier, later, .. } => vec![*earlier, *later],
+            Self::EffectBeforeCause { event, cause, .. } => vec![*event, *cause],
+            Self::Unmarked { event, after, .. } => vec![*event, *after],
+            Self::Skipped { event, shown, .. } => vec![*event, *shown],
+            Self::Corrupt { .. }
+            | Self::TakenBack { .. }
+            | Self::StaleIncarnation { .. }
+            | Self::WrongIndex { .. }
+            | Self::CursorBack { .. } => Vec::new(),
+        }
+    }
+
+    /// The rule that it breaks, as a sentence; `docs/protocol.md` lists them.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Invented { .. } => "P1: what is stored and shown was sent by its author.",
+            Self::Corrupt { .. } => "P1: every log holds valid, signed events, at positions without a gap.",
+            Self::Twice { .. } => "P1: an event enters a log, and a display, once.",
+            Self::ShownUnheld { .. } => "P1: what is shown was received or written before.",
+            Self::Leaked { .. } => {
+                "P1: a direct conversation is given only to its two accounts, a private room to whom it admits."
+            }
+            Self::Fork { .. } => "Rules 1 and 2: a device never gives one number to two events.",
+            Self::LostAck { .. } => "P2: an ack means that the event is in that log, there, and on disk.",
+            Self::TooFewCopies { .. } => {
+                "P2: k/N means that k logs hold the event; only lost disks excuse fewer."
+            }
+            Self::Boast { .. } => "P2: k/N is told only with k receipts of current logs in hand.",
+            Self::TakenBack { .. } => "Rule 7: a server syncs before it shows a position to anyone.",
+            Self::StaleIncarnation { .. } => {
+                "Rule 8: receipts and cursors are void with the log they belong to."
+            }
+            Self::NotClosed { .. } => "Rule 4: a log holds an event only after its parents.",
+            Self::ForeignParent { .. } => "Rule 5: an event's parents belong to its own conversation.",
+            Self::TimeNotAfterParent { .. } => "Rule 3: an event's time exceeds that of every parent.",
+            Self::WrongTarget { .. } => {
+                "Rule 5: only a message's author edits it or takes it back; only messages are answered."
+            }
+            Self::SenderOrder { .. } => {
+                "P3: each device's events in a conversation appear in the order it sent them."
+            }
+            Self::EffectBeforeCause { .. } => "P4: nothing appears before what its author had seen.",
+            Self::WrongIndex { .. } => "P5: equal sets of events have one canonical order on every replica.",
+            Self::Undelivered { .. } => {
+                "P5: a reader holds every event of its own that its cursor has passed."
+            }
+            Self::Unmarked { .. } => "P6: whatever is shown out of its place is marked late.",
+            Self::Skipped { .. } => "P6: lines that are at hand are shown in canonical order.",
+            Self::UnjustifiedLate { .. } => "P6: only what comes after a later line is marked late.",
+            Self::Early { .. } => "P6: a line is held until local time passes its own by the reorder window.",
+            Self::CursorBack { .. } => "Rule 8: a cursor moves only forwards within one life of a log.",
         }
     }
 }

@@ -41,6 +41,7 @@
 //! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
 //! | [`client`] with [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
 //! | [`history`], [`evidence`], [`mod@verify`] with [`durability`], [`agreement`], [`screens`], [`anomaly`], [`report`] | logs as values, and the judgement on them | how they were read |
+//! | [`names`], [`story`] with [`testimony`], [`diagram`], [`mod@page`], [`export_adya`], [`export_shiviz`], [`export_jsonl`] | the judgement and the history, for people and for other programs | where it is written |
 //! | [`net`] | TLS, frames, listener, links, bounded queues | what frames mean; [`store`] |
 //! | [`store`] | a server's store, a device's log | who may read what; [`net`] |
 //! | [`cmd`] | one file per subcommand; wires the parts together; all printing | |
@@ -83,20 +84,26 @@ pub mod clock;
 pub mod cmd;
 pub mod content;
 pub mod delivery;
+pub mod diagram;
 pub mod directory;
 pub mod display;
 pub mod durability;
 pub mod event;
 pub mod evidence;
+pub mod export_adya;
+pub mod export_jsonl;
+pub mod export_shiviz;
 pub mod follow;
 pub mod frame;
 pub mod history;
 pub mod id;
 pub mod limits;
 pub mod log;
+pub mod names;
 pub mod net;
 pub mod order;
 pub mod outbox;
+pub mod page;
 mod readers;
 pub mod report;
 pub mod rooms;
@@ -104,7 +111,9 @@ pub mod screens;
 pub mod server;
 pub mod staged;
 pub mod store;
+pub mod story;
 pub mod sync;
+pub mod testimony;
 pub mod text;
 pub mod thread;
 pub mod verify;

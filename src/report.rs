@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::anomaly::Anomaly;
 use crate::id::ConversationId;
 use crate::order::Digest;
+use crate::story::Story;
 
 /// What a check, or all of them, came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -31,13 +32,23 @@ pub struct Outcome {
     pub unit: &'static str,
     /// What was found to be broken.
     pub anomalies: Vec<Anomaly>,
+    /// The first of these, told: `stories[i]` is the story of `anomalies[i]`.
+    pub stories: Vec<Story>,
     /// What cannot be told, each as a sentence.
     pub unknowns: Vec<String>,
 }
 
 impl Outcome {
     pub(crate) fn new(check: &'static str, promise: &'static str, unit: &'static str) -> Self {
-        Self { check, promise, examined: 0, unit, anomalies: Vec::new(), unknowns: Vec::new() }
+        Self {
+            check,
+            promise,
+            examined: 0,
+            unit,
+            anomalies: Vec::new(),
+            stories: Vec::new(),
+            unknowns: Vec::new(),
+        }
     }
 
     /// What this check came to.
@@ -82,7 +93,23 @@ pub struct Report {
     pub conversations: Vec<Settled>,
 }
 
+/// The report as `--json` prints it: the verdict, then the fields of [`Report`].
+#[derive(Serialize)]
+struct Json<'a> {
+    verdict: Verdict,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
 impl Report {
+    /// The report as JSON; `docs/verify.md` says what each field is.
+    ///
+    /// # Errors
+    /// None that is known: every field can be encoded.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(&Json { verdict: self.verdict(), report: self })
+    }
+
     /// The worst of all checks.
     pub fn verdict(&self) -> Verdict {
         self.outcomes.iter().map(Outcome::verdict).max().unwrap_or(Verdict::Unknown)

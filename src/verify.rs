@@ -19,29 +19,35 @@ use crate::id::{AccountId, DeviceId, EventId};
 pub use crate::report::{Outcome, Report, Settled, Verdict};
 use crate::screens::{causal_display, honest_screens, sender_order};
 use crate::server::{Unfit, fits_ancestors};
+use crate::story::tell_all;
 
 /// Checks a history against the promise.
 pub fn check(history: &History) -> Report {
-    let evidence = Evidence::of(history);
-    let outcomes = vec![
-        completeness(&evidence),
-        nothing_invented(&evidence),
-        nothing_twice(&evidence),
-        durable(&evidence),
-        honest_copies(&evidence),
-        causally_closed(&evidence),
-        sender_order(&evidence),
-        causal_display(&evidence),
-        one_order(&evidence),
-        everything_delivered(&evidence),
-        honest_screens(&evidence),
+    judge(&Evidence::of(history))
+}
+
+/// The same for evidence that is at hand already.
+pub fn judge(evidence: &Evidence<'_>) -> Report {
+    let mut outcomes = vec![
+        completeness(evidence),
+        nothing_invented(evidence),
+        nothing_twice(evidence),
+        durable(evidence),
+        honest_copies(evidence),
+        causally_closed(evidence),
+        sender_order(evidence),
+        causal_display(evidence),
+        one_order(evidence),
+        everything_delivered(evidence),
+        honest_screens(evidence),
     ];
+    tell_all(evidence, &mut outcomes);
     Report {
-        clients: history.clients.len(),
-        servers: history.servers.len(),
+        clients: evidence.history.clients.len(),
+        servers: evidence.history.servers.len(),
         events: evidence.events.len(),
         outcomes,
-        conversations: conversations(&evidence),
+        conversations: conversations(evidence),
     }
 }
 

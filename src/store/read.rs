@@ -31,13 +31,14 @@ pub(super) fn read(folder: &Path) -> Result<ServerHistory, StoreError> {
     if !identity.try_exists().map_err(StoreError::io(&identity, "read"))? {
         return Err(StoreError::Absent { path: folder.to_owned() });
     }
-    let mut attempts = if Lock::is_held(&folder.join(open::LOCK)) { ATTEMPTS } else { 1 };
+    let live = Lock::is_held(&folder.join(open::LOCK));
+    let mut attempts = if live { ATTEMPTS } else { 1 };
     loop {
         attempts -= 1;
         match read_copy(folder) {
             Err(StoreError::Damaged { .. }) if attempts > 0 => {}
             Err(StoreError::Damaged { what, .. }) => return Err(StoreError::damaged(folder, what)),
-            other => return other,
+            other => return other.map(|history| ServerHistory { live, ..history }),
         }
     }
 }

@@ -16,3 +16,4 @@ mod screen;
 mod support;
 mod terminal;
 mod trouble;
+mod verify;

@@ -133,7 +133,8 @@ struct Seen {
 
 fn ask(replica: &Replica, known: &[Arc<Event>]) -> Result<Seen, StoreError> {
     let (ann, bob) = (account_of(&key(1)), account_of(&key(2)));
-    let room = Stream::of(&event(1));
+    let first = event(1);
+    let room = Stream::of(&first);
     let streams = room.chain([Stream::Directory, Stream::Inbox(ann), Stream::Inbox(bob), Stream::Everything]);
     Ok(Seen {
         incarnation: replica.incarnation(),

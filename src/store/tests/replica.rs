@@ -209,6 +209,7 @@ fn copies_of_a_live_store_hold_all_that_was_acked() {
     }
     let history = Replica::read(&path).unwrap();
     assert_eq!(history.log.len(), 12, "a running store can be read");
+    assert!(history.live, "and device logs, read after it, may know more");
     assert_holds(&replica, 12);
 }
 
@@ -223,6 +224,7 @@ fn history_is_the_whole_store() {
     let before = tree(&path);
     let history = Replica::read(&path).unwrap();
     assert_eq!(tree(&path), before, "reading changes nothing");
+    assert!(!history.live, "nobody appends to it any more");
     assert_eq!((history.server, history.incarnation), (SERVER, incarnation));
     let ids: Vec<EventId> = history.log.iter().map(|stored| stored.event.id()).collect();
     assert_eq!(ids, (1..=100).map(|seq| event(seq).id()).collect::<Vec<_>>());
