@@ -55,6 +55,8 @@ pub enum Anomaly {
     StaleIncarnation { at: Place, server: String },
     /// Rule 4: an event before its parent in a log.
     NotClosed { event: EventId, parent: EventId, at: Place },
+    /// Rule 4: an event that does not follow from all that its device held of the conversation.
+    Overlooked { event: EventId, held: EventId, at: Place },
     /// Rule 5: an event that names a parent of another conversation.
     ForeignParent { event: EventId, parent: EventId },
     /// Rule 3: an event whose time does not exceed its parent's.
@@ -134,6 +136,12 @@ impl fmt::Display for Anomaly {
             Self::NotClosed { event, parent, at } => {
                 write!(f, "event {} stands ({at}) before its parent {}", event.short(), parent.short())
             }
+            Self::Overlooked { event, held, at } => write!(
+                f,
+                "event {} was written ({at}) by a device that held event {}, and does not follow from it",
+                event.short(),
+                held.short()
+            ),
             Self::ForeignParent { event, parent } => {
                 write!(
                     f,

@@ -452,7 +452,7 @@ macro_rules! variants {
 variants! {
     Invented, Corrupt, Twice, ShownUnheld, Leaked, Fork,
     LostAck, TooFewCopies, Boast, TakenBack, StaleIncarnation,
-    NotClosed, ForeignParent, TimeNotAfterParent, SenderOrder, EffectBeforeCause,
+    NotClosed, Overlooked, ForeignParent, TimeNotAfterParent, SenderOrder, EffectBeforeCause,
     WrongIndex, Undelivered, CursorBack,
     Unmarked, Skipped, UnjustifiedLate, Early,
 }
