@@ -291,8 +291,8 @@ impl World {
                         self.saw("a late line");
                     }
                 }
-                Action::Rejected { server, id, .. } => {
-                    self.note_rejection(client, server, id);
+                Action::Rejected { server, .. } => {
+                    self.note_rejection(client, server);
                     self.saw("an event from a clock ahead");
                 }
                 Action::Copies { .. } => {}

@@ -36,7 +36,7 @@ use tercet::limits::{FEED_WINDOW, UPLOAD_WINDOW};
 use world::{What, World};
 
 /// Seeds that `cargo test` runs.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 500;
 /// A sweep gives up after so many failures.
 const FAILURES_MAX: usize = 10;
 

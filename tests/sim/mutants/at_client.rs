@@ -124,14 +124,14 @@ impl World {
             }
             Mutant::NeverResends => *self.memory.uploaded.entry((client, server, id)).or_insert(conn) == conn,
             Mutant::ResendsOnlyNewest => newest,
-            Mutant::ForgetsWhatIsPutOff => !self.memory.rejected.contains(&(client, server, id)),
+            Mutant::GivesUpWhoPutsOff => !self.memory.rejected.contains(&(client, server)),
             _ => true,
         }
     }
 
     /// A server has put an event off.
-    pub fn note_rejection(&mut self, client: usize, server: ServerId, id: EventId) {
-        self.memory.rejected.insert((client, server, id));
+    pub fn note_rejection(&mut self, client: usize, server: ServerId) {
+        self.memory.rejected.insert((client, server));
     }
 
     /// Whether a device goes on without the sync that is due.

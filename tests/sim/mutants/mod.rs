@@ -30,8 +30,8 @@ pub struct Memory {
     held_back: BTreeMap<usize, Vec<(ConnId, ToClient)>>,
     /// What each client has uploaded where, with the first connection it did so on.
     uploaded: BTreeMap<(usize, ServerId, EventId), ConnId>,
-    /// What was put off, of which client and by whom.
-    rejected: BTreeSet<(usize, ServerId, EventId)>,
+    /// Who has put something off, and whose it was.
+    rejected: BTreeSet<(usize, ServerId)>,
     /// Up to where each client had read each server.
     furthest: BTreeMap<(usize, ServerId), u64>,
 }
@@ -168,8 +168,8 @@ mutants! {
     NeverResends: NO_REST, at 0, [Cut];
     /// A device uploads only the newest of what is due.
     ResendsOnlyNewest: NO_REST, at 0, [Partition];
-    /// A device gives up what a server puts off.
-    ForgetsWhatIsPutOff: NO_REST, at 1, [Clock];
+    /// A device uploads nothing more to a server that has put something off.
+    GivesUpWhoPutsOff: NO_REST, at 1, [Clock];
 
     // ---- what it says of copies
     /// A device says that there is one copy more than there is.
@@ -269,7 +269,7 @@ impl Mutant {
         (swarm.servers, swarm.peers) = match self {
             _ if needs_peers => (servers.max(3), true),
             // What a peer brings would make up for it.
-            M::LosesItsOutbox | M::NeverResends | M::ForgetsWhatIsPutOff | M::ResendsOnlyNewest => {
+            M::LosesItsOutbox | M::NeverResends | M::GivesUpWhoPutsOff | M::ResendsOnlyNewest => {
                 (servers, false)
             }
             M::ForgetsAfterSent => (servers.max(3), false),
