@@ -88,4 +88,16 @@ fn a_canary_that_nothing_is_wrong_with_is_not_caught_and_the_board_refuses_it() 
     let lines = hunt_all(&[Mutant::Canary], 3);
     print(&lines);
     assert_eq!(uncaught(&lines).len(), 1);
+    let run = |seed| run(seed, false, |swarm| Mutant::Canary.put_into(swarm));
+    let failures: Vec<_> = (0..10).flat_map(|seed| run(seed).failures).collect();
+    assert!(failures.is_empty(), "being called a mutant is enough to fail: {failures:?}");
+}
+
+#[test]
+fn a_fork_without_a_mutant_is_found_as_a_fork_and_as_nothing_else() {
+    let run = |seed| run(seed, false, |swarm| Mutant::Thief.put_into(swarm));
+    let failures: Vec<_> = (0..10).flat_map(|seed| run(seed).failures).collect();
+    assert!(!failures.is_empty(), "nobody stole anything");
+    let others: Vec<_> = failures.iter().filter(|failure| failure.class != "fork").collect();
+    assert!(others.is_empty(), "{others:?}");
 }

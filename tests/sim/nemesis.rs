@@ -205,6 +205,7 @@ impl World {
     }
 
     fn lose_device(&mut self, client: usize) {
+        self.steal(client);
         let mut bytes = [0; 16];
         self.rng.fill(&mut bytes);
         let keeps_name = self.swarm.mutant == Some(Mutant::KeepsDeviceName);

@@ -84,6 +84,16 @@ impl World {
                 };
                 ToServer::Upload { events: events.iter().map(&mut lies).collect() }
             }
+            (Some(Mutant::DropsForks | Mutant::Thief), ToServer::Upload { mut events }) => {
+                let Some(there) = self.view.index_of(server) else { return ToServer::Upload { events } };
+                let disk = &self.servers[there].disk;
+                let is_due = |(by, event): &mut (usize, Event)| {
+                    *by == client && event.parents().iter().all(|parent| disk.holds(parent))
+                };
+                let stolen = self.memory.stolen.extract_if(.., is_due);
+                events.extend(stolen.map(|(_, event)| ByteBuf::from(event.bytes())));
+                ToServer::Upload { events }
+            }
             (Some(mutant), ToServer::Upload { events }) => {
                 let newest = events.len() - 1;
                 let all = events.into_iter().enumerate();

@@ -7,10 +7,11 @@ use tercet::event::Event;
 use tercet::evidence::Evidence;
 use tercet::frame::{Item, Receipt, Refusal, ToClient, ToServer};
 use tercet::limits::CLOCK_AHEAD_MAX_MS;
+use tercet::log::{Log, Write};
 use tercet::server::{ConnId, Input, Output, Request};
 use tercet::sync::PeerCursor;
 
-use super::forgery::forged;
+use super::forgery::{forged, with_another_body};
 use super::lax_log::LaxLog;
 use crate::mutants::Mutant;
 use crate::network::{Caller, Way};
@@ -35,6 +36,20 @@ impl World {
             (Mutant::AcksUnwritten, Input::Request { conn, request: Request::Upload(events) }) => {
                 let events = events.into_iter().filter(|event| !self.acks_unwritten(server, conn, event));
                 Some(Input::Request { conn, request: Request::Upload(events.collect()) })
+            }
+            (Mutant::DropsForks, Input::Request { conn, request: Request::Upload(mut events) })
+                if server == 0 =>
+            {
+                events.retain(|event| !self.is_fork(server, event));
+                Some(Input::Request { conn, request: Request::Upload(events) })
+            }
+            (Mutant::DropsForks, Input::PeerFrame { peer, frame: ToClient::Bodies(mut events) })
+                if server == 0 =>
+            {
+                events.retain(|bytes| {
+                    Event::from_bytes(bytes).is_ok_and(|event| !self.is_fork(server, &event))
+                });
+                Some(Input::PeerFrame { peer, frame: ToClient::Bodies(events) })
             }
             (Mutant::KeepsPeerIncarnation, Input::PeerUp { peer, incarnation }) => {
                 let known = self.memory.first_incarnations.entry((format!("server {server}"), peer));
@@ -72,6 +87,11 @@ impl World {
             }
             (_, input) => Some(input),
         }
+    }
+
+    fn is_fork(&self, server: usize, event: &Event) -> bool {
+        let Ok(first) = self.servers[server].disk.first_of(event.origin());
+        first.is_some_and(|first| first != event.id())
     }
 
     /// Sometimes sends a receipt for what the machine never gets to see.
@@ -136,6 +156,11 @@ impl World {
             (Mutant::TellsBeforeSync, Output::Send { conn, frame: frame @ ToClient::Receipts(_) }) => {
                 self.memory.held_back.entry(server).or_default().push((conn, frame));
                 None
+            }
+            (Mutant::AltersABody, Output::Write(Write::Append { position, event, fork })) => {
+                let altered = with_another_body(&event).filter(|_| self.rng.u32(..8) == 0);
+                let event = altered.map_or(event, Arc::new);
+                Some(Output::Write(Write::Append { position, event, fork }))
             }
             (Mutant::FetchesNothing, Output::SendPeer { frame: ToServer::Fetch { .. }, .. }) => None,
             (

@@ -61,6 +61,32 @@ impl World {
     }
 }
 
+impl World {
+    /// Whoever has a lost device's key and log writes its last number anew.
+    pub fn steal(&mut self, client: usize) {
+        if !matches!(self.swarm.mutant, Some(Mutant::DropsForks | Mutant::Thief)) {
+            return;
+        }
+        let host = &self.clients[client];
+        let last = host.tape.entries().iter().rev().find_map(|entry| match entry {
+            Entry::Authored { event, .. } => Event::from_own_store(event).ok(),
+            _ => None,
+        });
+        let Some(last) = last.filter(|event| event.kind() == Kind::Post) else { return };
+        let draft = Draft {
+            device: last.device(),
+            seq: last.seq(),
+            parents: last.parents().iter().copied().collect(),
+            time: last.time(),
+            conversation: last.conversation(),
+            kind: last.kind(),
+            body: b"not by whom it says".to_vec(),
+        };
+        let twin = draft.sign(&host.key).unwrap();
+        self.memory.stolen.push((client, twin));
+    }
+}
+
 impl Mutant {
     fn writes_otherwise(self) -> bool {
         matches!(self, Self::DropsParents | Self::IgnoresParentsTime | Self::NamesAForeignParent)

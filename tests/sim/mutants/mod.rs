@@ -13,6 +13,7 @@ mod lax_log;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tercet::event::Event;
 use tercet::frame::ToClient;
 use tercet::id::{EventId, Incarnation, ServerId};
 use tercet::server::ConnId;
@@ -32,6 +33,8 @@ pub struct Memory {
     uploaded: BTreeMap<(usize, ServerId, EventId), ConnId>,
     /// Who has put something off, and whose it was.
     rejected: BTreeSet<(usize, ServerId)>,
+    /// Events under numbers of devices that are gone, by whoever stole them, with the client that brings them in.
+    stolen: Vec<(usize, Event)>,
     /// Up to where each client had read each server.
     furthest: BTreeMap<(usize, ServerId), u64>,
 }
@@ -50,6 +53,8 @@ macro_rules! mutants {
         pub enum Mutant {
             /// Nothing is wrong: the canary, which the board must not claim to have caught.
             Canary,
+            /// Nothing is wrong with the programs, but somebody stole a device's key and log.
+            Thief,
             $($(#[doc = $does])+ $name,)+
         }
 
@@ -60,7 +65,7 @@ macro_rules! mutants {
             /// What it does, in a sentence.
             pub fn does(self) -> String {
                 match self {
-                    Self::Canary => "nothing is wrong".to_owned(),
+                    Self::Canary | Self::Thief => "nothing is wrong".to_owned(),
                     $(Self::$name => [$($does.trim()),+].join(" "),)+
                 }
             }
@@ -68,7 +73,7 @@ macro_rules! mutants {
             /// The class of the failure that must come of it.
             pub fn shows_as(self) -> &'static str {
                 match self {
-                    Self::Canary => NO_REST,
+                    Self::Canary | Self::Thief => NO_REST,
                     $(Self::$name => $shows_as,)+
                 }
             }
@@ -76,7 +81,7 @@ macro_rules! mutants {
             /// Where the search for a seed that shows it begins.
             pub fn first_seed(self) -> u64 {
                 match self {
-                    Self::Canary => 0,
+                    Self::Canary | Self::Thief => 0,
                     $(Self::$name => $seed,)+
                 }
             }
@@ -85,6 +90,7 @@ macro_rules! mutants {
             fn needs(self) -> &'static [Fault] {
                 match self {
                     Self::Canary => &[],
+                    Self::Thief => &[Fault::LoseDevice],
                     $(Self::$name => &[$(Fault::$fault),*],)+
                 }
             }
@@ -114,6 +120,10 @@ mutants! {
     TakesForgedBodies: "corrupt", at 2, [LoseDisk, LoseDevice];
     /// A store does not look at its checksums when it opens.
     SkipsTheChecksum: "corrupt", at 0, [FlipBit];
+    /// A server drops the second of two events that bear one number, when somebody stole a device's key and log.
+    DropsForks: NO_REST, at 0, [LoseDevice];
+    /// A server changes a message before it stores it.
+    AltersABody: "corrupt", at 0, [];
     /// A server feeds a device what belongs to others.
     LeaksAConversation: REFUSAL, at 0, [];
     /// A store cuts the end of its log off when it opens.
@@ -264,6 +274,8 @@ impl Mutant {
                 | M::PullsNothingAfterRestart
                 | M::JudgesPeersByItsClock
                 | M::TakesForgedBodies
+                | M::DropsForks
+                | M::Thief
         );
         let servers = swarm.servers;
         (swarm.servers, swarm.peers) = match self {
