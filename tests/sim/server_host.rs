@@ -1,7 +1,9 @@
 //! What stands around a server's machine: its disk, its connections, its crashes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use tercet::event::Event;
 use tercet::frame::{Refusal, ToClient, ToServer, decode, encode};
 use tercet::id::{Incarnation, Position, ServerId};
 use tercet::limits::{CLIENT_SILENCE_MS, SEND_QUEUE_FRAMES};
@@ -127,6 +129,29 @@ impl World {
                 self.server_closed(server, conn);
             }
         }
+    }
+
+    /// A frame whose events are checked. The same bytes come to every server and are found valid once: the check
+    /// is a function of them, and costs more than all else in a run.
+    fn checked(&mut self, frame: ToServer) -> Result<Request, Refusal> {
+        let ToServer::Upload { events } = frame else { return Request::from_frame(frame) };
+        let mut checked = Vec::new();
+        for bytes in events {
+            let hash = *blake3::hash(&bytes).as_bytes();
+            let event = match self.found_valid.get(&hash) {
+                Some(event) => Arc::clone(event),
+                None if self.takes_unchecked_uploads() => Arc::new(Event::from_own_store(&bytes).unwrap()),
+                None => {
+                    let request = Request::from_frame(ToServer::Upload { events: vec![bytes] })?;
+                    let Request::Upload(events) = request else { continue };
+                    let Some(event) = events.first() else { continue };
+                    Arc::clone(event)
+                }
+            };
+            self.found_valid.insert(hash, Arc::clone(&event));
+            checked.push(event);
+        }
+        Ok(Request::Upload(checked))
     }
 
     fn witness_upload(&mut self, server: usize, request: &Request) {

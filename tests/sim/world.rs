@@ -8,9 +8,11 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use fastrand::Rng;
+use tercet::event::Event;
 use tercet::frame::Token;
 use tercet::id::{ClusterId, EventId, Incarnation, Position, ServerId};
 use tercet::limits::SILENCE_MS;
@@ -104,6 +106,8 @@ pub struct World {
     /// What any server had when all healed.
     pub held_at_heal: BTreeSet<EventId>,
     pub devices_lost: usize,
+    /// Uploaded events whose signatures were looked at, by the hash of their bytes.
+    pub found_valid: BTreeMap<[u8; 32], Arc<Event>>,
     /// What the mutant of this run, if there is one, keeps in mind.
     pub memory: Memory,
     /// What went wrong that no fault explains.
@@ -146,6 +150,7 @@ impl World {
             healed: false,
             held_at_heal: BTreeSet::new(),
             devices_lost: 0,
+            found_valid: BTreeMap::new(),
             memory: Memory::default(),
             failures: Vec::new(),
             seen: BTreeMap::new(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_bytes::ByteBuf;
 use tercet::event::Event;
 use tercet::evidence::Evidence;
-use tercet::frame::{Item, Receipt, Refusal, ToClient, ToServer};
+use tercet::frame::{Item, Receipt, ToClient, ToServer};
 use tercet::limits::CLOCK_AHEAD_MAX_MS;
 use tercet::log::{Log, Write};
 use tercet::server::{ConnId, Input, Output, Request};
@@ -18,15 +18,9 @@ use crate::network::{Caller, Way};
 use crate::world::World;
 
 impl World {
-    /// A frame whose events are checked, unless the mutant's server does not.
-    pub fn checked(&self, frame: ToServer) -> Result<Request, Refusal> {
-        match frame {
-            ToServer::Upload { events } if self.swarm.mutant == Some(Mutant::TakesForgedUploads) => {
-                let events = events.iter().filter_map(|bytes| Event::from_own_store(bytes).ok());
-                Ok(Request::Upload(events.map(Arc::new).collect()))
-            }
-            _ => Request::from_frame(frame),
-        }
+    /// Whether a server lets in what a client uploads without looking at signatures.
+    pub fn takes_unchecked_uploads(&self) -> bool {
+        self.swarm.mutant == Some(Mutant::TakesForgedUploads)
     }
 
     /// What the machine gets to hear of what has come.

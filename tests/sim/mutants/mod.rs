@@ -129,7 +129,7 @@ mutants! {
     /// A store cuts the end of its log off when it opens.
     TruncatesAtRestart: "lost-ack", at 1, [CrashServer];
     /// A store leaves an event out when it opens, and closes the gap.
-    LosesAtCompaction: "lost-ack", at 1, [CrashServer];
+    LosesAtCompaction: "too-few-copies", at 1, [CrashServer];
     /// A store leaves an event out when it opens, and leaves the gap.
     LeavesAGap: "corrupt", at 1, [CrashServer];
     /// A store's canonical index keeps the order of arrival.
