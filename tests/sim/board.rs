@@ -24,7 +24,8 @@ struct Line {
 /// The first seed that shows the mutant by what it must show as.
 fn hunt(mutant: Mutant, seeds: u64) -> Line {
     let shows = |failure: &Failure| failure.class == mutant.shows_as();
-    let caught = (mutant.first_seed()..).take(seeds as usize).find_map(|seed| {
+    let first = mutant.first_seed();
+    let caught = (first..first + seeds).find_map(|seed| {
         let run = run(seed, false, |swarm| mutant.put_into(swarm));
         Some((seed, run.failures.into_iter().find(shows)?))
     });

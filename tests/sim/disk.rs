@@ -29,8 +29,8 @@ pub struct Disk {
     peers: BTreeMap<ServerId, PeerCursor>,
     gathering: Vec<Write>,
     syncing: Option<Vec<Write>>,
-    /// Events of which a bit has flipped, as they would now be read.
-    rotten: BTreeMap<Position, Vec<u8>>,
+    /// Events of which a bit has flipped, by their place from 0, as they would now be read.
+    rotten: BTreeMap<usize, Vec<u8>>,
     /// Events that a mutant's store has lost without a trace.
     pub holes: BTreeSet<Position>,
 }
@@ -164,8 +164,8 @@ impl Disk {
         *self = after;
     }
 
-    /// What would be read in place of what has rotted.
-    pub fn take_rotten(&mut self) -> BTreeMap<Position, Vec<u8>> {
+    /// What would be read in place of what has rotted, by its place from 0.
+    pub fn take_rotten(&mut self) -> BTreeMap<usize, Vec<u8>> {
         std::mem::take(&mut self.rotten)
     }
 
@@ -177,15 +177,16 @@ impl Disk {
         let mut bytes = event.bytes().to_vec();
         let byte = rng.usize(..bytes.len());
         bytes[byte] ^= 1 << rng.u32(..8);
-        self.rotten.insert(index as Position + 1, bytes);
+        self.rotten.insert(index, bytes);
         true
     }
 
     /// Whether what would be read is all that was written: `store` keeps a checksum for it.
     pub fn is_whole(&self) -> bool {
-        let written = |position: &Position| &self.log[*position as usize - 1].0;
-        let hash = |bytes: &[u8]| blake3::hash(bytes);
-        self.rotten.iter().all(|(position, bytes)| hash(bytes) == hash(written(position).bytes()))
+        let sound = |(index, bytes): (&usize, &Vec<u8>)| {
+            blake3::hash(bytes) == blake3::hash(self.log[*index].0.bytes())
+        };
+        self.rotten.iter().all(sound)
     }
 
     fn commit(&mut self, write: Write) {

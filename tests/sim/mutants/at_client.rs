@@ -130,7 +130,7 @@ impl World {
         let Some(conn) = conn else { return true };
         match mutant {
             Mutant::ForgetsAfterSent => {
-                !host.machine.as_ref().is_some_and(|machine| machine.copies(&id) >= SENT_AT)
+                host.machine.as_ref().is_none_or(|machine| machine.copies(&id) < SENT_AT)
             }
             Mutant::NeverResends => *self.memory.uploaded.entry((client, server, id)).or_insert(conn) == conn,
             Mutant::ResendsOnlyNewest => newest,

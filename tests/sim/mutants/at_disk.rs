@@ -36,9 +36,9 @@ impl World {
         }
         let disk = &mut self.servers[server].disk;
         let mut log = disk.log().to_vec();
-        for (position, bytes) in disk.take_rotten() {
+        for (index, bytes) in disk.take_rotten() {
             let Ok(event) = Event::from_own_store(&bytes) else { return false };
-            log[position as usize - 1].0 = Arc::new(event);
+            log[index].0 = Arc::new(event);
         }
         disk.rewrite(log);
         true

@@ -71,7 +71,7 @@ impl World {
             }
             (Mutant::TellsOfNoCopies, Entry::Authored { event, at_ms }) => {
                 let id = Event::from_own_store(&event).unwrap().id();
-                let servers = self.servers.len() as u32;
+                let servers = u32::try_from(self.servers.len()).unwrap();
                 vec![Entry::Authored { event, at_ms }, Entry::Level { id, copies: 0, servers }]
             }
             (Mutant::LogsStaleReceipts, Entry::Receipt { server, incarnation, id, position }) => {

@@ -74,9 +74,9 @@ impl World {
                 Some(Input::PeerFrame { peer, frame: ToClient::Bodies(events) })
             }
             (Mutant::TakesForgedBodies, Input::PeerFrame { peer, frame: ToClient::Bodies(events) }) => {
-                let (sound, forgeries) =
+                let (sound, forgeries): (Vec<_>, Vec<_>) =
                     events.into_iter().partition(|bytes| Event::from_bytes(bytes).is_ok());
-                self.take_unchecked(server, forgeries);
+                self.take_unchecked(server, &forgeries);
                 Some(Input::PeerFrame { peer, frame: ToClient::Bodies(sound) })
             }
             (_, input) => Some(input),
@@ -100,7 +100,7 @@ impl World {
     }
 
     /// Events go to the log past the check of their signatures: as if some client's upload had been checked.
-    fn take_unchecked(&mut self, server: usize, events: Vec<ByteBuf>) {
+    fn take_unchecked(&mut self, server: usize, events: &[ByteBuf]) {
         let clients = self.net.ids().filter(|(id, conn)| {
             let welcomed = |link: &crate::links::Link| link.conn == *id && link.welcomed;
             let is_client = matches!(conn.caller, Caller::Client(_));
