@@ -56,6 +56,8 @@ pub enum Anomaly {
     StaleIncarnation { at: Place, server: String },
     /// Rule 4: an event before its parent in a log.
     NotClosed { event: EventId, parent: EventId, at: Place },
+    /// Rule 4: an event that does not follow from all that its device held of the conversation.
+    Overlooked { event: EventId, held: EventId, at: Place },
     /// Rule 5: an event that names a parent of another conversation.
     ForeignParent { event: EventId, parent: EventId },
     /// Rule 3: an event whose time does not exceed its parent's.
@@ -156,6 +158,12 @@ impl Anomaly {
             Self::NotClosed { event, parent, at } => {
                 format!("{} stands ({at}) before its parent {}", name(event), name(parent), at = place(at))
             }
+            Self::Overlooked { event, held, at } => format!(
+                "{} was written ({at}) by a device that held {}, and does not follow from it",
+                name(event),
+                name(held),
+                at = place(at)
+            ),
             Self::ForeignParent { event, parent } => {
                 format!("{} names a parent of another conversation, {}", name(event), name(parent))
             }
@@ -239,6 +247,7 @@ impl Anomaly {
             | Self::UnjustifiedLate { event, .. }
             | Self::Early { event, .. } => vec![*event],
             Self::Fork { one, other, .. } => vec![*one, *other],
+            Self::Overlooked { event, held, .. } => vec![*event, *held],
             Self::NotClosed { event, parent, .. }
             | Self::ForeignParent { event, parent }
             | Self::TimeNotAfterParent { event, parent } => vec![*event, *parent],
@@ -276,6 +285,9 @@ impl Anomaly {
                 "Rule 8: receipts and cursors are void with the log they belong to."
             }
             Self::NotClosed { .. } => "Rule 4: a log holds an event only after its parents.",
+            Self::Overlooked { .. } => {
+                "Rule 4: an event follows from all that its device held of the conversation."
+            }
             Self::ForeignParent { .. } => "Rule 5: an event's parents belong to its own conversation.",
             Self::TimeNotAfterParent { .. } => "Rule 3: an event's time exceeds that of every parent.",
             Self::WrongTarget { .. } => {

@@ -156,6 +156,11 @@ impl Testimony<'_> {
                 steps.push(self.parent_in(at, parent));
                 steps
             }
+            Anomaly::Overlooked { held, at, .. } => {
+                let mut steps = self.written(held);
+                steps.extend([self.came(at, held), self.step(at)]);
+                steps
+            }
             Anomaly::SenderOrder { earlier, later, at } => {
                 let mut steps = self.written(earlier);
                 steps.extend(self.written(later));

@@ -12,10 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::agreement::{conversations, everything_delivered, one_order};
 use crate::anomaly::{Anomaly, Place};
 use crate::durability::{durable, honest_copies};
-use crate::event::{Event, Origin};
+use crate::event::{Event, Kind, Origin};
 use crate::evidence::{Evidence, Observer};
 use crate::history::{Entry, History};
-use crate::id::{AccountId, DeviceId, EventId};
+use crate::id::{AccountId, ConversationId, DeviceId, EventId};
 pub use crate::report::{Outcome, Report, Settled, Verdict};
 use crate::screens::{causal_display, honest_screens, sender_order};
 use crate::server::{Unfit, fits_ancestors};
@@ -178,6 +178,7 @@ fn causally_closed(evidence: &Evidence<'_>) -> Outcome {
     for observer in &evidence.observers {
         judge(&mut observer.stands.iter().map(|(index, id)| (*id, observer.history.place(*index))));
     }
+    outcome.anomalies.extend(evidence.observers.iter().flat_map(|observer| overlooked(evidence, observer)));
     for event in evidence.events.values() {
         for parent in event.parents().iter().filter_map(|id| evidence.events.get(id)) {
             let (event, parent, fits) =
@@ -195,4 +196,28 @@ fn causally_closed(evidence: &Evidence<'_>) -> Outcome {
         }
     }
     outcome
+}
+
+/// What a device wrote though it held something that this does not follow from. A merge is excused: it joins
+/// some heads, and what it was written for joins the rest.
+fn overlooked(evidence: &Evidence<'_>, observer: &Observer<'_>) -> Vec<Anomaly> {
+    let mut anomalies = Vec::new();
+    let mut heads: BTreeMap<ConversationId, BTreeSet<EventId>> = BTreeMap::new();
+    for (index, id) in &observer.stands {
+        // A second time is another check's.
+        let Some(event) = evidence.events.get(id).filter(|_| observer.entered.get(id) == Some(index)) else {
+            continue;
+        };
+        let heads = heads.entry(event.conversation().id()).or_default();
+        for parent in event.parents() {
+            heads.remove(parent);
+        }
+        let authored = matches!(observer.history.entries[*index], Entry::Authored { .. });
+        if let Some(held) = heads.first().filter(|_| authored && event.kind() != Kind::Merge) {
+            let (event, held, at) = (*id, *held, observer.history.place(*index));
+            anomalies.push(Anomaly::Overlooked { event, held, at });
+        }
+        heads.insert(*id);
+    }
+    anomalies
 }

@@ -178,7 +178,10 @@ pub const CASES: &[Case] = &[
             assert_eq!(left.seq, right.seq);
             let (left, right) = (world.author(ALICE, left), world.author(ALICE, right));
             let device = device(ALICE).short();
-            vec![Anomaly::Fork { seq: 4, one: left.min(right), other: left.max(right), device }]
+            vec![
+                Anomaly::Fork { seq: 4, one: left.min(right), other: left.max(right), device },
+                Anomaly::Overlooked { event: right, held: left, at: world.at_end(ALICE) },
+            ]
         },
     },
     Case {

@@ -19,7 +19,8 @@ pub const CASES: &[Case] = &[
             world.receive(BOB, first);
             world.receive(BOB, second);
             world.show(BOB, &[second, first]);
-            vec![Anomaly::SenderOrder { earlier: first, later: second, at: world.at_end(BOB) }]
+            let overlooked = Anomaly::Overlooked { event: second, held: first, at: world.at_end(ALICE) };
+            vec![overlooked, Anomaly::SenderOrder { earlier: first, later: second, at: world.at_end(BOB) }]
         },
     },
     Case {
@@ -34,7 +35,8 @@ pub const CASES: &[Case] = &[
             world.show(BOB, &[second]);
             world.receive(BOB, first);
             world.show_as(BOB, first, true);
-            vec![Anomaly::SenderOrder { earlier: first, later: second, at: world.at_end(BOB) }]
+            let overlooked = Anomaly::Overlooked { event: second, held: first, at: world.at_end(ALICE) };
+            vec![overlooked, Anomaly::SenderOrder { earlier: first, later: second, at: world.at_end(BOB) }]
         },
     },
     Case {

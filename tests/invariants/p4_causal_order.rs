@@ -41,6 +41,15 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "a device left out what it had seen",
+        spoil: |Good { world, thanks, .. }| {
+            let mut draft = world.draft(ALICE, chat(), Kind::Post, b"out of the blue");
+            draft.parents.remove(thanks);
+            let event = world.author(ALICE, draft);
+            vec![Anomaly::Overlooked { event, held: *thanks, at: world.at_end(ALICE) }]
+        },
+    },
+    Case {
         name: "an event has its parent's time",
         spoil: |Good { world, thanks, .. }| {
             let mut draft = world.draft(ALICE, chat(), Kind::Post, b"at the same instant");
@@ -64,7 +73,7 @@ pub const CASES: &[Case] = &[
         spoil: |Good { world, .. }| {
             let parent = world.register(ALICE);
             let mut draft = world.draft(ALICE, chat(), Kind::Post, b"across");
-            draft.parents = BTreeSet::from([parent]);
+            draft.parents.insert(parent);
             let event = world.author(ALICE, draft);
             world.index();
             vec![Anomaly::ForeignParent { event, parent }]

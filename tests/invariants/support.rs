@@ -462,7 +462,7 @@ macro_rules! variants {
 variants! {
     Invented, Corrupt, Twice, ShownUnheld, Leaked, Fork,
     LostAck, TooFewCopies, Boast, TakenBack, StaleIncarnation,
-    NotClosed, ForeignParent, TimeNotAfterParent, WrongTarget, SenderOrder, EffectBeforeCause,
+    NotClosed, Overlooked, ForeignParent, TimeNotAfterParent, WrongTarget, SenderOrder, EffectBeforeCause,
     WrongIndex, Undelivered, CursorBack,
     Unmarked, Skipped, UnjustifiedLate, Early,
 }

@@ -4,16 +4,14 @@ use ed25519_dalek::SigningKey;
 use fastrand::Rng;
 use tercet::client::{Action, Client, Config, Effects, Input};
 use tercet::event::{Conversation, Event, Kind, account_of};
-use tercet::frame::ToServer;
 use tercet::history::Entry;
-use tercet::id::{DeviceId, Incarnation};
-use tercet::limits::SENT_AT;
+use tercet::id::{DeviceId, EventId, Incarnation};
 use tercet::server::ConnId;
 
 use crate::disk::Tape;
+use crate::judge::{Failure, REFUSAL, RESTART};
 use crate::nemesis::Remedy;
 use crate::network::Caller;
-use crate::plant::Plant;
 use crate::world::{What, World};
 
 pub struct ClientHost {
@@ -27,6 +25,10 @@ pub struct ClientHost {
     pub suspended: bool,
     /// Loses power after so many more appends, syncs or actions.
     pub fuse: Option<u32>,
+    /// The next sync fails, and ends the program.
+    pub sync_fails: bool,
+    /// What the person has been shown with this log: which event, and whether it was marked late.
+    pub screen: Vec<(EventId, bool)>,
     /// What has arrived and not been taken; the next turn takes it all, and syncs once.
     arrived: Vec<Arrival>,
     /// Where frames to each server go, as far as the turns have come.
@@ -55,6 +57,8 @@ impl ClientHost {
             skew_ms: 0,
             suspended: false,
             fuse: None,
+            sync_fails: false,
+            screen: Vec::new(),
             arrived: Vec::new(),
             outlets: vec![None; servers],
             wakes_ms: 0,
@@ -67,8 +71,13 @@ impl ClientHost {
             name: self.name.clone(),
             device: self.device,
             view: world.view.clone(),
-            window_ms: world.swarm.window_ms,
+            window_ms: world.window_ms(),
         }
+    }
+
+    /// The connection to a server on which the machine's frames leave.
+    pub fn outlet(&self, server: usize) -> Option<ConnId> {
+        self.outlets[server]
     }
 }
 
@@ -80,10 +89,13 @@ impl World {
         }
         let is_new = host.tape.entries().is_empty();
         let now_ms = self.clock_ms(host.skew_ms);
-        let resumed = Client::resume(now_ms, host.config(self), host.tape.entries());
+        let resumed = Client::resume(now_ms, host.config(self), &self.handed_over(client));
         let (machine, effects) = match resumed {
             Ok(resumed) => resumed,
-            Err(error) => return self.failures.push(format!("client {client} cannot resume: {error}")),
+            Err(error) => {
+                let what = format!("client {client} cannot resume: {error}");
+                return self.failures.push(Failure::new(RESTART, what));
+            }
         };
         let host = &mut self.clients[client];
         host.machine = Some(machine);
@@ -175,28 +187,24 @@ impl World {
     pub fn turn(&mut self, client: usize, boot: u64) {
         let now_ms = self.clock_ms(self.clients[client].skew_ms);
         let host = &mut self.clients[client];
-        let Some(machine) = host.machine.as_mut().filter(|_| host.boot == boot) else { return };
+        if host.boot != boot || host.machine.is_none() {
+            return;
+        }
         if host.suspended {
             return self.after(100, What::Turn { client, boot });
         }
         let mut effects = Effects::default();
         for arrival in std::mem::take(&mut host.arrived) {
-            let name = |server: usize| self.view.servers()[server].id;
-            let input = match arrival {
-                Arrival::Input(input) => input,
-                Arrival::Up { server, conn, incarnation } => {
-                    host.outlets[server] = Some(conn);
-                    Input::Up { server: name(server), incarnation }
+            let input = self.input_of(client, arrival);
+            for input in self.altered_arrival(client, input) {
+                let Some(machine) = &mut self.clients[client].machine else { return };
+                if let Err(error) = machine.step(now_ms, input, &mut effects) {
+                    let what = format!("client {client} cannot say it: {error}");
+                    self.failures.push(Failure::new(REFUSAL, what));
                 }
-                Arrival::Down { server } => {
-                    host.outlets[server] = None;
-                    Input::Down { server: name(server) }
-                }
-            };
-            if let Err(error) = machine.step(now_ms, input, &mut effects) {
-                self.failures.push(format!("client {client} cannot say it: {error}"));
             }
         }
+        let Some(machine) = &self.clients[client].machine else { return };
         let wakes_ms = machine.next_wake_ms(now_ms);
         self.witness(&effects);
         self.carry_out(client, effects);
@@ -205,6 +213,22 @@ impl World {
         if host.machine.is_some() && (due_ms < host.wakes_ms || host.wakes_ms <= self.now_ms) {
             host.wakes_ms = due_ms;
             self.after(due_ms - self.now_ms, What::Wake { client, boot });
+        }
+    }
+
+    fn input_of(&mut self, client: usize, arrival: Arrival) -> Input {
+        let outlets = &mut self.clients[client].outlets;
+        let name = |server: usize| self.view.servers()[server].id;
+        match arrival {
+            Arrival::Input(input) => input,
+            Arrival::Up { server, conn, incarnation } => {
+                outlets[server] = Some(conn);
+                Input::Up { server: name(server), incarnation }
+            }
+            Arrival::Down { server } => {
+                outlets[server] = None;
+                Input::Down { server: name(server) }
+            }
         }
     }
 
@@ -218,20 +242,31 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, client: usize, effects: Effects) {
-        let must_sync = effects.must_sync() && self.swarm.plant != Some(Plant::NeverSyncs);
-        if self.swarm.plant == Some(Plant::ActsBeforeAppend) {
-            let Some(()) = self.act(client, effects.actions) else { return };
-            self.clients[client].tape.append(effects.log);
+    fn carry_out(&mut self, client: usize, mut effects: Effects) {
+        self.alter_effects(client, &mut effects);
+        let last_words = self.alter_authored(client, &mut effects);
+        let must_sync = effects.must_sync() && !self.skips_sync(&effects);
+        let Effects { log, actions } = effects;
+        if self.acts_first() {
+            let Some(()) = self.act(client, actions) else { return };
+            self.clients[client].tape.append(log);
             return self.clients[client].tape.sync();
         }
         let Some(()) = self.survives(client) else { return };
-        self.clients[client].tape.append(effects.log);
+        self.clients[client].tape.append(log);
         if must_sync {
             let Some(()) = self.survives(client) else { return };
+            if std::mem::take(&mut self.clients[client].sync_fails) {
+                // The program ends; its person starts it again.
+                self.saw("a device's sync fails");
+                return self.crash_client(client);
+            }
             self.clients[client].tape.sync();
         }
-        self.act(client, effects.actions);
+        if last_words {
+            return self.crash_client(client);
+        }
+        self.act(client, actions);
     }
 
     fn act(&mut self, client: usize, actions: Vec<Action>) -> Option<()> {
@@ -239,39 +274,34 @@ impl World {
             self.survives(client)?;
             match action {
                 Action::Send { server, frame } => {
-                    let frame = self.forget_sent(client, frame);
+                    let frame = self.altered_frame(client, server, frame);
                     if let Some(conn) = self.clients[client].outlets[self.view.index_of(server)?] {
                         self.caller_says(conn, &frame);
                     }
                 }
                 Action::Drop { server, why } => {
-                    self.failures.push(format!("client {client} drops an honest server: {why}"));
+                    let what = format!("client {client} drops an honest server: {why}");
+                    self.failures.push(Failure::new(REFUSAL, what));
                     let server = self.view.index_of(server)?;
                     if let Some(conn) = self.clients[client].outlets[server].take() {
                         self.caller_closes(Caller::Client(client), server, conn);
                     }
                 }
                 Action::LogLost { .. } => self.saw("a client learns of a lost log"),
-                Action::Show { late: true, .. } => self.saw("a late line"),
-                Action::Rejected { .. } => self.saw("an event from a clock ahead"),
-                Action::Show { late: false, .. } | Action::Copies { .. } => {}
+                Action::Show { event, late } => {
+                    self.clients[client].screen.push((event.id(), late));
+                    if late {
+                        self.saw("a late line");
+                    }
+                }
+                Action::Rejected { server, .. } => {
+                    self.note_rejection(client, server);
+                    self.saw("an event from a clock ahead");
+                }
+                Action::Copies { .. } => {}
             }
         }
         self.survives(client)
-    }
-
-    /// The planted [`Plant::ForgetsAfterSent`].
-    fn forget_sent(&self, client: usize, frame: ToServer) -> ToServer {
-        let machine = self.clients[client].machine.as_ref();
-        let (ToServer::Upload { events }, Some(machine), Some(Plant::ForgetsAfterSent)) =
-            (&frame, machine, self.swarm.plant)
-        else {
-            return frame;
-        };
-        let is_sent = |bytes: &[u8]| {
-            Event::from_own_store(bytes).is_ok_and(|event| machine.copies(&event.id()) >= SENT_AT)
-        };
-        ToServer::Upload { events: events.iter().filter(|bytes| !is_sent(bytes)).cloned().collect() }
     }
 
     /// Burns the fuse, if there is one; `None` if the device has just lost power.

@@ -1,4 +1,6 @@
-//! Disks that forget on a crash what was not synced: a server's log and a device's.
+//! Disks: a server's log and a device's. On a crash they forget what was not synced, or keep a first part of it;
+//! what they hold may rot. What of that they find is what `store` finds: a last write that broke off is cut off,
+//! an event that no longer fits its checksum refuses the whole store.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -17,7 +19,7 @@ use tercet::sync::PeerCursor;
 pub struct Disk {
     pub incarnation: Incarnation,
     log: Vec<(Arc<Event>, bool)>,
-    /// How much of `log` a crash leaves; all of it, unless a planted bug commits what is not synced.
+    /// How much of `log` a crash leaves; all of it, unless a mutant's disk commits what is not synced.
     safe: usize,
     places: BTreeMap<EventId, Position>,
     twins: BTreeMap<Origin, EventId>,
@@ -27,6 +29,21 @@ pub struct Disk {
     peers: BTreeMap<ServerId, PeerCursor>,
     gathering: Vec<Write>,
     syncing: Option<Vec<Write>>,
+    /// Events of which a bit has flipped, by their place from 0, as they would now be read.
+    rotten: BTreeMap<usize, Vec<u8>>,
+    /// Events that a mutant's store has lost without a trace.
+    pub holes: BTreeSet<Position>,
+}
+
+/// What a crash leaves of the batch that was being synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// There was none, or nothing of it is there.
+    Nothing,
+    /// A first part of it; the write after that broke off and is cut off.
+    Torn,
+    /// All of it, though nobody was told so.
+    All,
 }
 
 impl Disk {
@@ -43,6 +60,8 @@ impl Disk {
             peers: BTreeMap::new(),
             gathering: Vec::new(),
             syncing: None,
+            rotten: BTreeMap::new(),
+            holes: BTreeSet::new(),
         }
     }
 
@@ -64,7 +83,8 @@ impl Disk {
     }
 
     pub fn stored(&self) -> Vec<Stored> {
-        (1..).zip(self.events()).map(|(position, event)| Stored { position, event: event.clone() }).collect()
+        let log = (1..).zip(self.events()).filter(|(position, _)| !self.holes.contains(position));
+        log.map(|(position, event)| Stored { position, event: Arc::clone(event) }).collect()
     }
 
     pub fn canonical(&self) -> Vec<(ConversationId, Key)> {
@@ -102,26 +122,71 @@ impl Disk {
         self.safe = self.log.len();
     }
 
-    /// A planted bug: what has gathered is taken for durable though no sync covers it.
+    /// A mutant's: what has gathered is taken for durable though no sync covers it.
     pub fn pretend_synced(&mut self) {
         for write in std::mem::take(&mut self.gathering) {
             self.commit(write);
         }
     }
 
-    /// The machine loses power: a batch that was being synced is on the disk whole or not at all.
-    pub fn crash(&mut self, batch_survives: bool) {
-        if batch_survives {
+    /// The machine loses power, or the server stops over its disk: of the batch that was being synced, a first
+    /// part is there.
+    pub fn crash(&mut self, rng: &mut fastrand::Rng) -> Left {
+        let batch = self.syncing.take().unwrap_or_default();
+        let (all, kept) = (batch.len(), [0, batch.len(), rng.usize(..=batch.len())][rng.usize(..3)]);
+        if kept > 0 {
+            self.syncing = Some(batch.into_iter().take(kept).collect());
             self.finish_sync();
         }
-        let mut after = Self::new(self.incarnation);
-        for (event, fork) in self.log.drain(..self.safe) {
-            after.append(event, fork);
+        let safe = self.log.drain(..self.safe).collect();
+        self.rewrite(safe);
+        match kept {
+            0 => Left::Nothing,
+            _ if kept < all => Left::Torn,
+            _ => Left::All,
         }
+    }
+
+    /// The log, each event with its fork mark.
+    pub fn log(&self) -> &[(Arc<Event>, bool)] {
+        &self.log
+    }
+
+    /// Makes the log anew of these events, and its indexes with it; the cursors stay.
+    pub fn rewrite(&mut self, log: Vec<(Arc<Event>, bool)>) {
+        let mut after = Self::new(self.incarnation);
+        log.into_iter().for_each(|(event, fork)| after.append(event, fork));
         after.safe = after.log.len();
         after.cursors = std::mem::take(&mut self.cursors);
         after.peers = std::mem::take(&mut self.peers);
+        after.rotten = std::mem::take(&mut self.rotten);
+        after.holes = std::mem::take(&mut self.holes);
         *self = after;
+    }
+
+    /// What would be read in place of what has rotted, by its place from 0.
+    pub fn take_rotten(&mut self) -> BTreeMap<usize, Vec<u8>> {
+        std::mem::take(&mut self.rotten)
+    }
+
+    /// A bit of an event flips, where the log is at rest. Returns whether there was one.
+    pub fn rot(&mut self, rng: &mut fastrand::Rng) -> bool {
+        let Some((index, (event, _))) = rng.choice(self.log[..self.safe].iter().enumerate()) else {
+            return false;
+        };
+        let mut bytes = event.bytes().to_vec();
+        let byte = rng.usize(..bytes.len());
+        bytes[byte] ^= 1 << rng.u32(..8);
+        self.rotten.insert(index, bytes);
+        true
+    }
+
+    /// Whether what would be read is all that was written: `store` keeps a checksum for it.
+    pub fn is_whole(&self) -> bool {
+        let sound = |(index, bytes): (&usize, &Vec<u8>)| {
+            blake3::hash(bytes) == blake3::hash(self.log[*index].0.bytes())
+        };
+        self.rotten.iter().all(sound)
     }
 
     fn commit(&mut self, write: Write) {
@@ -164,6 +229,9 @@ impl Log for Disk {
     }
 
     fn event(&self, position: Position) -> Result<Option<Arc<Event>>, Infallible> {
+        if self.holes.contains(&position) {
+            return Ok(None);
+        }
         let index = usize::try_from(position).ok().and_then(|position| position.checked_sub(1));
         Ok(index.and_then(|index| self.log.get(index)).map(|(event, _)| Arc::clone(event)))
     }

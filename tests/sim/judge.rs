@@ -1,7 +1,9 @@
 //! What must hold once the cluster is at rest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
+use tercet::anomaly::Anomaly;
 use tercet::client::Client;
 use tercet::event::{Conversation, Event};
 use tercet::evidence::Evidence;
@@ -14,6 +16,44 @@ use tercet::verify::{self, Verdict};
 use crate::disk::Disk;
 use crate::network::Caller;
 use crate::world::World;
+
+/// The cluster does not come to rest though everything has healed.
+pub const NO_REST: &str = "no-rest";
+/// What was on one server when all healed has not come to another in time.
+pub const APART: &str = "apart";
+/// A machine ends the connection to one that did nothing wrong.
+pub const REFUSAL: &str = "refusal";
+/// A device that starts from its log is another than the one that wrote it.
+pub const RESTART: &str = "restart";
+/// A person was shown what the log does not say.
+pub const SCREEN: &str = "screen";
+/// Nothing was lost, and `verify` does not say that all is well.
+pub const VERDICT: &str = "verdict";
+
+/// Something that must not be.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The name of the anomaly that `verify` found, or one of those above.
+    pub class: String,
+    what: String,
+}
+
+impl Failure {
+    pub fn new(class: &str, what: impl Into<String>) -> Self {
+        Self { class: class.to_owned(), what: what.into() }
+    }
+
+    fn of(anomaly: &Anomaly) -> Self {
+        let fields = serde_json::to_value(anomaly).unwrap();
+        Self::new(fields["anomaly"].as_str().unwrap(), anomaly.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.class, self.what)
+    }
+}
 
 /// Why the cluster is not at rest yet; `None` if it is.
 pub fn unrest(world: &World) -> Option<String> {
@@ -72,14 +112,13 @@ pub fn stored(world: &World) -> BTreeMap<EventId, &Event> {
 
 /// What one server had when all healed, and another lacks though it had time: no clock excuses it, since
 /// servers do not judge what comes from each other by theirs.
-pub fn still_apart(world: &World) -> Option<String> {
+pub fn still_apart(world: &World) -> Option<Failure> {
     let mut servers = world.servers.iter().enumerate().filter(|_| world.swarm.peers);
     servers.find_map(|(index, host)| {
         let lacking = world.held_at_heal.iter().find(|id| !host.disk.holds(id))?;
-        Some(format!(
-            "server {index} still lacks event {}, which another had when all healed",
-            lacking.short()
-        ))
+        let lacking = lacking.short();
+        let what = format!("server {index} still lacks event {lacking}, which another had when all healed");
+        Some(Failure::new(APART, what))
     })
 }
 
@@ -123,22 +162,20 @@ fn undelivered(world: &World) -> Option<String> {
 }
 
 /// What `tercet verify` says of the logs.
-pub fn verify(world: &World) -> Vec<String> {
+pub fn verify(world: &World) -> Vec<Failure> {
     let history = history(world);
     let report = verify::check(&history);
-    let mut failures: Vec<_> = report.anomalies().map(|anomaly| format!("anomaly: {anomaly}")).collect();
+    let mut failures: Vec<_> = report.anomalies().map(Failure::of).collect();
     if failures.is_empty() && world.devices_lost == 0 && report.verdict() != Verdict::Valid {
         let unknowns = report.outcomes.iter().flat_map(|outcome| &outcome.unknowns);
-        failures.extend(unknowns.map(|unknown| format!("nothing was lost, yet unknown: {unknown}")));
+        failures.extend(unknowns.map(|unknown| Failure::new(VERDICT, unknown)));
     }
     let holders = world.servers.len() + world.clients.len();
     for conversation in &report.conversations {
         if world.devices_lost == 0 && conversation.equal_in < world.servers.len() {
-            failures.push(format!(
-                "conversation {} is equal in {} of {holders} logs",
-                conversation.conversation.short(),
-                conversation.equal_in
-            ));
+            let (name, equal_in) = (conversation.conversation.short(), conversation.equal_in);
+            let what = format!("conversation {name} is equal in {equal_in} of {holders} logs");
+            failures.push(Failure::new(VERDICT, what));
         }
     }
     failures
@@ -155,7 +192,7 @@ fn history(world: &World) -> History {
         incarnation: host.disk.incarnation,
         live: false,
         log: host.disk.stored(),
-        canonical: Some(host.disk.canonical()),
+        canonical: Some(world.canonical(&host.disk)),
         cursors: tercet::log::Log::cursors(&host.disk).unwrap(),
     });
     History {
@@ -166,8 +203,25 @@ fn history(world: &World) -> History {
     }
 }
 
+/// What a person was shown stands in the log, in that order; a crash may have come before the last line.
+pub fn screens(world: &World) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    for (index, host) in world.clients.iter().enumerate() {
+        let mut logged = host.tape.entries().iter().filter_map(|entry| match entry {
+            Entry::Displayed { id, late, .. } => Some((*id, *late)),
+            _ => None,
+        });
+        if let Some((id, _)) = host.screen.iter().find(|line| !logged.any(|logged| logged == **line)) {
+            let what =
+                format!("client {index} was shown event {}, and its log has it nowhere there", id.short());
+            failures.push(Failure::new(SCREEN, what));
+        }
+    }
+    failures
+}
+
 /// A client that starts from its log is the one that wrote it.
-pub fn replay(world: &World) -> Vec<String> {
+pub fn replay(world: &World) -> Vec<Failure> {
     let mut failures = Vec::new();
     for (index, host) in world.clients.iter().enumerate() {
         let Some(before) = &host.machine else { continue };
@@ -176,13 +230,14 @@ pub fn replay(world: &World) -> Vec<String> {
         let after = match Client::resume(now_ms, host.config(world), entries) {
             Ok((after, _)) => after,
             Err(error) => {
-                failures.push(format!("client {index} cannot resume: {error}"));
+                failures.push(Failure::new(RESTART, format!("client {index} cannot resume: {error}")));
                 continue;
             }
         };
         let mut compare = |what, before: String, after: String| {
             if before != after {
-                failures.push(format!("client {index} restarts with other {what}: {before}, now {after}"));
+                let what = format!("client {index} restarts with other {what}: {before}, now {after}");
+                failures.push(Failure::new(RESTART, what));
             }
         };
         compare("conversations", transcripts(before), transcripts(&after));

@@ -2,7 +2,7 @@
 //! Clients dial every server, servers every other.
 
 use tercet::client;
-use tercet::frame::{Role, ToClient, ToServer, decode, encode};
+use tercet::frame::{Item, Role, ToClient, ToServer, decode, encode};
 use tercet::id::Incarnation;
 use tercet::limits::{PING_MS, PROTOCOL_VERSION, REDIAL_MAX_MS, REDIAL_MIN_MS, SILENCE_MS};
 use tercet::server::{self, ConnId};
@@ -119,12 +119,22 @@ impl World {
         let from = self.server_id(server);
         match caller {
             Caller::Client(client) => {
-                if let ToClient::Missing { .. } = frame {
-                    self.saw("a server lacks parents");
-                }
+                self.witness_frame(client, &frame);
                 self.client_step(client, client::Input::Frame { server: from, frame });
             }
             Caller::Peer(own) => self.peer_says(own, server, frame),
+        }
+    }
+
+    fn witness_frame(&mut self, client: usize, frame: &ToClient) {
+        let machine = self.clients[client].machine.as_ref();
+        let holds = |item: &Item| machine.is_some_and(|machine| machine.event(&item.id).is_some());
+        match frame {
+            ToClient::Missing { .. } => self.saw("a server lacks parents"),
+            ToClient::Feed { items, .. } if items.iter().any(|item| item.event.is_some() && holds(item)) => {
+                self.saw("an event told twice");
+            }
+            _ => {}
         }
     }
 

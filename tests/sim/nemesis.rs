@@ -1,9 +1,16 @@
 //! What goes wrong, and how it is put right again.
+//!
+//! Connections are TCP's: within one, nothing is lost, doubled or reordered. So on this network
+//! - *loss* is a connection that is cut with frames on their way ([`Fault::Cut`]), of which some arrive;
+//! - *duplication* is what is sent again over the next connection: uploads whose receipt got lost, events whose
+//!   cursor did;
+//! - *reordering* is between connections: what one server tells of arrives before what another told earlier,
+//!   and each frame takes a time of its own within the order of its connection.
 
 use tercet::id::DeviceId;
 
+use crate::mutants::Mutant;
 use crate::network::{Caller, Way};
-use crate::plant::Plant;
 use crate::world::{What, World};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,12 +31,18 @@ pub enum Fault {
     CrashClient,
     /// A person goes on with a new device: the old one's log is gone.
     LoseDevice,
-    /// A clock is wrong, or is set.
+    /// A clock is wrong by up to [`SKEW_MAX_MS`], or is set.
     Clock,
+    /// A server's disk has no room for a while: each write fails and ends the server.
+    FillDisk,
+    /// One sync of a server's or a device's disk fails, and ends the program.
+    FailSync,
+    /// A bit of a server's log flips; its store refuses to open, and the operator puts an empty disk in.
+    FlipBit,
 }
 
 impl Fault {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Cut,
         Self::Partition,
         Self::Stall,
@@ -39,7 +52,20 @@ impl Fault {
         Self::CrashClient,
         Self::LoseDevice,
         Self::Clock,
+        Self::FillDisk,
+        Self::FailSync,
+        Self::FlipBit,
     ];
+}
+
+/// By how much a clock may be wrong.
+pub const SKEW_MAX_MS: i64 = 300_000;
+
+/// What is wrong with a disk, until it is put right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    SyncFails,
+    FullUntil(u64),
 }
 
 /// What puts a fault right.
@@ -80,8 +106,7 @@ impl World {
             Fault::CrashServer => self.servers[server].fuse = Some(self.rng.u32(..12)),
             Fault::LoseDisk => {
                 self.crash_server(server);
-                let kept = self.swarm.plant == Some(Plant::KeepsIncarnation);
-                self.replace_disk(server, kept);
+                self.replace_disk(server);
             }
             Fault::CrashClient => self.clients[client].fuse = Some(self.rng.u32(..12)),
             Fault::LoseDevice => {
@@ -89,6 +114,18 @@ impl World {
                 self.lose_device(client);
             }
             Fault::Clock => self.set_a_clock(client, server),
+            Fault::FillDisk => {
+                let until_ms = self.now_ms + self.rng.u64(500..8_000);
+                self.servers[server].trouble = Some(Trouble::FullUntil(until_ms));
+            }
+            Fault::FailSync if self.rng.bool() => self.clients[client].sync_fails = true,
+            Fault::FailSync => self.servers[server].trouble = Some(Trouble::SyncFails),
+            Fault::FlipBit => {
+                if self.servers[server].disk.rot(&mut self.rng) {
+                    // Found when the store is opened next.
+                    self.servers[server].fuse = Some(self.rng.u32(..30));
+                }
+            }
         }
     }
 
@@ -108,6 +145,7 @@ impl World {
             1 => &[Way::ToCaller][..],
             _ => &Way::BOTH[..],
         };
+        self.saw(if ways.len() == 1 { "a one-way partition" } else { "a partition" });
         let after_ms = self.rng.u64(100..9_000);
         for (caller, callee) in pairs {
             for way in ways.iter().copied() {
@@ -137,33 +175,44 @@ impl World {
     }
 
     fn set_a_clock(&mut self, client: usize, server: usize) {
-        let most_ms = [5, 2_000, 70_000, 300_000][self.rng.usize(..4)];
+        let most_ms = [5, 2_000, 70_000, SKEW_MAX_MS][self.rng.usize(..4)];
         let skew_ms = self.rng.i64(-most_ms..=most_ms);
-        if self.rng.bool() {
-            self.clients[client].skew_ms = skew_ms;
-        } else {
-            self.servers[server].skew_ms = skew_ms;
-        }
+        let of_client = self.rng.bool();
+        let host_ms =
+            if of_client { &mut self.clients[client].skew_ms } else { &mut self.servers[server].skew_ms };
+        let before_ms = std::mem::replace(host_ms, skew_ms);
         self.note(|| format!("clock off by {skew_ms} ms"));
+        match skew_ms - before_ms {
+            120_000.. => self.saw("a clock jumps minutes ahead"),
+            ..-120_000 => self.saw("a clock jumps minutes back"),
+            _ => {}
+        }
     }
 
-    pub fn replace_disk(&mut self, server: usize, keeps_incarnation: bool) {
-        let old = self.servers[server].disk.incarnation;
-        let incarnation = if keeps_incarnation { old } else { self.incarnation() };
-        let cursors = self.servers[server].disk.peers();
+    /// The operator puts an empty disk in.
+    pub fn replace_disk(&mut self, server: usize) {
+        let old = &self.servers[server].disk;
+        let (kept, cursors) = (old.incarnation, old.peers());
+        let incarnation = match self.swarm.mutant {
+            Some(Mutant::KeepsIncarnation) => kept,
+            _ => self.incarnation(),
+        };
         self.servers[server].disk = crate::disk::Disk::new(incarnation);
-        if self.swarm.plant == Some(Plant::KeepsPeerCursors) {
+        if self.swarm.mutant == Some(Mutant::KeepsPeerCursors) {
             cursors.into_iter().for_each(|cursor| self.servers[server].disk.put_peer(cursor));
         }
         self.note(|| format!("server {server} has an empty disk, incarnation {incarnation:?}"));
     }
 
     fn lose_device(&mut self, client: usize) {
+        self.steal(client);
         let mut bytes = [0; 16];
         self.rng.fill(&mut bytes);
+        let keeps_name = self.swarm.mutant == Some(Mutant::KeepsDeviceName);
         let host = &mut self.clients[client];
         host.tape = crate::disk::Tape::default();
-        host.device = DeviceId::new(bytes);
+        host.screen.clear();
+        host.device = if keeps_name { host.device } else { DeviceId::new(bytes) };
         self.devices_lost += 1;
         let device = self.clients[client].device;
         self.note(|| format!("client {client} goes on as {device:?}"));
@@ -186,12 +235,16 @@ impl World {
         self.net.unblock_all();
         for server in 0..self.servers.len() {
             let host = &mut self.servers[server];
-            (host.stalled, host.skew_ms, host.fuse) = (false, 0, None);
+            (host.stalled, host.skew_ms, host.fuse, host.trouble) = (false, 0, None, None);
+            if !host.disk.is_whole() {
+                // A disk that is known to rot is looked at before it counts as healed.
+                self.crash_server(server);
+            }
             self.start_server(server);
         }
         for client in 0..self.clients.len() {
             let host = &mut self.clients[client];
-            (host.suspended, host.skew_ms, host.fuse) = (false, 0, None);
+            (host.suspended, host.skew_ms, host.fuse, host.sync_fails) = (false, 0, None, false);
             self.start_client(client);
         }
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
+use tercet::frame::{ToClient, decode};
 use tercet::server::ConnId;
 
 /// Who dials a server.
@@ -124,10 +125,21 @@ impl Network {
         self.get(conn).map_or(0, |conn| conn.end(way).incoming.len())
     }
 
-    /// A planted bug: the last frame on this way is lost, and nobody is told.
+    /// A mutant's: the last frame on this way is lost, and nobody is told.
     pub fn swallow(&mut self, conn: ConnId, way: Way) {
         if let Some(conn) = self.conns.get_mut(&conn) {
             conn.end_mut(way).incoming.pop_back();
+        }
+    }
+
+    /// A mutant's: the last two frames on this way change places, if both are of a feed.
+    pub fn overtake(&mut self, conn: ConnId, way: Way) {
+        let Some(conn) = self.conns.get_mut(&conn) else { return };
+        let frames = &mut conn.end_mut(way).incoming;
+        let is_feed = |frame: &Vec<u8>| matches!(decode(frame), Ok(ToClient::Feed { .. }));
+        let last = frames.len().saturating_sub(2);
+        if frames.len() >= 2 && frames.range(last..).all(is_feed) {
+            frames.swap(last, last + 1);
         }
     }
 

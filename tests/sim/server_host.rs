@@ -1,17 +1,18 @@
 //! What stands around a server's machine: its disk, its connections, its crashes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use tercet::event::Event;
 use tercet::frame::{Refusal, ToClient, ToServer, decode, encode};
 use tercet::id::{Incarnation, Position, ServerId};
 use tercet::limits::{CLIENT_SILENCE_MS, SEND_QUEUE_FRAMES};
 use tercet::server::{Config, ConnId, Input, Output, Request, Server};
-use tercet::sync::PeerCursor;
 
-use crate::disk::Disk;
-use crate::nemesis::Remedy;
+use crate::disk::{Disk, Left};
+use crate::judge::{Failure, REFUSAL};
+use crate::nemesis::{Remedy, Trouble};
 use crate::network::{Caller, Way};
-use crate::plant::{LaxLog, Plant, stand_in};
 use crate::world::{What, World};
 
 pub struct ServerHost {
@@ -22,11 +23,20 @@ pub struct ServerHost {
     pub stalled: bool,
     /// Loses power after so many more outputs.
     pub fuse: Option<u32>,
+    pub trouble: Option<Trouble>,
 }
 
 impl ServerHost {
     pub fn new(incarnation: Incarnation) -> Self {
-        Self { machine: None, disk: Disk::new(incarnation), boot: 0, skew_ms: 0, stalled: false, fuse: None }
+        Self {
+            machine: None,
+            disk: Disk::new(incarnation),
+            boot: 0,
+            skew_ms: 0,
+            stalled: false,
+            fuse: None,
+            trouble: None,
+        }
     }
 }
 
@@ -36,6 +46,14 @@ impl World {
     }
 
     pub fn start_server(&mut self, server: usize) {
+        if self.servers[server].machine.is_some() {
+            return;
+        }
+        if !self.servers[server].disk.is_whole() && !self.opens_what_is_rotten(server) {
+            self.saw("a store is refused for a flipped bit");
+            self.replace_disk(server);
+        }
+        self.age_disk(server);
         let members = self.view.servers().iter().map(|member| member.id);
         let peers: BTreeSet<_> = members.filter(|_| self.swarm.peers).collect();
         let config = Config {
@@ -48,28 +66,25 @@ impl World {
             started_ms: self.clock_ms(self.servers[server].skew_ms),
         };
         let host = &mut self.servers[server];
-        if host.machine.is_some() {
-            return;
-        }
         host.machine = Some(Server::new(config, host.disk.tip(), host.disk.forks(), &host.disk.peers()));
         host.fuse = None;
         let boot = host.boot;
         self.after(1_000, What::ServerTick { server, boot });
         self.note(|| format!("server {server} starts"));
-        if self.swarm.peers {
+        if self.swarm.peers && !self.pulls_nothing(server) {
             self.dial_all(Caller::Peer(server));
         }
     }
 
     pub fn crash_server(&mut self, server: usize) {
-        let batch_survives = self.rng.bool();
         let host = &mut self.servers[server];
         if host.machine.take().is_none() {
             return;
         }
         host.boot += 1;
         host.fuse = None;
-        host.disk.crash(batch_survives);
+        let left = host.disk.crash(&mut self.rng);
+        self.memory.crashed(server);
         let conns: Vec<_> =
             self.net.ids().filter(|(_, conn)| conn.server == server).map(|(id, _)| id).collect();
         for conn in conns {
@@ -79,6 +94,11 @@ impl World {
         let down_ms = self.rng.u64(20..5_000);
         self.after(down_ms, What::Remedy(Remedy::StartServer { server }));
         self.saw("a server crashes");
+        match left {
+            Left::Torn => self.saw("a torn batch"),
+            Left::All => self.saw("a batch that nobody was told of"),
+            Left::Nothing => {}
+        }
         self.note(|| format!("it was server {server}"));
     }
 
@@ -98,9 +118,48 @@ impl World {
 
     pub fn server_hears(&mut self, server: usize, conn: ConnId, bytes: &[u8]) {
         let frame: ToServer = decode(bytes).unwrap();
-        match Request::from_frame(frame) {
-            Ok(request) => self.server_step(server, Input::Request { conn, request }),
-            Err(refusal) => self.failures.push(format!("server {server} got an invalid event: {refusal}")),
+        match self.checked(frame) {
+            Ok(request) => {
+                self.witness_upload(server, &request);
+                self.server_step(server, Input::Request { conn, request });
+            }
+            Err(refusal) => {
+                let what = format!("server {server} got an invalid event: {refusal}");
+                self.failures.push(Failure::new(REFUSAL, what));
+                self.server_closed(server, conn);
+            }
+        }
+    }
+
+    /// A frame whose events are checked. The same bytes come to every server and are found valid once: the check
+    /// is a function of them, and costs more than all else in a run.
+    fn checked(&mut self, frame: ToServer) -> Result<Request, Refusal> {
+        let ToServer::Upload { events } = frame else { return Request::from_frame(frame) };
+        let mut checked = Vec::new();
+        for bytes in events {
+            let hash = *blake3::hash(&bytes).as_bytes();
+            let event = match self.found_valid.get(&hash) {
+                Some(event) => Arc::clone(event),
+                None if self.takes_unchecked_uploads() => Arc::new(Event::from_own_store(&bytes).unwrap()),
+                None => {
+                    let request = Request::from_frame(ToServer::Upload { events: vec![bytes] })?;
+                    let Request::Upload(events) = request else { continue };
+                    let Some(event) = events.first() else { continue };
+                    Arc::clone(event)
+                }
+            };
+            self.found_valid.insert(hash, Arc::clone(&event));
+            checked.push(event);
+        }
+        Ok(Request::Upload(checked))
+    }
+
+    fn witness_upload(&mut self, server: usize, request: &Request) {
+        let disk = &self.servers[server].disk;
+        if let Request::Upload(events) = request
+            && events.iter().any(|event| disk.holds(&event.id()))
+        {
+            self.saw("an upload of what is there");
         }
     }
 
@@ -111,9 +170,23 @@ impl World {
         if self.servers[server].stalled {
             return self.after(30, What::Synced { server, boot });
         }
+        // As `cmd::serve` has it: an error of the store ends the server, which is then started again.
+        match self.servers[server].trouble {
+            Some(Trouble::SyncFails) => {
+                self.servers[server].trouble = None;
+                self.saw("a server's sync fails");
+                return self.crash_server(server);
+            }
+            Some(Trouble::FullUntil(until_ms)) if self.now_ms < until_ms => {
+                self.saw("a full disk stops a server");
+                return self.crash_server(server);
+            }
+            _ => {}
+        }
         let disk = &mut self.servers[server].disk;
         disk.finish_sync();
         let upto = disk.tip();
+        self.release_receipts(server);
         self.sync(server);
         // The log answers for what is durable before the machine is told of it.
         let delay_ms = self.rng.u64(..=self.swarm.sync_max_ms / 8);
@@ -151,28 +224,17 @@ impl World {
 
     pub fn server_step(&mut self, server: usize, input: Input) {
         let now_ms = self.clock_ms(self.servers[server].skew_ms);
-        let orphans_welcome = self.swarm.plant == Some(Plant::TakesOrphans);
-        let host = &mut self.servers[server];
-        let Some(machine) = &mut host.machine else { return };
-        let mut outputs = Vec::new();
-        let Ok(()) = match &input {
-            Input::Request { request: Request::Upload(events), .. } if orphans_welcome => {
-                let stand_in =
-                    |conversation| self.clients.iter().find_map(|client| stand_in(&client.key, conversation));
-                let lax = LaxLog::new(&host.disk, &events.clone(), stand_in);
-                machine.step(now_ms, input, &lax, &mut outputs)
-            }
-            _ => machine.step(now_ms, input, &host.disk, &mut outputs),
-        };
+        let Some(input) = self.altered_input(server, input) else { return };
+        let Some(outputs) = self.step_machine(server, now_ms, input) else { return };
         for output in outputs {
             if self.server_fuse_burns(server) {
                 return self.crash_server(server);
             }
-            self.carry_out_output(server, output);
+            if let Some(output) = self.altered_output(server, output) {
+                self.carry_out_output(server, output);
+            }
         }
-        if self.swarm.plant == Some(Plant::AcksBeforeSync) {
-            self.pretend_synced(server);
-        }
+        self.run_ahead_of_the_sync(server);
         self.sync(server);
     }
 
@@ -182,14 +244,16 @@ impl World {
             Output::Send { conn, frame } => self.server_says(server, conn, &frame),
             Output::SendPeer { peer, frame } => self.tell_peer(server, peer, &frame),
             Output::DropPeer { peer, why } => {
-                self.failures.push(format!("server {server} drops an honest peer: {why}"));
+                let what = format!("server {server} drops an honest peer: {why}");
+                self.failures.push(Failure::new(REFUSAL, what));
                 self.hang_up_on(server, peer);
             }
             Output::Refuse { conn, refusal } => {
                 if refusal == Refusal::TooSlow && self.clocks_lie() {
                     self.saw("a follower too slow");
                 } else {
-                    self.failures.push(format!("server {server} refuses an honest caller: {refusal}"));
+                    let what = format!("server {server} refuses an honest caller: {refusal}");
+                    self.failures.push(Failure::new(REFUSAL, what));
                 }
                 self.server_says(server, conn, &ToClient::Refused(refusal));
                 self.end_by_server(conn);
@@ -206,15 +270,8 @@ impl World {
                 format!("server {server} hears from server {from}: {count} new up to {upto}, {caught_up}")
             });
         }
-        match &frame {
-            ToClient::Feed { upto, .. } if self.swarm.plant == Some(Plant::CursorBeforeBodies) => {
-                let incarnation = self.servers[from].disk.incarnation;
-                let position = *upto;
-                self.servers[server].disk.put_peer(PeerCursor { peer, incarnation, position });
-            }
-            ToClient::Bodies(_) if self.swarm.plant == Some(Plant::DropsBodies) => return,
-            ToClient::Bodies(events) if !events.is_empty() => self.saw("a body from a peer"),
-            _ => {}
+        if matches!(&frame, ToClient::Bodies(events) if !events.is_empty()) {
+            self.saw("a body from a peer");
         }
         self.server_step(server, Input::PeerFrame { peer, frame });
     }
@@ -240,7 +297,7 @@ impl World {
         link.welcomed.then_some(link.conn)
     }
 
-    fn server_says(&mut self, server: usize, conn: ConnId, frame: &ToClient) {
+    pub fn server_says(&mut self, server: usize, conn: ConnId, frame: &ToClient) {
         if !self.net.is_open(conn, Way::ToServer) {
             return;
         }
@@ -249,10 +306,7 @@ impl World {
             return self.server_closed(server, conn);
         }
         self.send(conn, Way::ToCaller, encode(frame).unwrap());
-        let loses = self.swarm.plant == Some(Plant::SwallowsFrames) && self.rng.u32(..10) == 0;
-        if loses && matches!(frame, ToClient::Feed { .. }) {
-            self.net.swallow(conn, Way::ToCaller);
-        }
+        self.disturb(conn, frame);
     }
 
     fn sync(&mut self, server: usize) {
@@ -261,18 +315,6 @@ impl World {
             let boot = host.boot;
             let delay_ms = 1 + self.rng.u64(..self.swarm.sync_max_ms);
             self.after(delay_ms, What::Synced { server, boot });
-        }
-    }
-
-    fn pretend_synced(&mut self, server: usize) {
-        let before = self.servers[server].disk.tip();
-        self.servers[server].disk.pretend_synced();
-        let upto = self.servers[server].disk.tip();
-        if upto > before {
-            // The sync that would make it true is under way, and comes too late for a crash.
-            let boot = self.servers[server].boot;
-            self.after(self.swarm.sync_max_ms, What::Synced { server, boot });
-            self.server_step(server, Input::Synced { upto });
         }
     }
 

@@ -5,8 +5,8 @@
 
 use tercet::limits::{MESSAGE_MAX_BYTES, UPLOAD_WINDOW};
 
+use crate::mutants::Mutant;
 use crate::nemesis::Fault;
-use crate::plant::Plant;
 
 #[derive(Debug, Clone)]
 pub struct Swarm {
@@ -32,7 +32,7 @@ pub struct Swarm {
     pub turn_max_ms: u64,
     /// Whether the servers read each other's logs; if not, all rests on the outboxes.
     pub peers: bool,
-    pub plant: Option<Plant>,
+    pub mutant: Option<Mutant>,
 }
 
 impl Swarm {
@@ -66,7 +66,7 @@ impl Swarm {
             sync_max_ms: [1, 10, 100, 900][rng.usize(..4)],
             turn_max_ms: [1, 5, 50, 300][rng.usize(..4)],
             peers: rng.u32(..4) > 0,
-            plant: None,
+            mutant: None,
         }
     }
 }

@@ -8,9 +8,11 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use fastrand::Rng;
+use tercet::event::Event;
 use tercet::frame::Token;
 use tercet::id::{ClusterId, EventId, Incarnation, Position, ServerId};
 use tercet::limits::SILENCE_MS;
@@ -18,8 +20,9 @@ use tercet::server::ConnId;
 use tercet::view::{Member, View};
 
 use crate::client_host::ClientHost;
-use crate::judge;
+use crate::judge::{self, Failure, NO_REST};
 use crate::links::Link;
+use crate::mutants::Memory;
 use crate::nemesis::{Fault, Remedy};
 use crate::network::{Caller, Network, Way};
 use crate::server_host::ServerHost;
@@ -103,8 +106,12 @@ pub struct World {
     /// What any server had when all healed.
     pub held_at_heal: BTreeSet<EventId>,
     pub devices_lost: usize,
+    /// Uploaded events whose signatures were looked at, by the hash of their bytes.
+    pub found_valid: BTreeMap<[u8; 32], Arc<Event>>,
+    /// What the mutant of this run, if there is one, keeps in mind.
+    pub memory: Memory,
     /// What went wrong that no fault explains.
-    pub failures: Vec<String>,
+    pub failures: Vec<Failure>,
     /// How often the rarer things happened: a sweep that never saw one has not tested it.
     pub seen: BTreeMap<&'static str, u64>,
     pub trace: bool,
@@ -143,6 +150,8 @@ impl World {
             healed: false,
             held_at_heal: BTreeSet::new(),
             devices_lost: 0,
+            found_valid: BTreeMap::new(),
+            memory: Memory::default(),
             failures: Vec::new(),
             seen: BTreeMap::new(),
             trace,
@@ -197,7 +206,7 @@ impl World {
     }
 
     /// Runs to the end; returns what is wrong.
-    pub fn run(&mut self) -> Vec<String> {
+    pub fn run(&mut self) -> Vec<Failure> {
         let skew_ms = if self.clocks_lie() { SKEW_MAX_MS } else { 0 };
         let deadline_ms = self.swarm.fault_ms + REST_MS + skew_ms;
         while let Some(Reverse((at_ms, _, what))) = self.queue.pop() {
@@ -205,21 +214,29 @@ impl World {
             if self.rests_since_ms.is_some_and(|since_ms| at_ms > since_ms + AFTERMATH_MS) {
                 break;
             }
-            let failed = !self.failures.is_empty() && self.swarm.plant.is_none();
-            if at_ms > deadline_ms || failed {
+            if at_ms > deadline_ms || self.is_decided() {
                 break;
             }
             self.happen(what);
         }
         let mut failures = std::mem::take(&mut self.failures);
-        if failures.is_empty() || self.swarm.plant.is_some() {
-            failures.extend(judge::unrest(self).map(|why| format!("it never comes to rest: {why}")));
+        if failures.is_empty() || self.swarm.mutant.is_some() {
+            failures.extend(judge::unrest(self).map(|why| Failure::new(NO_REST, why)));
             failures.extend(judge::verify(self));
+            failures.extend(judge::screens(self));
         }
         if failures.is_empty() {
             failures.extend(judge::replay(self));
         }
         failures
+    }
+
+    /// Whether nothing more can come of going on: what went wrong is what the mutant must show as, or there is
+    /// none that it might be.
+    fn is_decided(&self) -> bool {
+        let decides =
+            |failure: &Failure| self.swarm.mutant.is_none_or(|mutant| mutant.shows_as() == failure.class);
+        self.failures.iter().any(decides)
     }
 
     fn happen(&mut self, what: What) {
