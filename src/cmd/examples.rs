@@ -5,7 +5,7 @@ use clap::Command;
 use super::failure::EXIT_STATUS;
 
 /// Examples before usage, since that is what most people look for.
-const TEMPLATE: &str = "{about-with-newline}{after-help}\n\n{usage-heading} {usage}\n\n{all-args}";
+const TEMPLATE: &str = "{about}{after-help}\n\n{usage-heading} {usage}\n\n{all-args}";
 
 /// Each command with its examples, `#` before what they do.
 const EXAMPLES: [(&str, &[&str]); 17] = [

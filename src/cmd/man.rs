@@ -9,6 +9,23 @@ use super::examples::exit_status;
 use super::failure::{Failure, Outcome};
 use super::{files, screen};
 
+/// What the first page says of `config.toml`; a test reads the example.
+const FILES: &str = r#".SH FILES
+.TP
+$XDG_CONFIG_HOME/tercet/config.toml
+What you have set for all commands. A flag goes before the environment, that before the profile, and that
+before the default. Keys that are not known are refused.
+.nf
+default = "work"             # the profile without \-\-profile; else the one named default
+
+[profile.work]
+cluster = "~/clusters/work"  # as \-\-dir; relative to this file
+name = "ada"                 # as \-\-as
+.fi
+.SH ENVIRONMENT
+TERCET_DIR is as \-\-dir, TERCET_PROFILE as \-\-profile, TERCET_NAME as \-\-as.
+"#;
+
 /// What `man` is told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -65,5 +82,5 @@ fn with_sections(page: &str, is_first: bool) -> String {
         .filter_map(|line| line.trim_start().split_once("  "))
         .map(|(code, meaning)| format!(".TP\n{code}\n{meaning}\n"))
         .collect();
-    format!("{page}.SH EXIT STATUS\n{status}")
+    format!("{page}{FILES}.SH EXIT STATUS\n{status}")
 }

@@ -79,7 +79,7 @@ impl Settings {
         if people.len() == 1 {
             return people.pop().ok_or_else(|| Failure::new("nobody"));
         }
-        let failure = Failure::new(format!("who are you? `{usage}` needs a name"));
+        let failure = Failure::new("who are you? No name was given, and none is set");
         let people: Vec<&str> = people.iter().map(Name::as_str).collect();
         let failure = match people.as_slice() {
             [] => failure.detail("A name is yours from its first use on: tercet makes a key for it then."),

@@ -131,6 +131,14 @@ fn start_brings_back_one_server() {
     assert_eq!(out, format!("server 2 is ready (pid {})\n", cluster.pid("2")));
     let err = cluster.run(&["cluster", "start", "2"]).failed();
     assert!(err.contains("server 2 is running already"), "{err}");
+    cluster.run(&["kill", "3"]).ok();
+    let ran = cluster.run(&["cluster", "start", "2", "3", "1"]);
+    assert!(ran.out.contains("server 3 is ready"), "one that runs keeps no other from starting: {ran:?}");
+    let err = ran.failed();
+    assert!(
+        err.contains("server 2 is running already") && err.contains("server 1 is running already"),
+        "{err}"
+    );
 }
 
 #[test]

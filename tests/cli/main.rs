@@ -7,10 +7,15 @@
 mod bad_input;
 mod chat;
 mod cluster;
+mod complete;
+mod first_run;
 mod heal;
 mod kill;
 mod people;
 mod screen;
+mod send;
+mod settings;
 mod support;
+mod tail;
 mod terminal;
 mod trouble;
