@@ -12,9 +12,9 @@ use crate::terminal::Terminal;
 const CASES: [(&str, &[&str], &[&str]); 5] = [
     ("tercet kill ", &["1", "2", "3"], &["alice"]),
     ("tercet cluster start ", &["1", "2", "3"], &["alice"]),
-    ("tercet send ", &["alice", "bob", "carol"], &["1"]),
+    ("tercet send ", &["alice", "bob", "carol"], &["3"]),
     ("tercet send b", &["bob"], &["alice", "carol"]),
-    ("tercet chat ", &["alice", "bob"], &["carol", "1"]),
+    ("tercet chat ", &["alice", "bob"], &["carol", "3"]),
 ];
 
 /// A folder for what is installed, whose `bin` holds `tercet`, and a cluster in which alice and bob live
@@ -126,36 +126,33 @@ fn zsh_completes_servers_and_people() {
     let machine = Machine::new();
     let folder = machine.install("zsh");
     for (line, wanted, unwanted) in CASES {
-        let found = zsh(&machine, folder.parent().unwrap(), line);
-        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        check(&format!("zsh: {line}"), &words(&found), wanted, unwanted);
+        let found = zsh(&machine, folder.parent().unwrap(), line, wanted);
+        check(&format!("zsh: {line}"), &found, wanted, unwanted);
     }
 }
 
-/// What zsh shows on a terminal after TAB. It completes a lone candidate in place, and lists several.
-fn zsh(machine: &Machine, folder: &Path, line: &str) -> String {
+/// The words that zsh shows on a terminal after TAB, once those that are wanted are among them. It completes a
+/// lone candidate in place, and lists several.
+fn zsh(machine: &Machine, folder: &Path, line: &str, wanted: &[&str]) -> Vec<String> {
     let mut command = CommandBuilder::new("zsh");
     command.arg("-f");
     machine.environment().into_iter().for_each(|(key, value)| command.env(key, value));
     command.env("TERM", "xterm");
     let terminal = Terminal::start(command, (100, 60));
     terminal.enters(&format!(
-        "PS1='ready> '; fpath=({} $fpath); autoload -U compinit; compinit -u -D; setopt no_list_beep; print o''k",
+        "PS1='ready> '; fpath=({} $fpath); autoload -U compinit; compinit -u -D; print o''k",
         folder.display()
     ));
     terminal.shows("ok");
     terminal.ends_with("ready>");
-    // Everything below the line is what TAB brings; a second one would walk through a menu.
     terminal.types(&format!("{line}\t"));
-    let mut shown = String::new();
-    terminal.waits_for("zsh has completed", |lines| {
-        let from = lines.iter().rposition(|shown| shown.starts_with("ready> tercet")).unwrap_or(0);
-        let text = lines[from..].join("\n").replacen("ready> ", "", 1);
-        let done = text.len() > line.trim_end().len() + 1;
-        shown = text;
-        done && lines.len() > from
+    let mut found = Vec::new();
+    terminal.waits_for(&format!("zsh completes {line:?} with {wanted:?}"), |lines| {
+        let from = lines.iter().rposition(|shown| shown.starts_with("ready> tercet")).unwrap_or(lines.len());
+        found = lines[from..].iter().flat_map(|line| line.split_whitespace()).map(str::to_owned).collect();
+        wanted.iter().all(|word| found.iter().any(|shown| shown == word))
     });
-    shown
+    found
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn at_risk_and_unknown_have_their_exit_statuses_and_the_message_is_kept() {
     let cluster = cluster_with_people();
     let fate = |ran: &Ran| -> Value { serde_json::from_str(&ran.out).unwrap() };
     cluster.signal(&["2", "3"], "kill");
-    let risk = send(&cluster, &["risky", "--wait", "1", "--json"]);
+    let risk = send(&cluster, &["risky", "--wait", "5", "--json"]);
     assert_eq!(risk.code, 1, "{risk:?}");
     assert!(risk.err.contains("at risk: on 1 of 3 servers") && risk.err.contains("kept on this machine"));
     assert_eq!((&fate(&risk)["outcome"], &fate(&risk)["copies"]), (&"risk".into(), &1.into()), "{risk:?}");
