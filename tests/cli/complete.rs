@@ -69,6 +69,7 @@ impl Machine {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "who reads the tests' output is to see what was left out")]
 fn is_there(program: &str) -> bool {
     let found = std::process::Command::new(program).args(["-c", "true"]).status().is_ok();
     if !found {

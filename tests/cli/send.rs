@@ -23,6 +23,8 @@ fn a_message_is_sent_and_read_and_nothing_is_taken_from_the_chat() {
     assert_eq!(send(&cluster, &["--copies", "3", "another"]).code, 0);
     let alice = Chat::start(cluster.dir(), "alice", &ON_ALL).finish();
     assert!(alice.out.contains("bob: an answer"), "{alice:?}");
+    assert_eq!(cluster.run(&["verify"]).code, 2, "bob has not read what came last");
+    assert_eq!(Chat::start(cluster.dir(), "bob", &[]).finish().code, 0);
     assert_valid(&cluster.run(&["verify"]));
 }
 

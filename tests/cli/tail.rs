@@ -118,6 +118,11 @@ fn following_goes_on_with_each_line_once_and_ends_quietly_when_nobody_reads() {
     let mut err = String::new();
     std::io::Read::read_to_string(&mut tail.stderr.take().unwrap(), &mut err).unwrap();
     assert_eq!((ended.unwrap().code(), err.as_str()), (Some(0), ""));
+    let chat = Chat::start(cluster.dir(), "bob", &[]).finish();
+    assert_eq!(
+        messages(&lines(&chat.out), "alice").iter().filter(|text| text.starts_with("live")).count(),
+        0
+    );
     assert_valid(&cluster.run(&["verify"]));
 }
 
