@@ -125,7 +125,7 @@ fn purge_deletes_the_cluster_and_nothing_else() {
 
 #[test]
 fn start_brings_back_one_server() {
-    let cluster = TestCluster::up(2);
+    let cluster = TestCluster::up(3);
     cluster.run(&["kill", "2"]).ok();
     let out = cluster.run(&["cluster", "start", "2"]).ok();
     assert_eq!(out, format!("server 2 is ready (pid {})\n", cluster.pid("2")));

@@ -35,7 +35,8 @@ impl Ran {
     /// The standard error of a command that could not run; it must name a next step.
     pub fn failed(self) -> String {
         assert_eq!(self.code, 3, "{self:?}");
-        assert!(self.err.starts_with("tercet: "), "{self:?}");
+        let first = self.err.lines().find(|line| !line.starts_with("-- ")); // a chat's words come before
+        assert!(first.is_some_and(|line| line.starts_with("tercet: ")), "{self:?}");
         assert!(self.err.contains("\nnext: "), "no next step: {self:?}");
         self.err
     }
