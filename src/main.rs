@@ -1,17 +1,19 @@
 //! The `tercet` program: parse, dispatch, outcome to exit code; everything else is the library's.
 //!
-//! Exit codes: 0 done or valid, 1 a negative finding, 2 not enough evidence, 3 could not run.
+//! `tercet::cmd::failure::EXIT_STATUS` says what the exit statuses mean.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use tercet::cmd::{Cli, screen};
+use clap_complete::CompleteEnv;
+use tercet::cmd::{Cli, complete, definitions, screen};
 use tercet::text::inert;
 
 const COULD_NOT_RUN: u8 = 3;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    // A shell that completes a line asks here, and this does not return then.
+    CompleteEnv::with_factory(definitions).var(complete::VARIABLE).complete();
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => {
             // clap quotes arguments as they are, and a terminal must not act on them.

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap_complete::Shell;
+use tercet::cmd::failure::EXIT_STATUS;
 use tercet::cmd::{completions, man};
 
 type Files = BTreeMap<String, String>;
@@ -60,6 +61,29 @@ fn manual_pages_are_what_the_program_generates() {
     let folder = tempfile::tempdir().unwrap();
     man::write(folder.path()).unwrap();
     hold_together("man", &read(folder.path()));
+}
+
+/// The exit statuses that a text does not give as [`EXIT_STATUS`] does; the text's lines may be broken anywhere.
+fn statuses_missing(text: &str, line: impl Fn(u8, &str) -> String) -> Vec<u8> {
+    let packed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = packed(text);
+    let missing = EXIT_STATUS.iter().filter(|(code, meaning)| !text.contains(&packed(&line(*code, meaning))));
+    missing.map(|(code, _)| *code).collect()
+}
+
+#[test]
+fn readme_help_and_manual_give_the_exit_statuses_alike() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let row = |code: u8, meaning: &str| format!("| {code} | {meaning} |");
+    assert_eq!(statuses_missing(&readme, row), Vec::<u8>::new(), "README.md");
+    let help = tercet::cmd::definitions().render_help().to_string();
+    let line = |code: u8, meaning: &str| format!("{code} {meaning}");
+    assert_eq!(statuses_missing(&help, line), Vec::<u8>::new(), "help:\n{help}");
+    let page = fs::read_to_string(root.join("man/tercet.1")).unwrap();
+    assert_eq!(statuses_missing(&page, line), Vec::<u8>::new(), "man/tercet.1");
+    let wrong = readme.replace("| 2 | not known.", "| 2 | known.");
+    assert_eq!(statuses_missing(&wrong, row), [2]);
 }
 
 #[test]

@@ -64,6 +64,11 @@ pub fn open(cluster: &Cluster, name: &Name, new_device: bool) -> Result<Device, 
     let log_path = log_of(id);
     let (log, entries) = DeviceLog::open(&log_path).map_err(|error| match error {
         LogError::Damaged { .. } | LogError::NotALog { .. } => Failure::of(&error).next(&as_new),
+        LogError::InUse { holder, .. } => {
+            let end =
+                holder.0.map_or("ctrl-D there".to_owned(), |pid| format!("ctrl-D there, or: kill {pid}"));
+            Failure::of(&error).next(format!("say it there, or end that one ({end}) and run this again"))
+        }
         error => Failure::of(&error),
     })?;
     Ok(Device { key, id, log_path, log, entries })

@@ -11,6 +11,23 @@ use std::io;
 use crate::text::{NameError, inert, os_error};
 use crate::view::ViewError;
 
+/// What the program's exit statuses mean: the one place that says so. The help, the manual and the README are
+/// compared with it.
+pub const EXIT_STATUS: [(u8, &str); 4] = [
+    (0, "done. verify, demo: valid; send: on as many servers as asked"),
+    (
+        1,
+        "a negative finding. verify: a broken promise; chat in a script: messages that are not safe, or a line \
+         that could not be carried out; send: at risk, on fewer servers than asked",
+    ),
+    (
+        2,
+        "not known. verify: not enough evidence; chat in a script, tail: no server answered; send: no server has \
+         acknowledged the message",
+    ),
+    (3, "could not run: bad arguments, no cluster, a file or port that cannot be had"),
+];
+
 /// A command ran; what it found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {

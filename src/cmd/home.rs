@@ -10,6 +10,7 @@
 //! DIR/servers/NAME/pid             see [`super::pid`]
 //! DIR/people/NAME/account.key      a person's private key
 //! DIR/people/NAME/devices/DEVICE/  a device's log
+//! DIR/people/NAME/known            names that it has heard of
 //! DIR/.lock                        held by whoever changes the folder
 //! ```
 //!
@@ -25,6 +26,7 @@ use etcetera::BaseStrategy;
 
 use super::config::ClusterFile;
 use super::failure::Failure;
+use super::similar::did_you_mean;
 use crate::frame::Token;
 use crate::text::{Name, inert};
 use crate::view::{Member, View};
@@ -92,6 +94,11 @@ impl Home {
     /// One person's private key.
     pub fn account_key(&self, name: &Name) -> PathBuf {
         self.people().join(name.as_str()).join("account.key")
+    }
+
+    /// The names that one person's device has heard of, for completion: a copy, never read by the chat.
+    pub fn known_names(&self, name: &Name) -> PathBuf {
+        self.people().join(name.as_str()).join("known")
     }
 
     /// The folder of one person's devices.
@@ -244,8 +251,12 @@ impl Cluster {
     /// When there is none: names those there are.
     pub fn member(&self, name: &str) -> Result<&Member, Failure> {
         self.view().servers().iter().find(|member| member.name == name).ok_or_else(|| {
-            Failure::new(format!("there is no server \"{}\" in this cluster", inert(name)))
-                .next(format!("name one of: {}", self.names().join(", ")))
+            Failure::new(format!("there is no server \"{}\" in this cluster", inert(name))).next(
+                match did_you_mean(name, self.names()) {
+                    Some(meant) => format!("{meant} There are: {}", self.names().join(", ")),
+                    None => format!("name one of: {}", self.names().join(", ")),
+                },
+            )
         })
     }
 }

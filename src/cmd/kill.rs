@@ -1,5 +1,6 @@
 //! `tercet kill`: servers get a signal, and the person is told who got which.
 
+use super::complete;
 use super::failure::{Failure, Outcome};
 use super::home::{Cluster, Home};
 use super::nodes::Signal;
@@ -9,7 +10,7 @@ use super::screen::{note, say};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Servers by name.
-    #[arg(value_name = "NODE", conflicts_with = "all")]
+    #[arg(value_name = "NODE", conflicts_with = "all", add = complete::nodes())]
     pub nodes: Vec<String>,
     /// What to send.
     #[arg(long, value_enum, ignore_case = true, default_value_t = Signal::Kill)]

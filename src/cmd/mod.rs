@@ -1,23 +1,28 @@
 //! The subcommands: one file each, with its clap `Args` and a `run()` that wires parts together.
 //!
 //! Beside them are what they share: [`failure`] (what every error says), [`screen`] (all printing),
-//! [`home`] (the cluster folder), [`config`] (its files), [`pid`] and [`nodes`] (server processes). These
-//! print nothing, so that `demo` and the tests drive a cluster by the same calls as a person does.
+//! [`home`] (the cluster folder), [`config`] (its files), [`settings`] (what a person has set for all commands),
+//! [`pid`] and [`nodes`] (server processes), [`visit`] (a session for a moment), [`examples`] and [`complete`]
+//! (what help and shell show). All but `screen` and `visit` print nothing, so that `demo` and the tests drive a
+//! cluster by the same calls as a person does.
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub mod ask;
 pub mod chat;
 pub mod cluster;
+pub mod complete;
 pub mod completions;
 pub mod config;
 pub mod create;
 pub mod demo;
 pub mod device;
+pub mod examples;
 pub mod failure;
 pub mod files;
+pub mod first_run;
 pub mod home;
 pub mod interrupts;
 pub mod keys;
@@ -28,30 +33,42 @@ pub mod pid;
 mod rebuild;
 pub mod said;
 pub mod screen;
+pub mod send;
 pub mod serve;
 pub mod session;
+pub mod settings;
+pub mod similar;
 pub mod starting;
+pub mod tail;
 pub mod verify;
+pub mod visit;
 
 pub use failure::{Failure, Outcome};
 pub use home::{Cluster, Home};
+pub use settings::Settings;
 
 /// A replicated chat in which clients multicast: no leader, no votes, and a proof at the end.
 #[derive(Debug, Parser)]
-#[command(
-    name = "tercet",
-    version,
-    arg_required_else_help = true,
-    after_help = "Exit codes: 0 done or valid, 1 a negative finding (verify: a broken promise; chat: \
-                  messages that are not safe), 2 not enough evidence, 3 could not run."
-)]
+#[command(name = "tercet", version)]
 pub struct Cli {
     /// The cluster's folder [default: $XDG_STATE_HOME/tercet/local].
     #[arg(long, global = true, env = "TERCET_DIR", hide_env_values = true, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names].
+    #[arg(
+        long, global = true, env = "TERCET_PROFILE", hide_env_values = true, value_name = "NAME",
+        add = complete::profiles()
+    )]
+    pub profile: Option<String>,
+    /// Say nothing but what went wrong.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Also say what usually need not be known.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 /// The subcommands.
@@ -61,6 +78,10 @@ pub enum Command {
     Serve(serve::Args),
     /// Talk to people, at a terminal or from a script.
     Chat(chat::Args),
+    /// Send one message and say what became of it, from a script.
+    Send(send::Args),
+    /// Print the last lines of conversations, and follow them.
+    Tail(tail::Args),
     /// Make, start, watch and stop a cluster of servers.
     #[command(subcommand)]
     Cluster(cluster::Command),
@@ -70,26 +91,47 @@ pub enum Command {
     Verify(verify::Args),
     /// Show the whole: a cluster, two people, servers dying, a proof.
     Demo(demo::Args),
-    /// Print what a shell needs to complete tercet's command line.
+    /// Make a shell complete tercet's command line.
     Completions(completions::Args),
-    /// Write the manual pages.
+    /// Install the manual pages.
     Man(man::Args),
 }
 
 impl Cli {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    /// What clap has to say: help, the version, or what is wrong.
+    pub fn read() -> Result<Self, clap::Error> {
+        let matches = definitions().try_get_matches()?;
+        Self::from_arg_matches(&matches)
+    }
+
     /// Does what was asked.
     ///
     /// # Errors
     /// A [`Failure`] when it could not be done at all; findings are an [`Outcome`].
     pub fn run(self) -> Result<Outcome, Failure> {
-        let dir = self.dir;
-        let home = move || Home::resolve(dir);
-        match self.command {
+        screen::set_words(match (self.quiet, self.verbose) {
+            (true, _) => screen::Words::Few,
+            (_, true) => screen::Words::Many,
+            _ => screen::Words::Some,
+        });
+        let (dir, profile) = (self.dir, self.profile);
+        let settings = move || -> Result<Settings, Failure> {
+            let settings = Settings::resolve(dir, profile.as_deref())?;
+            screen::detail(&settings.story());
+            Ok(settings)
+        };
+        let Some(command) = self.command else { return first_run::run(&settings()?) };
+        match command {
             Command::Serve(args) => serve::run(&args),
-            Command::Chat(args) => chat::run(&home()?, &args),
-            Command::Cluster(command) => cluster::run(command, &home()?),
-            Command::Kill(args) => kill::run(&args, &home()?),
-            Command::Verify(args) => verify::run(&args, &home()?),
+            Command::Chat(args) => chat::run(&settings()?, &args),
+            Command::Send(args) => send::run(&settings()?, &args),
+            Command::Tail(args) => tail::run(&settings()?, &args),
+            Command::Cluster(command) => cluster::run(command, settings()?.home()),
+            Command::Kill(args) => kill::run(&args, settings()?.home()),
+            Command::Verify(args) => verify::run(&args, settings()?.home()),
             Command::Demo(args) => demo::run(&args),
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => man::run(&args),
@@ -97,14 +139,17 @@ impl Cli {
     }
 }
 
+/// The command line's definitions, from which help, completions and manual are made.
+pub fn definitions() -> clap::Command {
+    examples::with_examples(Cli::command())
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        definitions().debug_assert();
     }
 }

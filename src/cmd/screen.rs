@@ -1,9 +1,11 @@
 //! All that commands print, so that colour, closed pipes and terminals are thought of once.
 //!
-//! Results go to standard output ([`say`]), everything about the doing to standard error ([`note`]).
+//! Results go to standard output ([`say`]), everything about the doing to standard error ([`note`], [`warn`]
+//! for what went wrong, [`detail`] for the curious).
 //! anstream drops colours when the reader is no terminal or NO_COLOR is set.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
@@ -36,16 +38,49 @@ pub fn say(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Tells the person something about the doing. If standard error is closed, nobody wants to know.
+/// How much a person wants to hear about the doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Words {
+    /// `-q`: what went wrong and nothing else.
+    Few,
+    /// What there is to know.
+    Some,
+    /// `-v`: also what usually need not be known.
+    Many,
+}
+
+static WORDS: AtomicU8 = AtomicU8::new(Words::Some as u8);
+
+/// Sets how much is said from here on.
+pub fn set_words(words: Words) {
+    WORDS.store(words as u8, Ordering::Relaxed);
+}
+
+/// Tells the person something about the doing, unless they want to hear little.
 pub fn note(text: &str) {
+    if WORDS.load(Ordering::Relaxed) >= Words::Some as u8 {
+        warn(text);
+    }
+}
+
+/// Tells the person what they need to know only when they ask for it with `-v`.
+pub fn detail(text: &str) {
+    if WORDS.load(Ordering::Relaxed) >= Words::Many as u8 {
+        warn(text);
+    }
+}
+
+/// Tells the person what went wrong. If standard error is closed, nobody wants to know.
+pub fn warn(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
 /// The one place where a failure is shown.
 pub fn render(failure: &Failure) {
-    note(&format!("{RED}tercet:{RED:#} {failure}"));
+    warn(&format!("{RED}tercet:{RED:#} {failure}"));
     if let Some(next) = failure.next_step() {
-        note(&format!("{BOLD}next:{BOLD:#} {next}"));
+        warn(&format!("{BOLD}next:{BOLD:#} {next}"));
     }
 }
 

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use crate::client::{Action, Client, Config, Effects, Input};
 use crate::cmd::device;
 use crate::cmd::failure::Failure;
+use crate::cmd::files;
 use crate::cmd::home::Cluster;
 use crate::cmd::said::{Said, label};
 use crate::event::{Conversation, Event, EventError, Kind};
@@ -199,6 +200,7 @@ impl Session {
             client,
             log: device.log,
             log_path: device.log_path.clone(),
+            known_names: cluster.home().known_names(name),
             links,
             queues: BTreeMap::new(),
             ahead_ms: BTreeMap::new(),
@@ -334,6 +336,7 @@ struct Worker {
     client: Client,
     log: DeviceLog,
     log_path: PathBuf,
+    known_names: PathBuf,
     links: Vec<LinkHandle>,
     queues: BTreeMap<ServerId, LinkQueue>,
     /// How far each connected server's clock is ahead of ours.
@@ -461,7 +464,10 @@ impl Worker {
         let names = self.client.directory().len();
         if names != self.names {
             self.names = names;
-            let all = self.client.directory().all().map(|(name, _)| name.to_owned()).collect();
+            let all: Vec<String> = self.client.directory().all().map(|(name, _)| name.to_owned()).collect();
+            let list: String = all.iter().map(|name| format!("{}\n", crate::text::inert(name))).collect();
+            // For the shell's completion only: without it that knows fewer names.
+            let _unwritten = tokio::task::block_in_place(|| files::write(&self.known_names, list.as_bytes()));
             turn.notices.push(Notice::Names(all));
         }
     }

@@ -39,9 +39,10 @@ fn a_server_with_another_key_is_refused_and_sent_nothing() {
     let machine = second_machine(&cluster, "alice");
     edit(&machine.path().join("cluster.toml"), "key", 1, other);
     let mut alice = Chat::with(machine.path(), "alice", "bob", &["--copies", "3", "--timeout", "1"]);
-    alice.hears("server 2 is down: refused to connect: the server's key is not the one in the cluster file");
+    alice
+        .is_told("server 2 is down: refused to connect: the server's key is not the one in the cluster file");
     for line in ["     expected  ", "     presented ", "Nothing was sent", "Ask whoever runs the cluster"] {
-        alice.hears(line);
+        alice.is_told(line);
     }
     alice.say("not for strangers");
     let ran = alice.finish();
@@ -64,7 +65,7 @@ fn a_wrong_invitation_says_what_is_wrong_with_it() {
         let ran = Chat::start(machine.path(), "alice", &["--timeout", "1"]).finish();
         assert_eq!(ran.code, 2, "{ran:?}");
         for name in ALL {
-            assert!(ran.out.contains(&format!("-- server {name} is down: {says}")), "{ran:?}");
+            assert!(ran.err.contains(&format!("-- server {name} is down: {says}")), "{ran:?}");
         }
     }
 }

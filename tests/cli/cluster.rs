@@ -125,12 +125,19 @@ fn purge_deletes_the_cluster_and_nothing_else() {
 
 #[test]
 fn start_brings_back_one_server() {
-    let cluster = TestCluster::up(2);
+    let cluster = TestCluster::up(3);
     cluster.run(&["kill", "2"]).ok();
     let out = cluster.run(&["cluster", "start", "2"]).ok();
     assert_eq!(out, format!("server 2 is ready (pid {})\n", cluster.pid("2")));
     let err = cluster.run(&["cluster", "start", "2"]).failed();
     assert!(err.contains("server 2 is running already"), "{err}");
+    cluster.run(&["kill", "3"]).ok();
+    let ran = cluster.run(&["cluster", "start", "2", "3", "1"]);
+    assert!(ran.out.contains("server 3 is ready"), "one that runs keeps no other from starting: {ran:?}");
+    assert_eq!(ran.code, 3, "{ran:?}");
+    for name in ["1", "2"] {
+        assert!(ran.err.contains(&format!("server {name} is running already")), "{ran:?}");
+    }
 }
 
 #[test]

@@ -69,6 +69,7 @@ impl Chat {
             .args(PATIENT.iter().filter(|_| !args.contains(&PATIENT[0])))
             .args(args)
             .env("TERCET_DIR", dir)
+            .env("XDG_CONFIG_HOME", dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -84,7 +85,7 @@ impl Chat {
     pub fn with(dir: &Path, name: &str, other: &str, args: &[&str]) -> Self {
         let mut chat = Self::start(dir, name, args);
         chat.say(&format!("/dm {other}"));
-        chat.hears(&format!("talking to {other}"));
+        chat.is_told(&format!("talking to {other}"));
         chat
     }
 
@@ -128,6 +129,11 @@ impl Chat {
     /// Everything on standard output so far.
     pub fn lines(&self) -> Vec<String> {
         self.out.all()
+    }
+
+    /// Everything on standard error so far.
+    pub fn words(&self) -> Vec<String> {
+        self.err.all()
     }
 
     /// The messages that `author` is shown with so far, in order, without copies and marks.

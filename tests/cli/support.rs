@@ -26,10 +26,17 @@ impl Ran {
         self.out
     }
 
+    /// Standard error without the words on what is going on: servers that come and go, who is talked to.
+    pub fn complaints(&self) -> String {
+        let usual = ["-- server ", "-- talking to "];
+        self.err.lines().filter(|line| !usual.iter().any(|usual| line.starts_with(usual))).collect()
+    }
+
     /// The standard error of a command that could not run; it must name a next step.
     pub fn failed(self) -> String {
         assert_eq!(self.code, 3, "{self:?}");
-        assert!(self.err.starts_with("tercet: "), "{self:?}");
+        let first = self.err.lines().find(|line| !line.starts_with("-- ")); // a chat's words come before
+        assert!(first.is_some_and(|line| line.starts_with("tercet: ")), "{self:?}");
         assert!(self.err.contains("\nnext: "), "no next step: {self:?}");
         self.err
     }
@@ -134,7 +141,9 @@ impl Drop for TestCluster {
 
 pub fn command(dir: &Path) -> Command {
     let mut command = Command::cargo_bin("tercet").unwrap();
-    command.env("TERCET_DIR", dir).env_remove("NO_COLOR").env_remove("CI").timeout(PATIENCE * 3);
+    // The folder stands for the one with a person's own configuration, too.
+    command.env("TERCET_DIR", dir).env("XDG_CONFIG_HOME", dir);
+    command.env_remove("NO_COLOR").env_remove("CI").timeout(PATIENCE * 3);
     command
 }
 

@@ -18,7 +18,7 @@ struct Shown {
     raw: Vec<u8>,
 }
 
-/// A `tercet chat` on a terminal.
+/// A program on a terminal, mostly `tercet chat`.
 pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
@@ -32,15 +32,21 @@ fn size(cols: u16, rows: u16) -> PtySize {
 
 impl Terminal {
     pub fn chat(dir: &Path, name: &str, (cols, rows): (u16, u16), environment: &[(&str, &str)]) -> Self {
-        let pair = native_pty_system().openpty(size(cols, rows)).unwrap();
         let mut command = CommandBuilder::new(assert_cmd::cargo::cargo_bin("tercet"));
         command.args(["chat", name]);
         command.env("TERCET_DIR", dir);
+        command.env("XDG_CONFIG_HOME", dir);
         command.env("TERM", "xterm-256color");
         // Colours follow the terminal here, not the machine that runs the tests.
         command.env_remove("CI");
         command.env_remove("NO_COLOR");
         environment.iter().for_each(|(key, value)| command.env(key, value));
+        Self::start(command, (cols, rows))
+    }
+
+    /// Any program on a terminal.
+    pub fn start(command: CommandBuilder, (cols, rows): (u16, u16)) -> Self {
+        let pair = native_pty_system().openpty(size(cols, rows)).unwrap();
         let child = pair.slave.spawn_command(command).unwrap();
         let reader = pair.master.try_clone_reader().unwrap();
         let writer = pair.master.take_writer().unwrap();

@@ -1,5 +1,6 @@
 //! What a typed line means. Pure: text in, [`Line`] out.
 
+use crate::cmd::similar::nearest;
 use crate::content::Charter;
 use crate::event::Kind;
 use crate::text::{Name, NameError};
@@ -67,9 +68,15 @@ pub enum Back {
 pub enum LineError {
     /// A command that does not exist.
     #[error(
-        "there is no command /{0}; /help lists them, and a message that starts with a slash is typed //..."
+        "there is no command /{word}; {}/help lists them, and a message that starts with a slash is typed //...",
+        .meant.map(|meant| format!("did you mean /{meant}? ")).unwrap_or_default()
     )]
-    Unknown(String),
+    Unknown {
+        /// What was typed, made inert.
+        word: String,
+        /// What may have been meant.
+        meant: Option<&'static str>,
+    },
     /// A command without what it needs.
     #[error("usage: {0}")]
     Usage(&'static str),
@@ -165,7 +172,10 @@ pub fn parse(line: &str) -> Result<Line, LineError> {
         ("quit" | "exit", "") => Ok(Line::Quit),
         (word, _) => match COMMANDS.iter().find(|(name, _, _)| *name == word) {
             Some((_, usage, _)) => Err(LineError::Usage(usage)),
-            None => Err(LineError::Unknown(crate::text::inert(word))),
+            None => Err(LineError::Unknown {
+                word: crate::text::inert(word),
+                meant: nearest(word, COMMANDS.map(|(name, _, _)| name)),
+            }),
         },
     }
 }
@@ -236,7 +246,8 @@ mod tests {
             ("/history many", "usage: /history [N]"),
             ("/history -1", "usage: /history [N]"),
             ("/who is it", "usage: /who"),
-            ("/hsitory", "no command /hsitory; /help lists them"),
+            ("/hsitory", "no command /hsitory; did you mean /history? /help lists them"),
+            ("/fly", "no command /fly; /help lists them"),
             ("/dm a b", "holds ' '"),
             ("/\u{1b}[2J", "no command /␛[2J"),
         ];

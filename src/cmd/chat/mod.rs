@@ -7,7 +7,7 @@
 mod command;
 mod editor;
 mod messages;
-mod render;
+pub(super) mod render;
 mod rooms;
 mod script;
 mod talk;
@@ -16,8 +16,10 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use crate::cmd::failure::{Failure, Outcome};
-use crate::cmd::home::{Cluster, Home};
+use crate::cmd::home::Cluster;
 use crate::cmd::session::{Options, Session};
+use crate::cmd::settings::Settings;
+use crate::cmd::{complete, first_run};
 use crate::limits::{REORDER_WINDOW_MS, SENT_AT};
 use crate::text::{Name, count};
 use render::Eyes;
@@ -25,8 +27,10 @@ use render::Eyes;
 /// Arguments of `tercet chat`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Who you are; the first use creates the account's key and registers the name.
-    name: Name,
+    /// Who you are; the first use creates the account's key and registers the name [default: the profile's name,
+    /// or the only account on this machine].
+    #[arg(env = "TERCET_NAME", hide_env_values = true, add = complete::people())]
+    name: Option<Name>,
     /// Without a terminal: how long to wait, after the input has ended, for messages to be safe.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     timeout: u64,
@@ -45,20 +49,25 @@ pub struct Args {
 ///
 /// # Errors
 /// No cluster, no access to keys or log, or the log could not be written.
-pub fn run(home: &Home, args: &Args) -> Result<Outcome, Failure> {
+pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
+    let home = settings.home();
+    if !home.holds_a_cluster() {
+        return Err(first_run::no_cluster(home, args.name.as_ref().map(Name::as_str)));
+    }
     let cluster = Cluster::load(home)?;
+    let name = settings.me(args.name.as_ref(), "tercet chat NAME")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| Failure::io("start the runtime", &error))?;
-    let outcome = runtime.block_on(chat(&cluster, args));
+    let outcome = runtime.block_on(chat(&cluster, &name, args));
     runtime.shutdown_background(); // a read of standard input cannot be taken back
     outcome
 }
 
 /// On how many servers a message is safe.
-fn safe_at(asked: Option<usize>, servers: usize) -> Result<usize, Failure> {
+pub(super) fn safe_at(asked: Option<usize>, servers: usize) -> Result<usize, Failure> {
     match asked {
         None => Ok(SENT_AT.min(servers)),
         Some(copies) if (1..=servers).contains(&copies) => Ok(copies),
@@ -69,10 +78,10 @@ fn safe_at(asked: Option<usize>, servers: usize) -> Result<usize, Failure> {
     }
 }
 
-async fn chat(cluster: &Cluster, args: &Args) -> Result<Outcome, Failure> {
+async fn chat(cluster: &Cluster, name: &Name, args: &Args) -> Result<Outcome, Failure> {
     let safe_at = safe_at(args.copies, cluster.view().servers().len())?;
     let options = Options { window_ms: args.window_ms, new_device: args.new_device };
-    let (session, notices) = Session::open(cluster, &args.name, options)?;
+    let (session, notices) = Session::open(cluster, name, options)?;
     let account = session.ask(crate::client::Client::account).await?;
     let on_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let eyes = Eyes {
@@ -80,11 +89,11 @@ async fn chat(cluster: &Cluster, args: &Args) -> Result<Outcome, Failure> {
         view: cluster.view().clone(),
         zone: jiff::tz::TimeZone::system(),
         reads: on_terminal,
-        name: args.name.to_string(),
+        name: name.to_string(),
     };
-    let history = cluster.home().account_key(&args.name).with_file_name("typed");
+    let history = cluster.home().account_key(name).with_file_name("typed");
     if on_terminal {
-        editor::run(session, notices, eyes, &args.name, &history).await
+        editor::run(session, notices, eyes, name, &history).await
     } else {
         script::run(session, notices, eyes, Duration::from_secs(args.timeout), safe_at).await
     }

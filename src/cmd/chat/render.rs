@@ -254,6 +254,12 @@ fn mentions(text: &str, name: &str) -> bool {
     })
 }
 
+/// Whether a line is the program's word on what it does, as [`Eyes::aside`], [`Eyes::complaint`] and
+/// [`Eyes::notice`] make them, and no message or answer.
+pub fn is_aside(line: &str) -> bool {
+    anstream::adapter::strip_str(line).to_string().starts_with("-- ")
+}
+
 /// Whether a person has to do something about it, however often it was said that the server is down.
 pub fn is_grave(why: &Down) -> bool {
     matches!(why, Down::WrongKey { .. } | Down::Refused(_) | Down::Protocol(_))
@@ -298,6 +304,18 @@ mod tests {
         ];
         for (text, is_mention) in cases {
             assert_eq!(mentions(text, "bob"), is_mention, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn words_of_the_program_are_told_from_messages() {
+        for (line, aside) in [
+            (styled(DIM, "-- server 1 is up"), true),
+            ("-- talking to bob".to_owned(), true),
+            (format!("{} {}: -- hello", styled(DIM, "12:34"), styled(OWN, "bob")), false),
+            ("   bob   key 1234".to_owned(), false),
+        ] {
+            assert_eq!(is_aside(&line), aside, "{line:?}");
         }
     }
 

@@ -1,7 +1,8 @@
 //! The chat without a terminal: lines in, lines out, so that it can be scripted.
 //!
 //! It ends when the input has ended and every message of this device is safe, or the time is up; then it
-//! names the messages that are not. Messages and answers go to standard output, complaints to standard error.
+//! names the messages that are not. Messages and answers go to standard output, the program's own words (lines
+//! that start with `--`) to standard error.
 
 use std::io;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::command::parse;
-use super::render::Eyes;
+use super::render::{Eyes, is_aside};
 use super::talk::{Done, Shared, Sink, carry_out, print};
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::screen;
@@ -30,6 +31,9 @@ struct Stdout;
 
 impl Sink for Stdout {
     fn line(&mut self, text: &str) {
+        if is_aside(text) {
+            return screen::note(text);
+        }
         // Whoever read the lines has gone; messages are sent all the same.
         let _unread = screen::say(text);
     }
@@ -67,7 +71,7 @@ pub async fn run(
             Done::Quit => break,
             Done::Not(why) => {
                 complaints += 1;
-                screen::note(&eyes.complaint(&why));
+                screen::warn(&eyes.complaint(&why));
             }
         }
     }
@@ -81,7 +85,7 @@ pub async fn run(
     }
     for event in &at_risk {
         let text = event.text().map_or_else(|| "(not a message)".to_owned(), inert);
-        screen::note(&eyes.complaint(&format!("not safe on {} yet: {text}", count(safe_at, "server"))));
+        screen::warn(&eyes.complaint(&format!("not safe on {} yet: {text}", count(safe_at, "server"))));
     }
     if !at_risk.is_empty() {
         screen::note(&eyes.aside("it is kept on this machine and goes out the next time this chat runs"));
@@ -90,7 +94,7 @@ pub async fn run(
     Ok(match (complaints, caught_up) {
         (0, true) => Outcome::Done,
         (0, false) => {
-            screen::note(
+            screen::warn(
                 &eyes.complaint("no server answered, so nothing could be read (see `tercet cluster status`)"),
             );
             Outcome::Unknown

@@ -11,6 +11,7 @@ use super::{messages, rooms};
 use crate::client::Input;
 use crate::cmd::failure::Failure;
 use crate::cmd::session::{Notice, Session, Shown};
+use crate::cmd::similar::did_you_mean;
 use crate::event::Conversation;
 use crate::id::{EventId, ServerId};
 
@@ -243,10 +244,17 @@ async fn say(session: &Session, eyes: &Eyes, shared: &Shared, text: String) -> R
 
 async fn turn_to(session: &Session, eyes: &Eyes, shared: &Shared, name: String) -> Result<Done, Failure> {
     let asked = name.clone();
-    let (found, connected) =
-        session.ask(move |client| (client.directory().account(&asked), client.is_caught_up())).await?;
+    let (found, connected, meant) = session
+        .ask(move |client| {
+            let directory = client.directory();
+            let meant = did_you_mean(&asked, directory.all().map(|(name, _)| name));
+            (directory.account(&asked), client.is_caught_up(), meant)
+        })
+        .await?;
     let Some(other) = found else {
-        let hint = if connected {
+        let hint = if let Some(meant) = &meant {
+            meant.as_str()
+        } else if connected {
             "/who lists everybody; they appear there once they have run `tercet chat`"
         } else {
             "no server has answered yet, so names are not known; wait, or see /view"

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, ErrorKind};
 use std::thread::sleep;
 use std::time::Duration;
 
+use crate::cmd::complete;
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::home::{Cluster, Home};
 use crate::cmd::screen::{note, say};
@@ -17,7 +18,7 @@ const FOLLOW_POLL: Duration = Duration::from_millis(100);
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A server by name.
-    #[arg(value_name = "NODE")]
+    #[arg(value_name = "NODE", add = complete::nodes())]
     pub node: String,
     /// Go on as it says more, until ctrl-C.
     #[arg(short, long)]

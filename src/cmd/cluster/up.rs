@@ -49,6 +49,7 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
     if to_start.is_empty() {
         say(&format!("the cluster in {} is running already", home.dir().display()))?;
         status::show_processes(&cluster)?;
+        note("next: tercet chat NAME");
         return Ok(Outcome::Done);
     }
 
@@ -64,6 +65,7 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
     status::show_processes(&cluster)?;
     if args.detach {
         note("the servers run in the background; stop them with: tercet cluster down");
+        note("next: tercet chat NAME");
         return Ok(Outcome::Done);
     }
     watch::run(&cluster, started, &mut interrupts)
