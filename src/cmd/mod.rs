@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub mod ask;
+pub mod chaos;
 pub mod chat;
 pub mod cluster;
 pub mod completions;
@@ -28,6 +29,7 @@ pub mod pid;
 pub mod screen;
 pub mod serve;
 pub mod session;
+pub mod stage;
 pub mod starting;
 pub mod verify;
 
@@ -68,6 +70,8 @@ pub enum Command {
     Verify(verify::Args),
     /// Show the whole: a cluster, two people, servers dying, a proof.
     Demo(demo::Args),
+    /// Let a cluster fail in every way while people talk, then check that nothing was lost.
+    Chaos(chaos::Args),
     /// Print what a shell needs to complete tercet's command line.
     Completions(completions::Args),
     /// Write the manual pages.
@@ -89,6 +93,7 @@ impl Cli {
             Command::Kill(args) => kill::run(&args, &home()?),
             Command::Verify(args) => verify::run(&args, &home()?),
             Command::Demo(args) => demo::run(&args),
+            Command::Chaos(args) => chaos::run(&args),
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => man::run(&args),
         }
