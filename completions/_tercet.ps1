@@ -32,6 +32,7 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('kill', 'kill', [CompletionResultType]::ParameterValue, 'Send a signal to servers, SIGKILL unless told otherwise')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check everybody''s logs against what tercet promises')
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Show the whole: a cluster, two people, servers dying, a proof')
+            [CompletionResult]::new('chaos', 'chaos', [CompletionResultType]::ParameterValue, 'Let a cluster fail in every way while people talk, then check that nothing was lost')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print what a shell needs to complete tercet''s command line')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Write the manual pages')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -170,6 +171,21 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'tercet;chaos' {
+            [CompletionResult]::new('--for', '--for', [CompletionResultType]::ParameterName, 'How long things go wrong: 60s, 5m, 800ms [default: 60s]')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Chooses what goes wrong when, and who says what [default: a new seed]')
+            [CompletionResult]::new('--clients', '--clients', [CompletionResultType]::ParameterName, 'How many people talk, 2 to 16 [default: 3]')
+            [CompletionResult]::new('--rate', '--rate', [CompletionResultType]::ParameterName, 'Messages a second, all together [default: 20]')
+            [CompletionResult]::new('--faults', '--faults', [CompletionResultType]::ParameterName, 'What may go wrong [default: all that this machine can do]')
+            [CompletionResult]::new('--replay', '--replay', [CompletionResultType]::ParameterName, 'Does what this log of actions says, which an earlier run has written, in place of a seed''s schedule')
+            [CompletionResult]::new('--log', '--log', [CompletionResultType]::ParameterName, 'Where to write the log of actions [default: a new file in the system''s temporary folder]')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--keep', '--keep', [CompletionResultType]::ParameterName, 'Leaves the folder for a look afterwards; it stays anyway unless the verdict is "valid"')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print verify''s report as JSON, with the seed and the counts; the story goes to standard error')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'tercet;completions' {
             [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
@@ -189,6 +205,7 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('kill', 'kill', [CompletionResultType]::ParameterValue, 'Send a signal to servers, SIGKILL unless told otherwise')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check everybody''s logs against what tercet promises')
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Show the whole: a cluster, two people, servers dying, a proof')
+            [CompletionResult]::new('chaos', 'chaos', [CompletionResultType]::ParameterValue, 'Let a cluster fail in every way while people talk, then check that nothing was lost')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print what a shell needs to complete tercet''s command line')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Write the manual pages')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -234,6 +251,9 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             break
         }
         'tercet;help;demo' {
+            break
+        }
+        'tercet;help;chaos' {
             break
         }
         'tercet;help;completions' {

@@ -16,6 +16,9 @@ _tercet() {
             ",$1")
                 cmd="tercet"
                 ;;
+            tercet,chaos)
+                cmd="tercet__subcmd__chaos"
+                ;;
             tercet,chat)
                 cmd="tercet__subcmd__chat"
                 ;;
@@ -85,6 +88,9 @@ _tercet() {
             tercet__subcmd__cluster__subcmd__help,up)
                 cmd="tercet__subcmd__cluster__subcmd__help__subcmd__up"
                 ;;
+            tercet__subcmd__help,chaos)
+                cmd="tercet__subcmd__help__subcmd__chaos"
+                ;;
             tercet__subcmd__help,chat)
                 cmd="tercet__subcmd__help__subcmd__chat"
                 ;;
@@ -137,12 +143,58 @@ _tercet() {
 
     case "${cmd}" in
         tercet)
-            opts="-h -V --dir --help --version serve chat cluster kill verify demo completions man help"
+            opts="-h -V --dir --help --version serve chat cluster kill verify demo chaos completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__chaos)
+            opts="-h --for --seed --clients --rate --faults --replay --log --keep --json --dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --clients)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --faults)
+                    COMPREPLY=($(compgen -W "kill pause restart all-down client-kill wipe skew partition slow" -- "${cur}"))
+                    return 0
+                    ;;
+                --replay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -487,8 +539,22 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__help)
-            opts="serve chat cluster kill verify demo completions man help"
+            opts="serve chat cluster kill verify demo chaos completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__help__subcmd__chaos)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -29,6 +29,7 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand kill 'Send a signal to servers, SIGKILL unless told otherwise'
             cand verify 'Check everybody''s logs against what tercet promises'
             cand demo 'Show the whole: a cluster, two people, servers dying, a proof'
+            cand chaos 'Let a cluster fail in every way while people talk, then check that nothing was lost'
             cand completions 'Print what a shell needs to complete tercet''s command line'
             cand man 'Write the manual pages'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -146,6 +147,20 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'tercet;chaos'= {
+            cand --for 'How long things go wrong: 60s, 5m, 800ms [default: 60s]'
+            cand --seed 'Chooses what goes wrong when, and who says what [default: a new seed]'
+            cand --clients 'How many people talk, 2 to 16 [default: 3]'
+            cand --rate 'Messages a second, all together [default: 20]'
+            cand --faults 'What may go wrong [default: all that this machine can do]'
+            cand --replay 'Does what this log of actions says, which an earlier run has written, in place of a seed''s schedule'
+            cand --log 'Where to write the log of actions [default: a new file in the system''s temporary folder]'
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --keep 'Leaves the folder for a look afterwards; it stays anyway unless the verdict is "valid"'
+            cand --json 'Print verify''s report as JSON, with the seed and the counts; the story goes to standard error'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'tercet;completions'= {
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
             cand -h 'Print help'
@@ -163,6 +178,7 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand kill 'Send a signal to servers, SIGKILL unless told otherwise'
             cand verify 'Check everybody''s logs against what tercet promises'
             cand demo 'Show the whole: a cluster, two people, servers dying, a proof'
+            cand chaos 'Let a cluster fail in every way while people talk, then check that nothing was lost'
             cand completions 'Print what a shell needs to complete tercet''s command line'
             cand man 'Write the manual pages'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -196,6 +212,8 @@ set edit:completion:arg-completer[tercet] = {|@words|
         &'tercet;help;verify'= {
         }
         &'tercet;help;demo'= {
+        }
+        &'tercet;help;chaos'= {
         }
         &'tercet;help;completions'= {
         }

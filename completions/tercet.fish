@@ -33,6 +33,7 @@ complete -c tercet -n "__fish_tercet_needs_command" -f -a "cluster" -d 'Make, st
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "kill" -d 'Send a signal to servers, SIGKILL unless told otherwise'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "verify" -d 'Check everybody\'s logs against what tercet promises'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "demo" -d 'Show the whole: a cluster, two people, servers dying, a proof'
+complete -c tercet -n "__fish_tercet_needs_command" -f -a "chaos" -d 'Let a cluster fail in every way while people talk, then check that nothing was lost'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "completions" -d 'Print what a shell needs to complete tercet\'s command line'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "man" -d 'Write the manual pages'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -99,19 +100,39 @@ complete -c tercet -n "__fish_tercet_using_subcommand demo" -l script -d 'Replay
 complete -c tercet -n "__fish_tercet_using_subcommand demo" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand demo" -l keep -d 'Leaves the folder for a look afterwards'
 complete -c tercet -n "__fish_tercet_using_subcommand demo" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l for -d 'How long things go wrong: 60s, 5m, 800ms [default: 60s]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l seed -d 'Chooses what goes wrong when, and who says what [default: a new seed]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l clients -d 'How many people talk, 2 to 16 [default: 3]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l rate -d 'Messages a second, all together [default: 20]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l faults -d 'What may go wrong [default: all that this machine can do]' -r -f -a "kill\t'Servers are killed with SIGKILL and started again; one is always left'
+pause\t'Servers hang (SIGSTOP) and go on; one is always left'
+restart\t'A server is stopped cleanly and started again'
+all-down\t'All servers are killed'
+client-kill\t'A client is killed with SIGKILL and started again'
+wipe\t'A server loses its disk'
+skew\t'A server\'s or a client\'s clock is off by seconds, and later is not'
+partition\t'Servers are cut off from everybody, or all from each other (needs network namespaces)'
+slow\t'The links of servers are slow and lose packets (needs network namespaces and netem)'"
+complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l replay -d 'Does what this log of actions says, which an earlier run has written, in place of a seed\'s schedule' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l log -d 'Where to write the log of actions [default: a new file in the system\'s temporary folder]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l keep -d 'Leaves the folder for a look afterwards; it stays anyway unless the verdict is "valid"'
+complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l json -d 'Print verify\'s report as JSON, with the seed and the counts; the story goes to standard error'
+complete -c tercet -n "__fish_tercet_using_subcommand chaos" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tercet -n "__fish_tercet_using_subcommand completions" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand man" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand man" -s h -l help -d 'Print help'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo completions man help" -f -a "serve" -d 'Run one server'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo completions man help" -f -a "chat" -d 'Talk to people, at a terminal or from a script'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo completions man help" -f -a "cluster" -d 'Make, start, watch and stop a cluster of servers'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo completions man help" -f -a "kill" -d 'Send a signal to servers, SIGKILL unless told otherwise'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo completions man help" -f -a "verify" -d 'Check everybody\'s logs against what tercet promises'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo completions man help" -f -a "demo" -d 'Show the whole: a cluster, two people, servers dying, a proof'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo completions man help" -f -a "completions" -d 'Print what a shell needs to complete tercet\'s command line'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo completions man help" -f -a "man" -d 'Write the manual pages'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "serve" -d 'Run one server'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "chat" -d 'Talk to people, at a terminal or from a script'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "cluster" -d 'Make, start, watch and stop a cluster of servers'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "kill" -d 'Send a signal to servers, SIGKILL unless told otherwise'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "verify" -d 'Check everybody\'s logs against what tercet promises'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "demo" -d 'Show the whole: a cluster, two people, servers dying, a proof'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "chaos" -d 'Let a cluster fail in every way while people talk, then check that nothing was lost'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "completions" -d 'Print what a shell needs to complete tercet\'s command line'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "man" -d 'Write the manual pages'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "init" -d 'Write keys and configurations for servers on machines of their own'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "up" -d 'Start the cluster on this machine, making it first if there is none'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "status" -d 'Show how each server is'

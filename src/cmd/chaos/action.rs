@@ -187,13 +187,18 @@ fn action(row: &str, servers: usize, clients: usize) -> Result<Action, String> {
     let (at_ms, deed, target, value) = match columns.as_slice() {
         [at_ms, deed, target] => (at_ms, deed, target, None),
         [at_ms, deed, target, value] => (at_ms, deed, target, Some(*value)),
-        _ => return Err("it has not three columns: milliseconds, deed and target, each parted by a tab".to_owned()),
+        _ => {
+            return Err(
+                "it has not three columns: milliseconds, deed and target, each parted by a tab".to_owned()
+            );
+        }
     };
     let at_ms = at_ms.parse().map_err(|_| format!("\"{}\" is no number of milliseconds", inert(at_ms)))?;
     let names = DEEDS.map(|(name, _)| name);
-    let (_, found) = DEEDS.iter().find(|(name, _)| name == deed).ok_or_else(|| {
-        format!("no deed is called \"{}\"; there are {}", inert(deed), names.join(", "))
-    })?;
+    let (_, found) = DEEDS
+        .iter()
+        .find(|(name, _)| name == deed)
+        .ok_or_else(|| format!("no deed is called \"{}\"; there are {}", inert(deed), names.join(", ")))?;
     let deed = match (found, value) {
         (Deed::Skew(_), Some(ms)) => {
             Deed::Skew(ms.parse().map_err(|_| format!("\"{}\" is no number of milliseconds", inert(ms)))?)
@@ -208,7 +213,11 @@ fn action(row: &str, servers: usize, clients: usize) -> Result<Action, String> {
         Target::AllServers => matches!(deed, Deed::Cut | Deed::Join),
         Target::Client(_) => deed.suits_clients(),
     };
-    if suits { Ok(Action { at_ms, deed, target }) } else { Err(format!("{target} cannot be the target of {}", deed.name())) }
+    if suits {
+        Ok(Action { at_ms, deed, target })
+    } else {
+        Err(format!("{target} cannot be the target of {}", deed.name()))
+    }
 }
 
 fn target_of(text: &str, servers: usize, clients: usize) -> Result<Target, String> {
@@ -237,7 +246,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let shape = Shape { servers: 3, clients: 4, for_ms: 60_000, faults: Fault::ALL.into_iter().collect() };
+        let shape =
+            Shape { servers: 3, clients: 4, for_ms: 60_000, faults: Fault::ALL.into_iter().collect() };
         for seed in 0..50 {
             let actions = plan(seed, &shape);
             let lines: Vec<String> = actions.iter().map(Action::to_string).collect();
@@ -266,7 +276,8 @@ mod tests {
             let error = parse(&format!("{SETTING}\n\n{row}\n"), 3).unwrap_err().to_string();
             assert!(error.starts_with("line 3: ") && error.contains(says), "{row:?} gave {error:?}");
         }
-        let first = ["", "1\tkill\t1", "# tercet chaos\tseed=1\tclients=99\trate=1\tfor_ms=1", "# tercet chaos"];
+        let first =
+            ["", "1\tkill\t1", "# tercet chaos\tseed=1\tclients=99\trate=1\tfor_ms=1", "# tercet chaos"];
         for text in first {
             assert_eq!(parse(text, 3), Err(ReplayError::Setting), "{text:?}");
         }

@@ -115,7 +115,9 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
         skipped.push(format!("slow is skipped: {why}"));
     }
     if faults.is_empty() {
-        return Err(Failure::new(skipped.join("; ")).next("name other --faults, or run it as root with iproute2"));
+        return Err(
+            Failure::new(skipped.join("; ")).next("name other --faults, or run it as root with iproute2")
+        );
     }
     let shape = Shape { servers: SERVERS, clients: setting.clients, for_ms: setting.for_ms, faults };
     let actions = replayed.unwrap_or_else(|| plan(setting.seed, &shape));
@@ -129,7 +131,8 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
         None => stage.dir().with_extension("tsv"),
     };
     let run = Run { setting, actions, log, skipped, json: args.json };
-    let outcome = run.play(&stage, lab.as_ref(), &mut interrupts).and_then(|played| run.judge(&stage, &played));
+    let outcome =
+        run.play(&stage, lab.as_ref(), &mut interrupts).and_then(|played| run.judge(&stage, &played));
     let kept = stage.strike(args.keep || !matches!(outcome, Ok(Outcome::Done)))?;
     run.say(&format!("{DIM}the actions are in {} (--replay does them again){DIM:#}", run.log.display()))?;
     if let Some(kept) = kept {

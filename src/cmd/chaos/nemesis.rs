@@ -190,7 +190,11 @@ impl<'a> Nemesis<'a> {
         let victim = &self.servers[name - 1];
         let (runs, paused) = (victim.child.is_some(), victim.paused);
         Ok(match deed {
-            Deed::Kill if runs => Some(self.kill(name)?),
+            Deed::Kill if runs => {
+                let pid = self.signal(name, Signal::Kill)?;
+                self.reap(name);
+                Some(format!("{RED}kill -9{RED:#} server {name} (pid {pid})"))
+            }
             Deed::Pause if runs && !paused => {
                 let pid = self.signal(name, Signal::Stop)?;
                 self.servers[name - 1].paused = true;
@@ -222,14 +226,13 @@ impl<'a> Nemesis<'a> {
     fn strike_client(&mut self, deed: Deed, index: usize) -> Result<Option<String>, Failure> {
         let name = Target::Client(index);
         Ok(match deed {
-            Deed::Kill => self
-                .crew
-                .kill(index)?
-                .map(|pid| format!("{RED}kill -9{RED:#} {name}'s chat (pid {pid})")),
+            Deed::Kill => {
+                self.crew.kill(index)?.map(|pid| format!("{RED}kill -9{RED:#} {name}'s chat (pid {pid})"))
+            }
             Deed::Start => self
                 .crew
                 .start(index, 0)?
-                .map(|pid| format!("{GREEN}start{GREEN:#} {name}'s chat (pid {pid}) with the same log")),
+                .map(|pid| format!("{GREEN}start{GREEN:#} {name}'s chat (pid {pid})")),
             Deed::Skew(ms) => {
                 self.crew.kill(index)?;
                 self.crew.start(index, ms)?.map(|pid| skewed(&format!("{name}'s chat"), ms, pid))
@@ -288,21 +291,17 @@ impl<'a> Nemesis<'a> {
 
     fn wipe_if_whole(&mut self, name: usize, interrupts: &mut Interrupts) -> Result<Option<String>, Failure> {
         if !self.becomes_whole(WHOLE_PATIENCE, interrupts) {
-            let why = format!("the servers did not come to hold the same within {} s", WHOLE_PATIENCE.as_secs());
+            let why =
+                format!("the servers did not come to hold the same within {} s", WHOLE_PATIENCE.as_secs());
             self.live.tell(&format!("{YELLOW}no wipe{YELLOW:#} of server {name}: {why}"))?;
             return Ok(None);
         }
-        let killed = self.kill(name)?;
+        let pid = self.signal(name, Signal::Kill)?;
+        self.reap(name);
         let store = self.cluster.home().server(&name.to_string()).store();
         std::fs::remove_dir_all(&store)
             .map_err(|error| Failure::io(format!("remove {}", store.display()), &error))?;
-        Ok(Some(format!("{killed}, and its disk is lost: {RED}wipe{RED:#}")))
-    }
-
-    fn kill(&mut self, name: usize) -> Result<String, Failure> {
-        let pid = self.signal(name, Signal::Kill)?;
-        self.reap(name);
-        Ok(format!("{RED}kill -9{RED:#} server {name} (pid {pid})"))
+        Ok(Some(format!("{RED}wipe{RED:#} server {name} (pid {pid}): killed, and its disk is lost")))
     }
 
     fn signal(&self, name: usize, signal: Signal) -> Result<u32, Failure> {

@@ -139,9 +139,9 @@ impl Lab {
     }
 
     fn fast(&self, server: usize) -> Result<(), String> {
-        self.ends(server)
-            .into_iter()
-            .try_for_each(|(netns, device)| run("tc", &["-n", &netns, "qdisc", "del", "dev", &device, "root"]))
+        self.ends(server).into_iter().try_for_each(|(netns, device)| {
+            run("tc", &["-n", &netns, "qdisc", "del", "dev", &device, "root"])
+        })
     }
 
     fn ends(&self, server: usize) -> [(String, String); 2] {
@@ -165,7 +165,8 @@ fn address(host: usize) -> String {
 
 fn run(program: &str, args: &[&str]) -> Result<(), String> {
     let ran = Command::new(program).args(args).stdin(Stdio::null()).output();
-    let output = ran.map_err(|error| format!("{program} cannot be run: {}", crate::text::os_error(&error)))?;
+    let output =
+        ran.map_err(|error| format!("{program} cannot be run: {}", crate::text::os_error(&error)))?;
     if output.status.success() {
         return Ok(());
     }

@@ -252,10 +252,8 @@ fn wait_for(
     match (within(patience, pause, holds), came) {
         (true, _) => Ok(()),
         (false, true) => Err(interrupted()),
-        (false, false) => {
-            Err(Failure::new(format!("waited {} s in vain until {what}", patience.as_secs()))
-                .next("see people/NAME/chat.txt and servers/NAME/log.txt in the folder"))
-        }
+        (false, false) => Err(Failure::new(format!("waited {} s in vain until {what}", patience.as_secs()))
+            .next("see people/NAME/chat.txt and servers/NAME/log.txt in the folder")),
     }
 }
 
