@@ -132,7 +132,7 @@ fn what_cannot_be_done_is_said_before_anything_is_started() {
         (&["--faults", "kil"][..], "a similar value exists: 'kill'"),
         (&["--faults", "kill,explode"], "invalid value 'explode'"),
         (&["--for", "0s"], "nothing can go wrong in no time"),
-        (&["--for", "soon"], "a whole number with a unit"),
+        (&["--for", "soon"], "a number with a unit"),
         (&["--clients", "1"], "1 is not in 2..=16"),
         (&["--rate", "0"], "0 is not in 1..=1000"),
         (&["--replay", other, "--seed", "1"], "cannot be used with"),
