@@ -105,7 +105,7 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
     let lab = wants_network.then(|| Lab::build(SERVERS)).and_then(|built| {
         built.map_err(|why| skipped.push(format!("partition and slow are skipped: {why}"))).ok()
     });
-    let mut faults: BTreeSet<Fault> = if asked.is_empty() { Fault::ALL.into() } else { asked.clone() };
+    let mut faults: BTreeSet<Fault> = if asked.is_empty() { Fault::ALL.into() } else { asked };
     if lab.is_none() {
         faults.retain(|fault| !matches!(fault, Fault::Partition | Fault::Slow));
     }

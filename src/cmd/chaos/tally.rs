@@ -109,3 +109,68 @@ impl std::ops::AddAssign for Counts {
         self.late += other.late;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+    use serde_bytes::ByteBuf;
+
+    use super::*;
+    use crate::clock::Time;
+    use crate::event::{Conversation, Draft, account_of};
+    use crate::id::DeviceId;
+
+    fn said(seq: u64) -> Event {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let account = account_of(&key);
+        let draft = Draft {
+            device: DeviceId::new([1; 16]),
+            seq,
+            parents: BTreeSet::new(),
+            time: Time::from_millis(seq),
+            conversation: Conversation::direct(account, account),
+            kind: Kind::Post,
+            body: b"said".to_vec(),
+        };
+        draft.sign(&key).unwrap()
+    }
+
+    #[test]
+    fn receipts_count_while_the_log_that_gave_them_lives() {
+        let (one, two) = (said(1), said(2));
+        let life = |server: u8, life: u8| Entry::Incarnation {
+            server: ServerId::new([server; 32]),
+            incarnation: Incarnation::new([life; 16]),
+            at_ms: 0,
+        };
+        let receipt = |server: u8, life: u8, event: &Event| Entry::Receipt {
+            server: ServerId::new([server; 32]),
+            incarnation: Incarnation::new([life; 16]),
+            id: event.id(),
+            position: 1,
+        };
+        let authored =
+            |event: &Event| Entry::Authored { event: ByteBuf::from(event.bytes().to_vec()), at_ms: 0 };
+        let mut log = vec![authored(&one), authored(&two)];
+        let mut tally = Tally::default();
+        // After these entries more: messages on all of two servers, and those on fewer.
+        let table = [
+            (vec![], 0, 2),
+            (vec![life(1, 1), life(2, 1), receipt(1, 1, &one), receipt(1, 1, &one)], 0, 2),
+            (vec![receipt(2, 1, &one)], 1, 1),
+            (vec![life(2, 2)], 0, 2),
+            (vec![receipt(2, 1, &one)], 0, 2),
+            (vec![receipt(2, 2, &one), receipt(2, 2, &two), receipt(1, 1, &two)], 2, 0),
+        ];
+        for (entries, on_all, at_risk) in table {
+            log.extend(entries);
+            tally.read(&log);
+            let expected = Counts { sent: 2, on_all, at_risk, ..Counts::default() };
+            assert_eq!(tally.counts(2), expected, "after {} entries", log.len());
+        }
+        let shown = |late| Entry::Displayed { id: one.id(), late, at_ms: 0 };
+        log.extend([shown(false), shown(true)]);
+        tally.read(&log);
+        assert_eq!((tally.counts(2).shown, tally.counts(2).late), (2, 1));
+    }
+}
