@@ -16,6 +16,9 @@ _tercet() {
             ",$1")
                 cmd="tercet"
                 ;;
+            tercet,chaos)
+                cmd="tercet__subcmd__chaos"
+                ;;
             tercet,chat)
                 cmd="tercet__subcmd__chat"
                 ;;
@@ -37,14 +40,8 @@ _tercet() {
             tercet,man)
                 cmd="tercet__subcmd__man"
                 ;;
-            tercet,send)
-                cmd="tercet__subcmd__send"
-                ;;
             tercet,serve)
                 cmd="tercet__subcmd__serve"
-                ;;
-            tercet,tail)
-                cmd="tercet__subcmd__tail"
                 ;;
             tercet,verify)
                 cmd="tercet__subcmd__verify"
@@ -91,6 +88,9 @@ _tercet() {
             tercet__subcmd__cluster__subcmd__help,up)
                 cmd="tercet__subcmd__cluster__subcmd__help__subcmd__up"
                 ;;
+            tercet__subcmd__help,chaos)
+                cmd="tercet__subcmd__help__subcmd__chaos"
+                ;;
             tercet__subcmd__help,chat)
                 cmd="tercet__subcmd__help__subcmd__chat"
                 ;;
@@ -112,14 +112,8 @@ _tercet() {
             tercet__subcmd__help,man)
                 cmd="tercet__subcmd__help__subcmd__man"
                 ;;
-            tercet__subcmd__help,send)
-                cmd="tercet__subcmd__help__subcmd__send"
-                ;;
             tercet__subcmd__help,serve)
                 cmd="tercet__subcmd__help__subcmd__serve"
-                ;;
-            tercet__subcmd__help,tail)
-                cmd="tercet__subcmd__help__subcmd__tail"
                 ;;
             tercet__subcmd__help,verify)
                 cmd="tercet__subcmd__help__subcmd__verify"
@@ -149,7 +143,7 @@ _tercet() {
 
     case "${cmd}" in
         tercet)
-            opts="-q -v -h -V --dir --profile --quiet --verbose --help --version serve chat send tail cluster kill verify demo completions man help"
+            opts="-h -V --dir --help --version serve chat cluster kill verify demo chaos completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -159,7 +153,49 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --profile)
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__chaos)
+            opts="-h --for --seed --clients --rate --faults --replay --log --keep --json --dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --clients)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --faults)
+                    COMPREPLY=($(compgen -W "kill pause restart all-down client-kill wipe skew partition slow" -- "${cur}"))
+                    return 0
+                    ;;
+                --replay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -171,7 +207,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__chat)
-            opts="-q -v -h --timeout --copies --window-ms --new-device --dir --profile --quiet --verbose --help"
+            opts="-h --timeout --copies --window-ms --new-device --dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -193,10 +229,6 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -205,17 +237,13 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster)
-            opts="-q -v -h --dir --profile --quiet --verbose --help init up status start logs down help"
+            opts="-h --dir --help init up status start logs down help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -227,17 +255,13 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__down)
-            opts="-q -v -h --purge --dir --profile --quiet --verbose --help"
+            opts="-h --purge --dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -361,7 +385,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__init)
-            opts="-q -v -h --server --dir --profile --quiet --verbose --help"
+            opts="-h --server --dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -375,10 +399,6 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -387,7 +407,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__logs)
-            opts="-f -n -q -v -h --follow --lines --dir --profile --quiet --verbose --help"
+            opts="-f -n -h --follow --lines --dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -405,10 +425,6 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -417,17 +433,13 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__start)
-            opts="-q -v -h --dir --profile --quiet --verbose --help"
+            opts="-h --dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -439,17 +451,13 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__status)
-            opts="-q -v -h --json --dir --profile --quiet --verbose --help"
+            opts="-h --json --dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -461,7 +469,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__up)
-            opts="-q -v -h --nodes --detach --dir --profile --quiet --verbose --help"
+            opts="-h --nodes --detach --dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -475,10 +483,6 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -487,17 +491,13 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__completions)
-            opts="-q -v -h --print --static --dir --profile --quiet --verbose --help bash elvish fish powershell zsh"
+            opts="-h --dir --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -509,7 +509,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__demo)
-            opts="-q -v -h --messages --seed --script --keep --dir --profile --quiet --verbose --help"
+            opts="-h --messages --seed --script --keep --dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -531,10 +531,6 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -543,8 +539,22 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__help)
-            opts="serve chat send tail cluster kill verify demo completions man help"
+            opts="serve chat cluster kill verify demo chaos completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__help__subcmd__chaos)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -738,35 +748,7 @@ _tercet() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        tercet__subcmd__help__subcmd__send)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         tercet__subcmd__help__subcmd__serve)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        tercet__subcmd__help__subcmd__tail)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -795,7 +777,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__kill)
-            opts="-q -v -h --signal --random --all --seed --dir --profile --quiet --verbose --help"
+            opts="-h --signal --random --all --seed --dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -813,10 +795,6 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -825,51 +803,13 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__man)
-            opts="-q -v -h --dir --profile --quiet --verbose --help"
+            opts="-h --dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        tercet__subcmd__send)
-            opts="-q -v -h --as --copies --wait --no-wait --json --dir --profile --quiet --verbose --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --as)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --copies)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -881,7 +821,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__serve)
-            opts="-q -v -h --config --dir --profile --quiet --verbose --help"
+            opts="-h --config --dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -895,48 +835,6 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        tercet__subcmd__tail)
-            opts="-n -f -q -v -h --as --lines --follow --json --wait --dir --profile --quiet --verbose --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --as)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --lines)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -n)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -945,17 +843,13 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__verify)
-            opts="-q -v -h --json --dir --profile --quiet --verbose --help"
+            opts="-h --json --dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --dir)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -19,35 +19,24 @@ set edit:completion:arg-completer[tercet] = {|@words|
     var completions = [
         &'tercet'= {
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
             cand -h 'Print help'
             cand --help 'Print help'
             cand -V 'Print version'
             cand --version 'Print version'
             cand serve 'Run one server'
             cand chat 'Talk to people, at a terminal or from a script'
-            cand send 'Send one message and say what became of it, from a script'
-            cand tail 'Print the last lines of conversations, and follow them'
             cand cluster 'Make, start, watch and stop a cluster of servers'
             cand kill 'Send a signal to servers, SIGKILL unless told otherwise'
             cand verify 'Check everybody''s logs against what tercet promises'
             cand demo 'Show the whole: a cluster, two people, servers dying, a proof'
-            cand completions 'Make a shell complete tercet''s command line'
-            cand man 'Install the manual pages'
+            cand chaos 'Let a cluster fail in every way while people talk, then check that nothing was lost'
+            cand completions 'Print what a shell needs to complete tercet''s command line'
+            cand man 'Write the manual pages'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'tercet;serve'= {
             cand --config 'The server''s configuration, as `cluster up` and `cluster init` write it'
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
             cand -h 'Print help'
             cand --help 'Print help'
         }
@@ -56,54 +45,12 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand --copies 'Without a terminal: on how many servers a message is safe [default: 2, or 1 in a cluster of one]'
             cand --window-ms 'How long each line is held so that its place is settled, in milliseconds'
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
             cand --new-device 'Go on as a new device; for when this device''s log is lost or damaged'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
-            cand -h 'Print help'
-            cand --help 'Print help'
-        }
-        &'tercet;send'= {
-            cand --as 'Who you are [default: the profile''s name, or the only account on this machine]'
-            cand --copies 'On how many servers it has to be [default: 2, or 1 in a cluster of one]'
-            cand --wait 'For how long to wait for that'
-            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
-            cand --no-wait 'Write it to this device''s outbox and return; the next chat, send or tail takes it along'
-            cand --json 'Print one JSON object that says what became of it: id, to, outcome, copies, servers, wanted'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
-            cand -h 'Print help'
-            cand --help 'Print help'
-        }
-        &'tercet;tail'= {
-            cand --as 'Who you are [default: the profile''s name, or the only account on this machine]'
-            cand -n 'How many lines to begin with'
-            cand --lines 'How many lines to begin with'
-            cand --wait 'For how long to wait for a server'
-            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
-            cand -f 'Go on with new lines as their places are settled. They count as shown: a chat does not show them again'
-            cand --follow 'Go on with new lines as their places are settled. They count as shown: a chat does not show them again'
-            cand --json 'Print each line as a JSON object: id, time, with, from, own, text, late, copies, servers'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
             cand -h 'Print help'
             cand --help 'Print help'
         }
         &'tercet;cluster'= {
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
             cand -h 'Print help'
             cand --help 'Print help'
             cand init 'Write keys and configurations for servers on machines of their own'
@@ -117,44 +64,24 @@ set edit:completion:arg-completer[tercet] = {|@words|
         &'tercet;cluster;init'= {
             cand --server 'A server and where others reach it; once for each'
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
             cand -h 'Print help'
             cand --help 'Print help'
         }
         &'tercet;cluster;up'= {
             cand --nodes 'How many servers a new cluster gets, 1 to 32 [default: 3]'
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
             cand --detach 'Return once the servers are ready, and leave them running'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
             cand -h 'Print help'
             cand --help 'Print help'
         }
         &'tercet;cluster;status'= {
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
             cand --json 'Print one JSON object'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
             cand -h 'Print help'
             cand --help 'Print help'
         }
         &'tercet;cluster;start'= {
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
             cand -h 'Print help'
             cand --help 'Print help'
         }
@@ -162,24 +89,14 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand -n 'How many of its last lines'
             cand --lines 'How many of its last lines'
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
             cand -f 'Go on as it says more, until ctrl-C'
             cand --follow 'Go on as it says more, until ctrl-C'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
             cand -h 'Print help'
             cand --help 'Print help'
         }
         &'tercet;cluster;down'= {
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
             cand --purge 'Delete the cluster afterwards: its servers'' logs, and people''s keys and logs'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
             cand -h 'Print help'
             cand --help 'Print help'
         }
@@ -210,24 +127,14 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand --signal 'What to send'
             cand --seed 'Makes --random choose the same again'
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
             cand --random 'One running server, by chance; of those named, if any are'
             cand --all 'Every running server'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
         &'tercet;verify'= {
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
             cand --json 'Print the report as JSON'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
             cand -h 'Print help'
             cand --help 'Print help'
         }
@@ -236,57 +143,49 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand --seed 'Chooses which servers are killed, and when [default: a new seed]'
             cand --script 'Replays a conversation: a TSV of room, time, nick, text. Of each room the two who say most talk'
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
             cand --keep 'Leaves the folder for a look afterwards'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'tercet;chaos'= {
+            cand --for 'How long things go wrong: 60s, 5m, 800ms [default: 60s]'
+            cand --seed 'Chooses what goes wrong when, and who says what [default: a new seed]'
+            cand --clients 'How many people talk, 2 to 16 [default: 3]'
+            cand --rate 'Messages a second, all together [default: 20]'
+            cand --faults 'What may go wrong [default: all that this machine can do]'
+            cand --replay 'Does what this log of actions says, which an earlier run has written, in place of a seed''s schedule'
+            cand --log 'Where to write the log of actions [default: a new file in the system''s temporary folder]'
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --keep 'Leaves the folder for a look afterwards; it stays anyway unless the verdict is "valid"'
+            cand --json 'Print verify''s report as JSON, with the seed and the counts; the story goes to standard error'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'tercet;completions'= {
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
-            cand --print 'Print it instead of installing it'
-            cand --static 'Print a script that does not ask tercet and completes no names, for packages'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
             cand -h 'Print help'
             cand --help 'Print help'
         }
         &'tercet;man'= {
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
-            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
-            cand -q 'Say nothing but what went wrong'
-            cand --quiet 'Say nothing but what went wrong'
-            cand -v 'Also say what usually need not be known'
-            cand --verbose 'Also say what usually need not be known'
             cand -h 'Print help'
             cand --help 'Print help'
         }
         &'tercet;help'= {
             cand serve 'Run one server'
             cand chat 'Talk to people, at a terminal or from a script'
-            cand send 'Send one message and say what became of it, from a script'
-            cand tail 'Print the last lines of conversations, and follow them'
             cand cluster 'Make, start, watch and stop a cluster of servers'
             cand kill 'Send a signal to servers, SIGKILL unless told otherwise'
             cand verify 'Check everybody''s logs against what tercet promises'
             cand demo 'Show the whole: a cluster, two people, servers dying, a proof'
-            cand completions 'Make a shell complete tercet''s command line'
-            cand man 'Install the manual pages'
+            cand chaos 'Let a cluster fail in every way while people talk, then check that nothing was lost'
+            cand completions 'Print what a shell needs to complete tercet''s command line'
+            cand man 'Write the manual pages'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'tercet;help;serve'= {
         }
         &'tercet;help;chat'= {
-        }
-        &'tercet;help;send'= {
-        }
-        &'tercet;help;tail'= {
         }
         &'tercet;help;cluster'= {
             cand init 'Write keys and configurations for servers on machines of their own'
@@ -313,6 +212,8 @@ set edit:completion:arg-completer[tercet] = {|@words|
         &'tercet;help;verify'= {
         }
         &'tercet;help;demo'= {
+        }
+        &'tercet;help;chaos'= {
         }
         &'tercet;help;completions'= {
         }

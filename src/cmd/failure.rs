@@ -14,7 +14,7 @@ use crate::view::ViewError;
 /// What the program's exit statuses mean: the one place that says so. The help, the manual and the README are
 /// compared with it.
 pub const EXIT_STATUS: [(u8, &str); 4] = [
-    (0, "done. verify, demo: valid; send: on as many servers as asked"),
+    (0, "done. verify, demo, chaos: valid; send: on as many servers as asked"),
     (
         1,
         "a negative finding. verify: a broken promise; chat in a script: messages that are not safe, or a line \

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub mod ask;
+pub mod chaos;
 pub mod chat;
 pub mod cluster;
 pub mod complete;
@@ -38,6 +39,7 @@ pub mod serve;
 pub mod session;
 pub mod settings;
 pub mod similar;
+pub mod stage;
 pub mod starting;
 pub mod tail;
 pub mod verify;
@@ -91,6 +93,8 @@ pub enum Command {
     Verify(verify::Args),
     /// Show the whole: a cluster, two people, servers dying, a proof.
     Demo(demo::Args),
+    /// Let a cluster fail in every way while people talk, then check that nothing was lost.
+    Chaos(chaos::Args),
     /// Make a shell complete tercet's command line.
     Completions(completions::Args),
     /// Install the manual pages.
@@ -133,6 +137,7 @@ impl Cli {
             Command::Kill(args) => kill::run(&args, settings()?.home()),
             Command::Verify(args) => verify::run(&args, settings()?.home()),
             Command::Demo(args) => demo::run(&args),
+            Command::Chaos(args) => chaos::run(&args),
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => man::run(&args),
         }

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
@@ -310,10 +310,15 @@ impl Session {
     }
 }
 
-/// The wall clock: Unix milliseconds.
+/// By how many milliseconds a process's clock is off, for `tercet chaos`, which sets it for its children.
+pub const CLOCK_OFFSET_ENV: &str = "TERCET_CLOCK_OFFSET_MS";
+
+/// The wall clock: Unix milliseconds; off by [`CLOCK_OFFSET_ENV`], if that is set.
 pub fn now_ms() -> u64 {
+    static OFFSET_MS: LazyLock<i64> =
+        LazyLock::new(|| std::env::var(CLOCK_OFFSET_ENV).ok().and_then(|ms| ms.parse().ok()).unwrap_or(0));
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX).saturating_add_signed(*OFFSET_MS)
 }
 
 /// By how much our clock is ahead of all connected servers', if by more than any of them would take. An event

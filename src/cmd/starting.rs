@@ -16,6 +16,7 @@ use super::files;
 use super::home::{Cluster, ServerFolder};
 use super::nodes::{State, elsewhere};
 use super::pid::{self, Process, Record, Stale};
+use super::session::CLOCK_OFFSET_ENV;
 use crate::text::inert;
 
 /// How long a server may take to be ready; it may have a long log to check.
@@ -51,6 +52,39 @@ pub struct Started {
     pub stale: Option<Stale>,
 }
 
+/// In which surroundings a process of a cluster is to run; by default in those of its starter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// A network namespace; its ports are not this process's, and are not looked at.
+    pub netns: Option<String>,
+    /// By how many milliseconds its clock is off.
+    pub clock_offset_ms: i64,
+}
+
+impl Surroundings {
+    /// This program, to be given its arguments. The process is the child itself, in a process group of its
+    /// own so that ctrl-C does not reach it.
+    ///
+    /// # Errors
+    /// When the system does not say where this program is.
+    pub fn tercet(&self) -> io::Result<Command> {
+        let program = std::env::current_exe()?;
+        let mut command = match &self.netns {
+            None => Command::new(program),
+            Some(netns) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", netns]).arg(program);
+                command
+            }
+        };
+        if self.clock_offset_ms != 0 {
+            command.env(CLOCK_OFFSET_ENV, self.clock_offset_ms.to_string());
+        }
+        command.process_group(0);
+        Ok(command)
+    }
+}
+
 impl Cluster {
     /// Starts a server and waits until it is ready.
     ///
@@ -66,6 +100,14 @@ impl Cluster {
     /// # Errors
     /// When it is unknown, running or on another machine, its port is taken, or it cannot be started.
     pub fn spawn(&self, name: &str) -> Result<Starting, Failure> {
+        self.spawn_in(name, &Surroundings::default())
+    }
+
+    /// As [`Cluster::spawn`], in other surroundings than our own.
+    ///
+    /// # Errors
+    /// As [`Cluster::spawn`].
+    pub fn spawn_in(&self, name: &str, surroundings: &Surroundings) -> Result<Starting, Failure> {
         let stale = match self.state(name)? {
             State::Up(process) | State::Paused(process) => {
                 let what = format!("server {name} is running already (pid {})", process.pid());
@@ -76,7 +118,10 @@ impl Cluster {
             State::Dead(stale) => Some(stale),
         };
         let folder = self.home().server(name);
-        check_port(&ServerConfig::load(&folder.config())?, &folder)?;
+        let config = ServerConfig::load(&folder.config())?;
+        if surroundings.netns.is_none() {
+            check_port(&config, &folder)?;
+        }
         if stale.is_some() {
             fs::remove_file(folder.pid())
                 .map_err(|error| Failure::io(format!("remove {}", folder.pid().display()), &error))?;
@@ -84,14 +129,15 @@ impl Cluster {
         let log = files::append_to(&folder.log())?;
         let log_from = log.metadata().map_or(0, |metadata| metadata.len());
         let failed = |error| Failure::io(format!("start server {name}"), &error);
-        let child = Command::new(std::env::current_exe().map_err(failed)?)
+        let child = surroundings
+            .tercet()
+            .map_err(failed)?
             .arg("serve")
             .arg("--config")
             .arg(folder.config())
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(failed)?)
             .stderr(log)
-            .process_group(0)
             .spawn()
             .map_err(failed)?;
         let deadline = Instant::now() + READY_PATIENCE;

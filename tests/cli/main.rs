@@ -5,6 +5,7 @@
 )]
 
 mod bad_input;
+mod chaos;
 mod chat;
 mod cluster;
 mod complete;

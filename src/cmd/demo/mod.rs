@@ -14,9 +14,10 @@ use tokio::task::block_in_place;
 use tokio::time::sleep;
 
 use super::failure::{Failure, Outcome};
-use super::home::{Cluster, Home};
+use super::home::Cluster;
 use super::nodes::Signal;
 use super::screen::{self, BOLD, DIM, GREEN, RED, YELLOW};
+use super::stage::Stage;
 use super::{keys, verify};
 use crate::text::{count, inert};
 use cast::Cast;
@@ -63,7 +64,7 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
         Some(seed) => seed,
         None => u64::from(u16::from_be_bytes(keys::random()?)),
     };
-    let stage = Stage::build()?;
+    let stage = Stage::build("demo", SERVERS)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -76,7 +77,9 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
     });
     drop(runtime);
     let judged = played.and_then(|()| judge(&stage));
-    stage.strike(args.keep || !matches!(judged, Ok(Outcome::Done)))?;
+    if let Some(kept) = stage.strike(args.keep || !matches!(judged, Ok(Outcome::Done)))? {
+        screen::say(&kept)?;
+    }
     judged
 }
 
@@ -95,40 +98,6 @@ fn lines(args: &Args) -> Result<Vec<Line>, Failure> {
     })?;
     let all = if args.script.is_some() { lines.len() } else { MESSAGES };
     Ok(lines.iter().cycle().take(wanted.unwrap_or(all)).cloned().collect())
-}
-
-/// The folder and the cluster in it. Its servers are stopped when it goes, whatever happens.
-struct Stage {
-    dir: PathBuf,
-    cluster: Cluster,
-}
-
-impl Stage {
-    fn build() -> Result<Self, Failure> {
-        let suffix: [u8; 4] = keys::random()?;
-        let dir = std::env::temp_dir().join(format!("tercet-demo-{:08x}", u32::from_be_bytes(suffix)));
-        let cluster = Cluster::create(&Home::new(&dir)?, SERVERS)?;
-        Ok(Self { dir, cluster })
-    }
-
-    fn strike(self, keep: bool) -> Result<(), Failure> {
-        self.cluster.stop_all()?;
-        if keep {
-            return screen::say(&format!(
-                "{DIM}everything is in {} (tercet --dir {0} verify){DIM:#}",
-                self.dir.display()
-            ));
-        }
-        std::fs::remove_dir_all(&self.dir)
-            .map_err(|error| Failure::io(format!("remove {}", self.dir.display()), &error))
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        // Whoever gets here early has an error to tell already.
-        let _stopped = self.cluster.stop_all();
-    }
 }
 
 /// What happens when, in messages sent.
@@ -153,7 +122,7 @@ impl Plot {
 }
 
 async fn play(stage: &Stage, lines: &[Line], seed: u64) -> Result<(), Failure> {
-    let cluster = &stage.cluster;
+    let cluster = stage.cluster();
     let names = cluster.names();
     screen::say(&format!(
         "{BOLD}tercet demo{BOLD:#}: {SERVERS} servers, {}, {}  {DIM}(--seed {seed} replays the kills){DIM:#}",
@@ -256,10 +225,7 @@ async fn settle(cast: &Cast, start: &Instant) -> Result<(), Failure> {
 }
 
 fn judge(stage: &Stage) -> Result<Outcome, Failure> {
-    // Stopped, so that verify reads what is on the disks and not what processes say.
-    stage.cluster.stop_all()?;
-    let history = verify::of_cluster(&stage.cluster)?;
-    let report = crate::verify::check(&history);
+    let report = stage.judge()?;
     screen::say(&format!("\n{}", verify::render(&report)))?;
     Ok(verify::outcome(&report))
 }
