@@ -40,8 +40,14 @@ _tercet() {
             tercet,man)
                 cmd="tercet__subcmd__man"
                 ;;
+            tercet,send)
+                cmd="tercet__subcmd__send"
+                ;;
             tercet,serve)
                 cmd="tercet__subcmd__serve"
+                ;;
+            tercet,tail)
+                cmd="tercet__subcmd__tail"
                 ;;
             tercet,verify)
                 cmd="tercet__subcmd__verify"
@@ -112,8 +118,14 @@ _tercet() {
             tercet__subcmd__help,man)
                 cmd="tercet__subcmd__help__subcmd__man"
                 ;;
+            tercet__subcmd__help,send)
+                cmd="tercet__subcmd__help__subcmd__send"
+                ;;
             tercet__subcmd__help,serve)
                 cmd="tercet__subcmd__help__subcmd__serve"
+                ;;
+            tercet__subcmd__help,tail)
+                cmd="tercet__subcmd__help__subcmd__tail"
                 ;;
             tercet__subcmd__help,verify)
                 cmd="tercet__subcmd__help__subcmd__verify"
@@ -143,13 +155,17 @@ _tercet() {
 
     case "${cmd}" in
         tercet)
-            opts="-h -V --dir --help --version serve chat cluster kill verify demo chaos completions man help"
+            opts="-q -v -h -V --dir --profile --quiet --verbose --help --version serve chat send tail cluster kill verify demo chaos completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -161,7 +177,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__chaos)
-            opts="-h --for --seed --clients --rate --faults --replay --log --keep --json --dir --help"
+            opts="-q -v -h --for --seed --clients --rate --faults --replay --log --keep --json --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -199,6 +215,10 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -207,7 +227,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__chat)
-            opts="-h --timeout --copies --window-ms --new-device --dir --help"
+            opts="-q -v -h --timeout --copies --window-ms --new-device --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -229,6 +249,10 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -237,13 +261,17 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster)
-            opts="-h --dir --help init up status start logs down help"
+            opts="-q -v -h --dir --profile --quiet --verbose --help init up status start logs down help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -255,13 +283,17 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__down)
-            opts="-h --purge --dir --help"
+            opts="-q -v -h --purge --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -385,7 +417,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__init)
-            opts="-h --server --dir --help"
+            opts="-q -v -h --server --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -399,6 +431,10 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -407,7 +443,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__logs)
-            opts="-f -n -h --follow --lines --dir --help"
+            opts="-f -n -q -v -h --follow --lines --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -425,6 +461,10 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -433,13 +473,17 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__start)
-            opts="-h --dir --help"
+            opts="-q -v -h --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -451,13 +495,17 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__status)
-            opts="-h --json --dir --help"
+            opts="-q -v -h --json --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -469,7 +517,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__up)
-            opts="-h --nodes --detach --dir --help"
+            opts="-q -v -h --nodes --detach --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -483,6 +531,10 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -491,13 +543,17 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__completions)
-            opts="-h --dir --help bash elvish fish powershell zsh"
+            opts="-q -v -h --print --static --dir --profile --quiet --verbose --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -509,7 +565,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__demo)
-            opts="-h --messages --seed --script --keep --dir --help"
+            opts="-q -v -h --messages --seed --script --keep --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -531,6 +587,10 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -539,7 +599,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__help)
-            opts="serve chat cluster kill verify demo chaos completions man help"
+            opts="serve chat send tail cluster kill verify demo chaos completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -748,7 +808,35 @@ _tercet() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        tercet__subcmd__help__subcmd__send)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         tercet__subcmd__help__subcmd__serve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__help__subcmd__tail)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -777,7 +865,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__kill)
-            opts="-h --signal --random --all --seed --dir --help"
+            opts="-q -v -h --signal --random --all --seed --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -795,6 +883,10 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -803,13 +895,51 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__man)
-            opts="-h --dir --help"
+            opts="-q -v -h --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__send)
+            opts="-q -v -h --as --copies --wait --no-wait --json --dir --profile --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --copies)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -821,7 +951,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__serve)
-            opts="-h --config --dir --help"
+            opts="-q -v -h --config --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -835,6 +965,48 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__tail)
+            opts="-n -f -q -v -h --as --lines --follow --json --wait --dir --profile --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lines)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -843,13 +1015,25 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__verify)
-            opts="-h --json --dir --help"
+            opts="-q -v -h --json --report --export --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --export)
+                    COMPREPLY=($(compgen -W "adya shiviz jsonl" -- "${cur}"))
+                    return 0
+                    ;;
                 --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

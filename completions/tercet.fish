@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_tercet_global_optspecs
-    string join \n dir= h/help V/version
+    string join \n dir= profile= q/quiet v/verbose h/help V/version
 end
 
 function __fish_tercet_needs_command
@@ -25,28 +25,62 @@ function __fish_tercet_using_subcommand
 end
 
 complete -c tercet -n "__fish_tercet_needs_command" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_needs_command" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_needs_command" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_needs_command" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_needs_command" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_needs_command" -s V -l version -d 'Print version'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "serve" -d 'Run one server'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "chat" -d 'Talk to people, at a terminal or from a script'
+complete -c tercet -n "__fish_tercet_needs_command" -f -a "send" -d 'Send one message and say what became of it, from a script'
+complete -c tercet -n "__fish_tercet_needs_command" -f -a "tail" -d 'Print the last lines of conversations, and follow them'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "cluster" -d 'Make, start, watch and stop a cluster of servers'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "kill" -d 'Send a signal to servers, SIGKILL unless told otherwise'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "verify" -d 'Check everybody\'s logs against what tercet promises'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "demo" -d 'Show the whole: a cluster, two people, servers dying, a proof'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "chaos" -d 'Let a cluster fail in every way while people talk, then check that nothing was lost'
-complete -c tercet -n "__fish_tercet_needs_command" -f -a "completions" -d 'Print what a shell needs to complete tercet\'s command line'
-complete -c tercet -n "__fish_tercet_needs_command" -f -a "man" -d 'Write the manual pages'
+complete -c tercet -n "__fish_tercet_needs_command" -f -a "completions" -d 'Make a shell complete tercet\'s command line'
+complete -c tercet -n "__fish_tercet_needs_command" -f -a "man" -d 'Install the manual pages'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tercet -n "__fish_tercet_using_subcommand serve" -l config -d 'The server\'s configuration, as `cluster up` and `cluster init` write it' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand serve" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand serve" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand serve" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand serve" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand serve" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand chat" -l timeout -d 'Without a terminal: how long to wait, after the input has ended, for messages to be safe' -r
 complete -c tercet -n "__fish_tercet_using_subcommand chat" -l copies -d 'Without a terminal: on how many servers a message is safe [default: 2, or 1 in a cluster of one]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand chat" -l window-ms -d 'How long each line is held so that its place is settled, in milliseconds' -r
 complete -c tercet -n "__fish_tercet_using_subcommand chat" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand chat" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand chat" -l new-device -d 'Go on as a new device; for when this device\'s log is lost or damaged'
+complete -c tercet -n "__fish_tercet_using_subcommand chat" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand chat" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand chat" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand send" -l as -d 'Who you are [default: the profile\'s name, or the only account on this machine]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand send" -l copies -d 'On how many servers it has to be [default: 2, or 1 in a cluster of one]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand send" -l wait -d 'For how long to wait for that' -r
+complete -c tercet -n "__fish_tercet_using_subcommand send" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand send" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand send" -l no-wait -d 'Write it to this device\'s outbox and return; the next chat, send or tail takes it along'
+complete -c tercet -n "__fish_tercet_using_subcommand send" -l json -d 'Print one JSON object that says what became of it: id, to, outcome, copies, servers, wanted'
+complete -c tercet -n "__fish_tercet_using_subcommand send" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand send" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand send" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand tail" -l as -d 'Who you are [default: the profile\'s name, or the only account on this machine]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand tail" -s n -l lines -d 'How many lines to begin with' -r
+complete -c tercet -n "__fish_tercet_using_subcommand tail" -l wait -d 'For how long to wait for a server' -r
+complete -c tercet -n "__fish_tercet_using_subcommand tail" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand tail" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand tail" -s f -l follow -d 'Go on with new lines as their places are settled. They count as shown: a chat does not show them again'
+complete -c tercet -n "__fish_tercet_using_subcommand tail" -l json -d 'Print each line as a JSON object: id, time, with, from, own, text, late, copies, servers'
+complete -c tercet -n "__fish_tercet_using_subcommand tail" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand tail" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand tail" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "init" -d 'Write keys and configurations for servers on machines of their own'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "up" -d 'Start the cluster on this machine, making it first if there is none'
@@ -57,22 +91,40 @@ complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_se
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from init" -l server -d 'A server and where others reach it; once for each' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from init" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from init" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from init" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from init" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from init" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -l nodes -d 'How many servers a new cluster gets, 1 to 32 [default: 3]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -l detach -d 'Return once the servers are ready, and leave them running'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -l json -d 'Print one JSON object'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from start" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from start" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from start" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from start" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from logs" -s n -l lines -d 'How many of its last lines' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from logs" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from logs" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Go on as it says more, until ctrl-C'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from logs" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from logs" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from down" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from down" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from down" -l purge -d 'Delete the cluster afterwards: its servers\' logs, and people\'s keys and logs'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from down" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from down" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from down" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "init" -d 'Write keys and configurations for servers on machines of their own'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "up" -d 'Start the cluster on this machine, making it first if there is none'
@@ -88,17 +140,30 @@ cont\t'It goes on'
 int\t'As ctrl-C would'"
 complete -c tercet -n "__fish_tercet_using_subcommand kill" -l seed -d 'Makes --random choose the same again' -r
 complete -c tercet -n "__fish_tercet_using_subcommand kill" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand kill" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand kill" -l random -d 'One running server, by chance; of those named, if any are'
 complete -c tercet -n "__fish_tercet_using_subcommand kill" -l all -d 'Every running server'
+complete -c tercet -n "__fish_tercet_using_subcommand kill" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand kill" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand kill" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tercet -n "__fish_tercet_using_subcommand verify" -l report -d 'Also write the report as one HTML page, with the history as a diagram' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand verify" -l export -d 'Print the history for another program instead of the report' -r -f -a "adya\t'Transactions on lists, for the checkers adya and Elle'
+shiviz\t'A log with vector clocks, for ShiViz'
+jsonl\t'Everything, as JSON Lines'"
 complete -c tercet -n "__fish_tercet_using_subcommand verify" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand verify" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand verify" -l json -d 'Print the report as JSON'
-complete -c tercet -n "__fish_tercet_using_subcommand verify" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand verify" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand verify" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tercet -n "__fish_tercet_using_subcommand demo" -l messages -d 'How many messages are sent [default: 240, or all of the script]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand demo" -l seed -d 'Chooses which servers are killed, and when [default: a new seed]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand demo" -l script -d 'Replays a conversation: a TSV of room, time, nick, text. Of each room the two who say most talk' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand demo" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand demo" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand demo" -l keep -d 'Leaves the folder for a look afterwards'
+complete -c tercet -n "__fish_tercet_using_subcommand demo" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand demo" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand demo" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l for -d 'How long things go wrong: 60s, 5m, 800ms [default: 60s]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l seed -d 'Chooses what goes wrong when, and who says what [default: a new seed]' -r
@@ -116,23 +181,36 @@ slow\t'The links of servers are slow and lose packets (needs network namespaces 
 complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l replay -d 'Does what this log of actions says, which an earlier run has written, in place of a seed\'s schedule' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l log -d 'Where to write the log of actions [default: a new file in the system\'s temporary folder]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l keep -d 'Leaves the folder for a look afterwards; it stays anyway unless the verdict is "valid"'
 complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l json -d 'Print verify\'s report as JSON, with the seed and the counts; the story goes to standard error'
+complete -c tercet -n "__fish_tercet_using_subcommand chaos" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand chaos" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand chaos" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c tercet -n "__fish_tercet_using_subcommand completions" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand completions" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand completions" -l print -d 'Print it instead of installing it'
+complete -c tercet -n "__fish_tercet_using_subcommand completions" -l static -d 'Print a script that does not ask tercet and completes no names, for packages'
+complete -c tercet -n "__fish_tercet_using_subcommand completions" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand completions" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand man" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand man" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand man" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand man" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand man" -s h -l help -d 'Print help'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "serve" -d 'Run one server'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "chat" -d 'Talk to people, at a terminal or from a script'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "cluster" -d 'Make, start, watch and stop a cluster of servers'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "kill" -d 'Send a signal to servers, SIGKILL unless told otherwise'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "verify" -d 'Check everybody\'s logs against what tercet promises'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "demo" -d 'Show the whole: a cluster, two people, servers dying, a proof'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "chaos" -d 'Let a cluster fail in every way while people talk, then check that nothing was lost'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "completions" -d 'Print what a shell needs to complete tercet\'s command line'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "man" -d 'Write the manual pages'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat cluster kill verify demo chaos completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "serve" -d 'Run one server'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "chat" -d 'Talk to people, at a terminal or from a script'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "send" -d 'Send one message and say what became of it, from a script'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "tail" -d 'Print the last lines of conversations, and follow them'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "cluster" -d 'Make, start, watch and stop a cluster of servers'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "kill" -d 'Send a signal to servers, SIGKILL unless told otherwise'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "verify" -d 'Check everybody\'s logs against what tercet promises'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "demo" -d 'Show the whole: a cluster, two people, servers dying, a proof'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "chaos" -d 'Let a cluster fail in every way while people talk, then check that nothing was lost'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "completions" -d 'Make a shell complete tercet\'s command line'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "man" -d 'Install the manual pages'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "init" -d 'Write keys and configurations for servers on machines of their own'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "up" -d 'Start the cluster on this machine, making it first if there is none'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "status" -d 'Show how each server is'
