@@ -78,6 +78,7 @@
 
 pub mod agreement;
 pub mod anomaly;
+pub mod canonical;
 pub mod client;
 pub mod clock;
 pub mod cmd;
@@ -99,6 +100,7 @@ pub mod outbox;
 pub mod report;
 pub mod screens;
 pub mod server;
+pub mod signature;
 pub mod staged;
 pub mod store;
 pub mod sync;
