@@ -40,7 +40,8 @@
 //! | [`view`], [`directory`] | which servers there are; who is who | who is up |
 //! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
 //! | [`client`] with [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
-//! | [`history`], [`evidence`], [`mod@verify`] with [`durability`], [`agreement`], [`screens`], [`anomaly`], [`report`] | logs as values, and the judgement on them | how they were read |
+//! | [`history`]; [`intake`] with [`testimony`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
+//! | [`evidence`], [`mod@verify`] with [`durability`], [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
 //! | [`net`] | TLS, frames, listener, links, bounded queues | what frames mean; [`store`] |
 //! | [`store`] | a server's store, a device's log | who may read what; [`net`] |
 //! | [`cmd`] | one file per subcommand; wires the parts together; all printing | |
@@ -78,6 +79,7 @@
 
 pub mod agreement;
 pub mod anomaly;
+pub mod bits;
 pub mod canonical;
 pub mod client;
 pub mod clock;
@@ -92,6 +94,7 @@ pub mod follow;
 pub mod frame;
 pub mod history;
 pub mod id;
+pub mod intake;
 pub mod limits;
 pub mod log;
 pub mod net;
@@ -100,10 +103,12 @@ pub mod outbox;
 pub mod report;
 pub mod screens;
 pub mod server;
+pub mod settle;
 pub mod signature;
 pub mod staged;
 pub mod store;
 pub mod sync;
+pub mod testimony;
 pub mod text;
 pub mod verify;
 pub mod view;
