@@ -7,36 +7,36 @@ use crate::bits::Bits;
 use crate::directory::Directory;
 use crate::durability::{Store, stores};
 use crate::event::Conversation;
-use crate::evidence::Evidence;
 use crate::frame::DeviceCursor;
 use crate::id::Position;
+use crate::ledger::Ledger;
 use crate::order::Sequence;
 use crate::report::{Outcome, Settled};
-use crate::testimony::{ClientLog, Seen, ServerLog};
+use crate::taken::{ClientLog, Seen, ServerLog};
 use crate::text::count;
 
 /// P5: replicas hold the same events in the same order.
-pub(crate) fn one_order(evidence: &Evidence) -> Outcome {
+pub(crate) fn one_order(ledger: &Ledger) -> Outcome {
     let mut outcome =
         Outcome::new("every replica holds the same events in one canonical order", "P5", "conversations");
-    for server in &evidence.servers {
-        let mut held = Bits::new(evidence.events.numbers());
+    for server in &ledger.servers {
+        let mut held = Bits::new(ledger.events.numbers());
         for event in &server.events {
             held.insert(*event);
         }
-        let counts = evidence.events.counts(&held);
+        let counts = ledger.events.counts(&held);
         if server.canonical.is_some() {
-            judge_index(evidence, server, &held, &counts, &mut outcome);
+            judge_index(ledger, server, &held, &counts, &mut outcome);
         } else if !server.live {
             outcome.unknowns.push(format!("the canonical index of {} could not be read", server.source));
         }
         outcome.examined += counts.iter().filter(|count| **count > 0).count();
-        let lacking = lacking(evidence, server, &held);
+        let lacking = lacking(ledger, server, &held);
         if lacking > 0 {
             outcome.unknowns.push(format!(
                 "server {} lacks {} that other logs hold; it has not acked them, and fetches them from \
                  another server while both are up",
-                evidence.name_of(server.life.0),
+                ledger.name_of(server.life.0),
                 count(lacking, "event")
             ));
         }
@@ -45,13 +45,13 @@ pub(crate) fn one_order(evidence: &Evidence) -> Outcome {
 }
 
 /// How many events a server has neither stored nor, in this life of its log, acked.
-fn lacking(evidence: &Evidence, server: &ServerLog, held: &Bits) -> usize {
-    let not_held = evidence.events.all().filter(|event| !held.contains(*event));
+fn lacking(ledger: &Ledger, server: &ServerLog, held: &Bits) -> usize {
+    let not_held = ledger.events.all().filter(|event| !held.contains(*event));
     if not_held.clone().next().is_none() {
         return 0;
     }
-    let mut acked = Bits::new(evidence.events.numbers());
-    for log in &evidence.clients {
+    let mut acked = Bits::new(ledger.events.numbers());
+    for log in &ledger.clients {
         for seen in &log.seen {
             if let Seen::Receipt { life, event, .. } = *seen
                 && log.lives[usize::from(life)] == server.life
@@ -63,14 +63,8 @@ fn lacking(evidence: &Evidence, server: &ServerLog, held: &Bits) -> usize {
     not_held.filter(|event| !acked.contains(*event)).count()
 }
 
-fn judge_index(
-    evidence: &Evidence,
-    server: &ServerLog,
-    held: &Bits,
-    counts: &[usize],
-    outcome: &mut Outcome,
-) {
-    let (events, none) = (&evidence.events, Sequence::default());
+fn judge_index(ledger: &Ledger, server: &ServerLog, held: &Bits, counts: &[usize], outcome: &mut Outcome) {
+    let (events, none) = (&ledger.events, Sequence::default());
     let index = server.canonical.as_ref();
     let own = events.conversations().iter().zip(counts).filter(|(_, count)| **count > 0);
     let own = own.map(|((id, _), _)| *id);
@@ -86,7 +80,7 @@ fn judge_index(
         let theirs = index.and_then(|index| index.get(&conversation)).unwrap_or(&none);
         if ours != theirs {
             outcome.anomalies.push(Anomaly::WrongIndex {
-                server: evidence.name_of(server.life.0),
+                server: ledger.name_of(server.life.0),
                 expected: ours.digest(),
                 found: theirs.digest(),
             });
@@ -95,19 +89,19 @@ fn judge_index(
 }
 
 /// P5: readers hold what their cursors have passed.
-pub(crate) fn everything_delivered(evidence: &Evidence) -> Outcome {
+pub(crate) fn everything_delivered(ledger: &Ledger) -> Outcome {
     let mut outcome = Outcome::new("every reader has what it was sent", "P5", "deliveries");
-    let events = &evidence.events;
-    let stores = stores(evidence);
-    for log in &evidence.clients {
+    let events = &ledger.events;
+    let stores = stores(ledger);
+    for log in &ledger.clients {
         let Some(account) = log.account else { continue };
-        let is_read = evidence.read_by(account);
+        let is_read = ledger.read_by(account);
         let mut unread = Bits::new(events.known());
-        let logs = evidence.clients.iter().filter(|other| other.device == log.device);
+        let logs = ledger.clients.iter().filter(|other| other.device == log.device);
         let is_only_log = logs.count() == 1;
-        let entered = entered(evidence, log);
+        let entered = entered(ledger, log);
         for (server, store) in &stores {
-            let name = || evidence.name_of(*server);
+            let name = || ledger.name_of(*server);
             let mut reading = Reading::of(log, is_only_log, store);
             if let Some((cursor, at)) = reading.beyond(store, log) {
                 let (server, tip) = (name(), store.tip);
@@ -144,8 +138,8 @@ pub(crate) fn everything_delivered(evidence: &Evidence) -> Outcome {
 const NEVER: u32 = u32::MAX;
 
 /// Where each event entered a log, by entry number from 0.
-fn entered(evidence: &Evidence, log: &ClientLog) -> Vec<u32> {
-    let mut entered = vec![NEVER; evidence.events.known()];
+fn entered(ledger: &Ledger, log: &ClientLog) -> Vec<u32> {
+    let mut entered = vec![NEVER; ledger.events.known()];
     for (index, event) in log.stands() {
         let first = &mut entered[event as usize];
         *first = (*first).min(u32::try_from(index).unwrap_or(NEVER));
@@ -210,17 +204,17 @@ impl Reading {
 }
 
 /// Each conversation, with its digest and who holds all of it.
-pub(crate) fn conversations(evidence: &Evidence) -> Vec<Settled> {
-    let events = &evidence.events;
+pub(crate) fn conversations(ledger: &Ledger) -> Vec<Settled> {
+    let events = &ledger.events;
     let held_by = |holds: &mut dyn Iterator<Item = u32>| {
         let mut held = Bits::new(events.numbers());
         holds.for_each(|event| _ = held.insert(event));
         events.counts(&held)
     };
-    let servers = evidence.servers.iter().map(|server| held_by(&mut server.events.iter().copied()));
-    let clients = evidence.clients.iter().map(|log| held_by(&mut log.stands().map(|(_, event)| event)));
+    let servers = ledger.servers.iter().map(|server| held_by(&mut server.events.iter().copied()));
+    let clients = ledger.clients.iter().map(|log| held_by(&mut log.stands().map(|(_, event)| event)));
     let holders: Vec<_> = servers.chain(clients).collect();
-    let directory = evidence.directory();
+    let directory = ledger.directory();
     let settled = |(place, (conversation, what)): (usize, &(_, Conversation))| {
         let count = events.transcript(place).len();
         let holding = |least: usize| holders.iter().filter(|counts| counts[place] >= least).count();
@@ -236,7 +230,8 @@ pub(crate) fn conversations(evidence: &Evidence) -> Vec<Settled> {
     events.conversations().iter().enumerate().filter_map(settled).collect()
 }
 
-fn label(conversation: Conversation, directory: &Directory) -> String {
+/// What a person calls a conversation.
+pub(crate) fn label(conversation: Conversation, directory: &Directory) -> String {
     match conversation {
         Conversation::Directory => "directory".to_owned(),
         Conversation::Direct(low, high) => {

@@ -40,6 +40,15 @@ impl<'a> Reader<'a> {
         (value >= least).then_some(value)
     }
 
+    /// True or false.
+    pub fn bool(&mut self) -> Option<bool> {
+        match self.byte()? {
+            0xc2 => Some(false),
+            0xc3 => Some(true),
+            _ => None,
+        }
+    }
+
     /// Binary bytes.
     pub fn bin(&mut self) -> Option<&'a [u8]> {
         let (bytes, least) = match self.byte()? {
@@ -141,6 +150,8 @@ mod tests {
             assert_eq!(Reader::new(&bytes).array(), Some(length.into()));
         }
         assert_eq!(Reader::new(&[0xdc, 0, 15]).array(), None);
+        let bools = [&[0xc2][..], &[0xc3], &[1], &[]].map(|bytes| Reader::new(bytes).bool());
+        assert_eq!(bools, [Some(false), Some(true), None, None]);
     }
 
     #[test]

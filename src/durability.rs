@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::anomaly::Anomaly;
 use crate::bits::Bits;
-use crate::evidence::Evidence;
 use crate::id::{Position, ServerId};
 use crate::intake::Number;
+use crate::ledger::Ledger;
 use crate::report::Outcome;
-use crate::testimony::{ClientLog, Life, Seen, ServerLog};
+use crate::taken::{ClientLog, Life, Seen, ServerLog};
 use crate::text::count;
 
 /// What a server has now, in one incarnation.
@@ -21,8 +21,8 @@ pub(crate) struct Store<'a> {
 }
 
 impl<'a> Store<'a> {
-    fn of(log: &'a ServerLog, evidence: &Evidence) -> Self {
-        let mut held = Bits::new(evidence.events.numbers());
+    fn of(log: &'a ServerLog, ledger: &Ledger) -> Self {
+        let mut held = Bits::new(ledger.events.numbers());
         for event in &log.events {
             held.insert(*event);
         }
@@ -48,19 +48,19 @@ impl<'a> Store<'a> {
 }
 
 /// What the servers have now, by server.
-pub(crate) fn stores(evidence: &Evidence) -> BTreeMap<ServerId, Store<'_>> {
-    evidence.servers.iter().map(|log| (log.life.0, Store::of(log, evidence))).collect()
+pub(crate) fn stores(ledger: &Ledger) -> BTreeMap<ServerId, Store<'_>> {
+    ledger.servers.iter().map(|log| (log.life.0, Store::of(log, ledger))).collect()
 }
 
 /// P2: what a server acked is in its log, and enough copies are left; and what a person was told of copies is
 /// what receipts said at the time.
-pub(crate) fn copies(evidence: &Evidence) -> [Outcome; 2] {
+pub(crate) fn copies(ledger: &Ledger) -> [Outcome; 2] {
     let mut durable = Outcome::new("every acked event is on the disks that acked it", "P2", "receipts");
     let mut honest = Outcome::new("nobody is told of more copies than there are receipts", "P2", "notices");
-    let stores = stores(evidence);
+    let stores = stores(ledger);
     let mut unread: BTreeMap<ServerId, usize> = BTreeMap::new();
-    for log in &evidence.clients {
-        let mut reading = Reading::of(log, evidence, &stores);
+    for log in &ledger.clients {
+        let mut reading = Reading::of(log, ledger, &stores);
         for (index, seen) in log.seen.iter().enumerate() {
             reading.take(index, *seen, &mut durable, &mut honest);
         }
@@ -72,7 +72,7 @@ pub(crate) fn copies(evidence: &Evidence) -> [Outcome; 2] {
     durable.unknowns.extend(unread.into_iter().map(|(server, receipts)| {
         format!(
             "the log of server {} was not read: {} cannot be checked",
-            evidence.name_of(server),
+            ledger.name_of(server),
             count(receipts, "receipt")
         )
     }));
@@ -96,7 +96,7 @@ struct Ack {
 /// One device's receipts and notices.
 struct Reading<'a> {
     log: &'a ClientLog,
-    evidence: &'a Evidence,
+    ledger: &'a Ledger,
     stores: &'a BTreeMap<ServerId, Store<'a>>,
     /// The servers that the log names, and which one each life is of.
     servers: Vec<Server<'a>>,
@@ -122,7 +122,7 @@ struct Server<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn of(log: &'a ClientLog, evidence: &'a Evidence, stores: &'a BTreeMap<ServerId, Store<'a>>) -> Self {
+    fn of(log: &'a ClientLog, ledger: &'a Ledger, stores: &'a BTreeMap<ServerId, Store<'a>>) -> Self {
         let mut places: BTreeMap<ServerId, usize> = BTreeMap::new();
         let mut servers = Vec::new();
         let server_of = log.lives.iter().map(|(id, _)| {
@@ -135,11 +135,11 @@ impl<'a> Reading<'a> {
         let server_of = server_of.collect();
         Self {
             log,
-            evidence,
+            ledger,
             stores,
             servers,
             server_of,
-            slots: vec![NONE; evidence.events.numbers()],
+            slots: vec![NONE; ledger.events.numbers()],
             heads: Vec::new(),
             acks: Vec::new(),
             short: BTreeMap::new(),
@@ -148,7 +148,7 @@ impl<'a> Reading<'a> {
     }
 
     fn take(&mut self, index: usize, seen: Seen, durable: &mut Outcome, honest: &mut Outcome) {
-        let (log, evidence) = (self.log, self.evidence);
+        let (log, ledger) = (self.log, self.ledger);
         match seen {
             Seen::Incarnation { life } => {
                 let server = &mut self.servers[self.server_of[usize::from(life)]];
@@ -161,15 +161,15 @@ impl<'a> Reading<'a> {
                 let is_current = current == Some(life);
                 self.ack(event, place, index, is_current);
                 if !is_current {
-                    let (at, server) = (log.place(index), evidence.name_of(id));
+                    let (at, server) = (log.place(index), ledger.name_of(id));
                     honest.anomalies.push(Anomaly::StaleIncarnation { at, server });
                 }
                 match store {
                     None => *self.unread.entry(id).or_default() += 1,
                     Some(store) if store.belies(log.lives[usize::from(life)], event, position) => {
                         durable.anomalies.push(Anomaly::LostAck {
-                            event: evidence.events.id(event),
-                            server: evidence.name_of(id),
+                            event: ledger.events.id(event),
+                            server: ledger.name_of(id),
                             position,
                             receipt: log.place(index),
                         });
@@ -179,7 +179,7 @@ impl<'a> Reading<'a> {
             }
             Seen::Cursor { life, position } => {
                 let server = &mut self.servers[self.server_of[usize::from(life)]];
-                let (name, at) = (|| evidence.name_of(server.id), || log.place(index));
+                let (name, at) = (|| ledger.name_of(server.id), || log.place(index));
                 if server.current != Some(life) {
                     honest.anomalies.push(Anomaly::StaleIncarnation { at: at(), server: name() });
                     return;
@@ -192,7 +192,7 @@ impl<'a> Reading<'a> {
             }
             Seen::Level { copies, event } => {
                 honest.examined += 1;
-                let (event_id, told) = (evidence.events.id(event), copies as usize);
+                let (event_id, told) = (ledger.events.id(event), copies as usize);
                 let receipts = self.acks_of(event).filter(|ack| self.counts(ack.server, ack.current)).count();
                 if told > receipts || told == 0 {
                     let at = log.place(index);
@@ -269,7 +269,7 @@ impl<'a> Reading<'a> {
                 Some(store) => unread += usize::from(store.log.live),
             }
         }
-        let (event, at) = (self.evidence.events.id(event), self.log.place(index));
+        let (event, at) = (self.ledger.events.id(event), self.log.place(index));
         let is_short = found + losses + unread < told;
         is_short.then_some(Anomaly::TooFewCopies { event, told, found, losses, at })
     }
@@ -277,7 +277,7 @@ impl<'a> Reading<'a> {
     /// What is short in the end, in the order of ids.
     fn too_few(self) -> impl Iterator<Item = Anomaly> {
         let mut short: Vec<_> = self.short.into_iter().collect();
-        short.sort_unstable_by_key(|(event, _)| self.evidence.events.id(*event));
+        short.sort_unstable_by_key(|(event, _)| self.ledger.events.id(*event));
         short.into_iter().map(|(_, anomaly)| anomaly)
     }
 }

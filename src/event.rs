@@ -283,7 +283,7 @@ impl<'a> Claim<'a> {
     }
 
     /// The event itself, by the word of whoever has checked the signature.
-    fn event(self) -> Event {
+    pub(crate) fn event(self) -> Event {
         Event {
             id: self.id,
             header: self.header,

@@ -1,299 +1,192 @@
-//! What all logs together say, indexed: what [`crate::verify`] asks its questions of.
+//! A history, decoded and indexed with all that it says, for whoever tells of it in words or pictures. The
+//! checks themselves ask a [`crate::ledger::Ledger`], which knows less and takes a tenth of the memory.
 //!
-//! It trusts nobody: each event was decoded and its signature checked once, whoever's log it was found in
-//! ([`crate::intake`]). Events are numbered so that order is a comparison of numbers: see [`crate::settle`].
+//! Decoding here trusts nobody: each event's signature is checked once, whoever's log it was found in.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
-use std::sync::OnceLock;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::anomaly::Anomaly;
-use crate::bits::Bits;
-use crate::clock::Time;
+use crate::anomaly::{Anomaly, Place};
 use crate::directory::Directory;
-use crate::event::{Claim, Conversation, Event, Kind};
-use crate::history::History;
-use crate::id::{AccountId, ConversationId, DeviceId, EventId, Seq, ServerId};
-use crate::intake::{Held, Intake, Number};
-use crate::order::{Key, Sequence};
-use crate::testimony::{ClientIntake, ClientLog, ServerIntake, ServerLog};
+use crate::event::{Conversation, Event, Kind};
+use crate::history::{ClientHistory, Entry, History, ServerHistory};
+use crate::id::{AccountId, ConversationId, DeviceId, EventId, Position};
+use crate::order::Key;
+
+/// One device's log, decoded.
+#[derive(Debug)]
+pub struct Observer<'a> {
+    /// The log as it was read.
+    pub history: &'a ClientHistory,
+    /// Whose device, if the log says so.
+    pub device: Option<DeviceId>,
+    /// Whose account, if the log says so.
+    pub account: Option<AccountId>,
+    /// What a person calls it.
+    pub name: String,
+    /// Every entry that holds an event, in order: entry number from 0, event.
+    pub stands: Vec<(usize, EventId)>,
+    /// Where each event entered the log, by entry number from 0.
+    pub entered: BTreeMap<EventId, usize>,
+    /// The displayed events in order: entry number from 0, event, marked late, time shown.
+    pub shown: Vec<(usize, EventId, bool, u64)>,
+}
 
 /// Everything that was read.
 #[derive(Debug)]
-pub struct Evidence {
-    /// What people call the servers.
-    pub names: BTreeMap<ServerId, String>,
-    /// What was expected and could not be read, each as a sentence.
-    pub absent: Vec<String>,
-    /// The servers' logs.
-    pub servers: Vec<ServerLog>,
-    /// The devices' logs.
-    pub clients: Vec<ClientLog>,
+pub struct Evidence<'a> {
+    /// The history it is made of.
+    pub history: &'a History,
     /// Every valid event that stands in any log.
-    pub events: Events,
+    pub events: BTreeMap<EventId, Arc<Event>>,
+    /// The device logs.
+    pub observers: Vec<Observer<'a>>,
     /// What decoding alone found.
     pub corrupt: Vec<Anomaly>,
 }
 
-impl Evidence {
+impl ClientHistory {
+    /// The place of an entry, given from 0.
+    pub fn place(&self, index: usize) -> Place {
+        Place { source: self.source.clone(), entry: index as u64 + 1 }
+    }
+}
+
+impl ServerHistory {
+    /// The place of a position in its log.
+    pub fn place(&self, position: Position) -> Place {
+        Place { source: self.source.clone(), entry: position }
+    }
+}
+
+impl<'a> Evidence<'a> {
     /// Decodes and indexes a history.
-    pub fn of(history: &History) -> Self {
-        let intake = Intake::default();
-        let servers = history.servers.iter().map(|server| {
-            let life = (server.server, server.incarnation);
-            let mut log = ServerIntake::new(&intake, server.source.clone(), life, server.live);
+    pub fn of(history: &'a History) -> Self {
+        let mut evidence =
+            Self { history, events: BTreeMap::new(), observers: Vec::new(), corrupt: Vec::new() };
+        // The same bytes stand in many logs; their signature is checked once.
+        let mut checked: BTreeMap<&[u8], EventId> = BTreeMap::new();
+        for server in &history.servers {
             for stored in &server.log {
-                // An event's own bytes are always a claim.
-                if let Ok(claim) = Claim::of(stored.event.bytes()) {
-                    log.claimed(stored.position, &claim);
-                }
+                evidence.decode(|| server.place(stored.position), stored.event.bytes(), &mut checked);
             }
-            if let Some(canonical) = &server.canonical {
-                log.has_index();
-                canonical.iter().for_each(|(conversation, key)| log.canonical(*conversation, key));
-            }
-            server.cursors.iter().for_each(|cursor| log.cursor(*cursor));
-            log.finish()
-        });
-        let servers = servers.collect();
-        let clients = history.clients.iter().map(|client| {
-            let mut log = ClientIntake::new(&intake, client.source.clone());
-            client.entries.iter().for_each(|entry| log.entry(entry));
-            log.finish()
-        });
-        let clients = clients.collect();
-        intake.settle(servers, clients, history.names.clone(), history.absent.clone())
+            evidence.corrupt.extend(gap(server));
+        }
+        for client in &history.clients {
+            let observer = evidence.observe(client, &mut checked);
+            evidence.observers.push(observer);
+        }
+        evidence
     }
 
-    /// What people call a server; its key's first digits if nobody said.
-    pub fn name_of(&self, server: ServerId) -> String {
-        self.names.get(&server).cloned().unwrap_or_else(|| server.short())
+    fn observe(
+        &mut self,
+        history: &'a ClientHistory,
+        checked: &mut BTreeMap<&'a [u8], EventId>,
+    ) -> Observer<'a> {
+        let mut observer = Observer {
+            history,
+            device: None,
+            account: None,
+            name: history.source.clone(),
+            stands: Vec::new(),
+            entered: BTreeMap::new(),
+            shown: Vec::new(),
+        };
+        for (index, entry) in history.entries.iter().enumerate() {
+            match entry {
+                Entry::Begun { account, device, name, .. } if index == 0 => {
+                    (observer.account, observer.device) = (Some(*account), Some(*device));
+                    observer.name.clone_from(name);
+                }
+                Entry::Authored { event, .. } | Entry::Received { event, .. } => {
+                    if let Some(id) = self.decode(|| history.place(index), event, checked) {
+                        observer.stands.push((index, id));
+                        observer.entered.entry(id).or_insert(index);
+                    }
+                }
+                Entry::Displayed { id, late, at_ms } => observer.shown.push((index, *id, *late, *at_ms)),
+                _ => {}
+            }
+        }
+        observer
+    }
+
+    fn decode(
+        &mut self,
+        at: impl FnOnce() -> Place,
+        bytes: &'a [u8],
+        checked: &mut BTreeMap<&'a [u8], EventId>,
+    ) -> Option<EventId> {
+        if let Some(id) = checked.get(bytes) {
+            return Some(*id);
+        }
+        match Event::from_bytes(bytes) {
+            Ok(event) => {
+                let id = event.id();
+                checked.insert(bytes, id);
+                self.events.entry(id).or_insert_with(|| Arc::new(event));
+                Some(id)
+            }
+            Err(error) => {
+                self.corrupt.push(Anomaly::Corrupt { at: at(), why: error.to_string() });
+                None
+            }
+        }
+    }
+
+    /// The events of each conversation in canonical order, out of those that `holds` names.
+    pub fn transcripts<'e>(
+        &self,
+        holds: impl IntoIterator<Item = &'e EventId>,
+    ) -> BTreeMap<ConversationId, Vec<Key>> {
+        let mut transcripts: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for event in holds.into_iter().filter_map(|id| self.events.get(id)) {
+            transcripts.entry(event.conversation().id()).or_default().push(event.key());
+        }
+        transcripts.values_mut().for_each(|keys| keys.sort_unstable());
+        transcripts
+    }
+
+    /// The nearest ancestors that a display shows: parents, or theirs behind a merge.
+    pub fn shown_ancestors(&self, event: &Event) -> Vec<EventId> {
+        let mut open: Vec<_> = event.parents().to_vec();
+        let mut seen = BTreeSet::new();
+        let mut nearest = Vec::new();
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            match self.events.get(&id) {
+                Some(parent) if parent.kind() == Kind::Post => nearest.push(id),
+                Some(parent) => open.extend(parent.parents()),
+                None => {}
+            }
+        }
+        nearest.sort_unstable();
+        nearest
     }
 
     /// Who is who, by all registrations that were found.
     pub fn directory(&self) -> Directory {
-        let registrations = self.events.registrations.iter();
+        let mut registrations: Vec<_> =
+            self.events.values().filter(|event| event.kind() == Kind::Register).collect();
+        registrations.sort_unstable_by_key(|event| event.key());
         Directory::from_registrations(
-            registrations.map(|(event, name)| (self.events.author(*event).0, name.as_str())),
+            registrations.iter().filter_map(|event| Some((event.account(), event.text()?))),
         )
     }
 
     /// Whether an account reads an event.
     pub fn reads(account: AccountId, event: &Event) -> bool {
-        reads(account, event.conversation())
-    }
-
-    /// Which conversations an account reads, by their numbers.
-    pub(crate) fn read_by(&self, account: AccountId) -> Vec<bool> {
-        self.events.conversations.iter().map(|(_, conversation)| reads(account, *conversation)).collect()
+        event.conversation() == Conversation::Directory || event.conversation().other(account).is_some()
     }
 }
 
-fn reads(account: AccountId, conversation: Conversation) -> bool {
-    conversation == Conversation::Directory || conversation.other(account).is_some()
-}
-
-/// Events by number: conversation by conversation, in canonical order; then ids whose event nobody has.
-#[derive(Debug)]
-pub struct Events {
-    ids: Vec<EventId>,
-    times: Vec<Time>,
-    seqs: Vec<Seq>,
-    author_of: Vec<u32>,
-    conversation_of: Vec<u32>,
-    kinds: Vec<Kind>,
-    /// Where each event's parents start; one more, where the last one's end.
-    parents_from: Vec<u32>,
-    parents: Vec<Number>,
-    registrations: Vec<(Number, String)>,
-    authors: Vec<(AccountId, DeviceId)>,
-    conversations: Vec<(ConversationId, Conversation)>,
-    sequences: OnceLock<Vec<Sequence>>,
-}
-
-impl Events {
-    pub(crate) fn new(
-        conversations: impl Iterator<Item = (ConversationId, Conversation)>,
-        authors: Vec<(AccountId, DeviceId)>,
-        count: usize,
-    ) -> Self {
-        Self {
-            ids: Vec::with_capacity(count),
-            times: Vec::with_capacity(count),
-            seqs: Vec::with_capacity(count),
-            author_of: Vec::with_capacity(count),
-            conversation_of: Vec::with_capacity(count),
-            kinds: Vec::with_capacity(count),
-            parents_from: vec![0],
-            parents: Vec::new(),
-            registrations: Vec::new(),
-            authors,
-            conversations: conversations.collect(),
-            sequences: OnceLock::new(),
-        }
-    }
-
-    pub(crate) fn push(
-        &mut self,
-        conversation: u32,
-        id: &EventId,
-        held: &Held,
-        parents: impl Iterator<Item = Number>,
-        name: Option<String>,
-    ) {
-        if let Some(name) = name {
-            self.registrations.push((number(self.times.len()), name));
-        }
-        self.ids.push(*id);
-        self.times.push(held.time);
-        self.seqs.push(held.seq);
-        self.author_of.push(held.author);
-        self.conversation_of.push(conversation);
-        self.kinds.push(held.kind);
-        self.parents.extend(parents);
-        self.parents_from.push(number(self.parents.len()));
-    }
-
-    pub(crate) fn push_named(&mut self, id: EventId) {
-        self.ids.push(id);
-    }
-
-    /// How many valid events there are; their numbers are those below.
-    pub fn known(&self) -> usize {
-        self.times.len()
-    }
-
-    /// The numbers of all valid events.
-    pub fn all(&self) -> Range<Number> {
-        0..number(self.known())
-    }
-
-    /// How many numbers there are, those of ids without an event included.
-    pub fn numbers(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// Whether a number is that of a valid event.
-    pub fn is_known(&self, event: Number) -> bool {
-        (event as usize) < self.known()
-    }
-
-    /// The id with a number.
-    pub fn id(&self, event: Number) -> EventId {
-        self.ids[event as usize]
-    }
-
-    /// Whose event, and from which device.
-    pub fn author(&self, event: Number) -> (AccountId, DeviceId) {
-        self.authors[self.author_of[event as usize] as usize]
-    }
-
-    /// Whose event, and from which device, as a number below [`Events::authors`].
-    pub(crate) fn author_number(&self, event: Number) -> u32 {
-        self.author_of[event as usize]
-    }
-
-    /// All authors, by their numbers.
-    pub(crate) fn authors(&self) -> &[(AccountId, DeviceId)] {
-        &self.authors
-    }
-
-    /// Which event of its device.
-    pub fn seq(&self, event: Number) -> Seq {
-        self.seqs[event as usize]
-    }
-
-    /// When.
-    pub fn time(&self, event: Number) -> Time {
-        self.times[event as usize]
-    }
-
-    /// What it does.
-    pub fn kind(&self, event: Number) -> Kind {
-        self.kinds[event as usize]
-    }
-
-    /// Whether it is a valid event that a display shows.
-    pub fn is_post(&self, event: Number) -> bool {
-        self.kinds.get(event as usize) == Some(&Kind::Post)
-    }
-
-    /// Its place in the canonical order.
-    pub fn key(&self, event: Number) -> Key {
-        let (_, device) = self.author(event);
-        Key { time: self.time(event), device, seq: self.seq(event), id: self.id(event) }
-    }
-
-    /// What its author had seen, in ascending order of ids. They need not be known.
-    pub fn parents(&self, event: Number) -> &[Number] {
-        let event = event as usize;
-        &self.parents[self.parents_from[event] as usize..self.parents_from[event + 1] as usize]
-    }
-
-    /// Where it belongs, as an index into [`Events::conversations`].
-    pub fn conversation(&self, event: Number) -> usize {
-        self.conversation_of[event as usize] as usize
-    }
-
-    /// The conversations, by id.
-    pub fn conversations(&self) -> &[(ConversationId, Conversation)] {
-        &self.conversations
-    }
-
-    /// The events of a conversation, in canonical order.
-    pub fn transcript(&self, conversation: usize) -> Range<Number> {
-        let end =
-            |conversation| number(self.conversation_of.partition_point(|of| (*of as usize) < conversation));
-        end(conversation)..end(conversation + 1)
-    }
-
-    /// The keys of all events of a conversation.
-    pub(crate) fn sequence(&self, conversation: usize) -> &Sequence {
-        let all = || (0..self.conversations.len()).map(|place| self.sequence_of(self.transcript(place)));
-        &self.sequences.get_or_init(|| all().collect())[conversation]
-    }
-
-    /// The keys of some events of one conversation, given in order.
-    pub(crate) fn sequence_of(&self, events: impl Iterator<Item = Number>) -> Sequence {
-        let mut sequence = Sequence::default();
-        events.for_each(|event| sequence.push(&self.key(event)));
-        sequence
-    }
-
-    /// Of how many events in each conversation somebody holds these.
-    pub(crate) fn counts(&self, held: &Bits) -> Vec<usize> {
-        let counts = (0..self.conversations.len())
-            .map(|conversation| self.transcript(conversation).filter(|event| held.contains(*event)).count());
-        counts.collect()
-    }
-
-    /// The nearest ancestors that a display shows, in ascending order of ids: parents, or theirs behind a
-    /// merge.
-    pub fn shown_ancestors(&self, event: Number) -> Vec<Number> {
-        let mut nearest = Vec::new();
-        let parents = self.parents(event);
-        if parents.iter().all(|parent| self.is_post(*parent)) {
-            nearest.extend(parents);
-            return nearest;
-        }
-        let mut open = parents.to_vec();
-        let mut seen = std::collections::BTreeSet::new();
-        while let Some(ancestor) = open.pop() {
-            if !self.is_known(ancestor) || !seen.insert(ancestor) {
-                continue;
-            }
-            if self.is_post(ancestor) {
-                nearest.push(ancestor);
-            } else {
-                open.extend(self.parents(ancestor));
-            }
-        }
-        nearest.sort_unstable_by_key(|event| self.id(*event));
-        nearest
-    }
-}
-
-/// Numbers count what is in memory, at 16 bytes or more each.
-fn number(index: usize) -> Number {
-    Number::try_from(index).unwrap_or(Number::MAX)
+/// The first place where a log's positions do not count 1, 2, 3.
+fn gap(server: &ServerHistory) -> Option<Anomaly> {
+    let (expected, stored) =
+        (1..).zip(&server.log).find(|(expected, stored)| *expected != stored.position)?;
+    let why = format!("position {} stands where {expected} should", stored.position);
+    Some(Anomaly::Corrupt { at: server.place(expected), why })
 }

@@ -1,7 +1,7 @@
 //! Takes events in from many logs at once, each event only once.
 //!
 //! The same events stand in every log, a million of them in five logs perhaps. Each is decoded where it is
-//! found, known again by its id and signature, and numbered; logs then hold numbers ([`crate::testimony`]).
+//! found, known again by its id and signature, and numbered; logs then hold numbers ([`crate::taken`]).
 //! Whoever brings an event first has its signature checked, with a thousand others
 //! ([`mod@crate::signature`]). Readers of different logs may do all this at the same time: an [`Intake`] is
 //! shared, and locked piece by piece. The numbers depend on who was first; [`crate::settle`] gives others
@@ -18,7 +18,7 @@ use crate::event::{Claim, Conversation, Kind};
 use crate::id::{AccountId, DeviceId, EventId, Seq};
 use crate::signature::{self, BATCH, Unchecked};
 
-/// Which event, among those of one intake or one [`crate::evidence::Evidence`].
+/// Which event, among those of one intake or one [`crate::ledger::Ledger`].
 pub type Number = u32;
 
 /// Set in the number of an event's bytes that differ from those with that id which came first, in the

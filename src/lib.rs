@@ -40,8 +40,8 @@
 //! | [`view`], [`directory`] | which servers there are; who is who | who is up |
 //! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
 //! | [`client`] with [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
-//! | [`history`]; [`intake`] with [`testimony`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
-//! | [`evidence`], [`mod@verify`] with [`durability`], [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
+//! | [`history`], [`evidence`]; [`intake`] with [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
+//! | [`ledger`], [`mod@verify`] with [`durability`], [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
 //! | [`net`] | TLS, frames, listener, links, bounded queues | what frames mean; [`store`] |
 //! | [`store`] | a server's store, a device's log | who may read what; [`net`] |
 //! | [`cmd`] | one file per subcommand; wires the parts together; all printing | |
@@ -95,6 +95,7 @@ pub mod frame;
 pub mod history;
 pub mod id;
 pub mod intake;
+pub mod ledger;
 pub mod limits;
 pub mod log;
 pub mod net;
@@ -108,7 +109,7 @@ pub mod signature;
 pub mod staged;
 pub mod store;
 pub mod sync;
-pub mod testimony;
+pub mod taken;
 pub mod text;
 pub mod verify;
 pub mod view;

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::anomaly::Anomaly;
 use crate::bits::Bits;
-use crate::evidence::{Events, Evidence};
 use crate::intake::Number;
+use crate::ledger::{Events, Ledger};
 use crate::report::Outcome;
-use crate::testimony::{ClientLog, Seen};
+use crate::taken::{ClientLog, Seen};
 
 /// P3: a display keeps each sender's order.
-pub(crate) fn sender_order(evidence: &Evidence) -> Outcome {
+pub(crate) fn sender_order(ledger: &Ledger) -> Outcome {
     let mut outcome = Outcome::new("each sender's messages appear in the order of sending", "P3", "lines");
-    let events = &evidence.events;
-    for log in &evidence.clients {
+    let events = &ledger.events;
+    for log in &ledger.clients {
         let mut last: BTreeMap<(usize, u32), Number> = BTreeMap::new();
         // A late mark is no excuse here: what a device sent earlier is an ancestor, and so at hand.
         for (index, event) in posts(events, log) {
@@ -31,10 +31,10 @@ pub(crate) fn sender_order(evidence: &Evidence) -> Outcome {
 }
 
 /// P4: a display shows causes first.
-pub(crate) fn causal_display(evidence: &Evidence) -> Outcome {
+pub(crate) fn causal_display(ledger: &Ledger) -> Outcome {
     let mut outcome = Outcome::new("nothing appears before what its author had seen", "P4", "lines");
-    let events = &evidence.events;
-    for log in &evidence.clients {
+    let events = &ledger.events;
+    for log in &ledger.clients {
         let mut seen = Bits::new(events.known());
         for (index, event) in posts(events, log) {
             outcome.examined += 1;
@@ -52,10 +52,10 @@ pub(crate) fn causal_display(evidence: &Evidence) -> Outcome {
 }
 
 /// P6: displays follow the canonical order, hold lines for their window, and mark what is late.
-pub(crate) fn honest_screens(evidence: &Evidence) -> Outcome {
+pub(crate) fn honest_screens(ledger: &Ledger) -> Outcome {
     let mut outcome = Outcome::new("screens follow the canonical order, or say \"late\"", "P6", "lines");
-    let events = &evidence.events;
-    for log in &evidence.clients {
+    let events = &ledger.events;
+    for log in &ledger.clients {
         let mut current_ms = 0;
         let mut furthest: Vec<Option<Number>> = vec![None; events.conversations().len()];
         let mut hand = Hand::of(events);

@@ -1,4 +1,4 @@
-//! From what was taken in to [`Evidence`]: which events are valid, and numbers that mean something.
+//! From what was taken in to [`Ledger`]: which events are valid, and numbers that mean something.
 //!
 //! Events are numbered by conversation and canonical order. So a transcript is a range of numbers, "later in
 //! canonical order" is a comparison of two numbers of one conversation, and what somebody holds is a set of
@@ -11,10 +11,10 @@ use crate::anomaly::Anomaly;
 use crate::bits::Bits;
 use crate::clock::Time;
 use crate::event::{EventError, Kind};
-use crate::evidence::{Events, Evidence};
 use crate::id::{AccountId, DeviceId, EventId, ServerId};
 use crate::intake::{self, Entry, Held, Intake, Number, Taken};
-use crate::testimony::{ClientLog, Seen, ServerLog};
+use crate::ledger::{Events, Ledger};
+use crate::taken::{ClientLog, Seen, ServerLog};
 
 impl Intake {
     /// The evidence of these logs, all of them taken in here; `names` are what people call the servers, and
@@ -25,7 +25,7 @@ impl Intake {
         clients: Vec<ClientLog>,
         names: BTreeMap<ServerId, String>,
         absent: Vec<String>,
-    ) -> Evidence {
+    ) -> Ledger {
         let taken = self.close();
         let mut settling = Settling { servers, clients, corrupt: Vec::new() };
         settling.refuse_wrong_signatures(&taken);
@@ -33,7 +33,7 @@ impl Intake {
         let (events, numbers) = number(&taken, &standing);
         settling.renumber(&taken, &numbers);
         let Settling { servers, clients, corrupt } = settling;
-        Evidence { names, absent, servers, clients, events, corrupt }
+        Ledger { names, absent, servers, clients, events, corrupt }
     }
 }
 

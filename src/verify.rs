@@ -14,59 +14,59 @@ use crate::anomaly::{Anomaly, Place};
 use crate::bits::Bits;
 use crate::durability::copies;
 use crate::event::Conversation;
-use crate::evidence::Evidence;
 use crate::history::History;
 use crate::id::{AccountId, DeviceId, Position};
 use crate::intake::Number;
+use crate::ledger::Ledger;
 pub use crate::report::{Outcome, Report, Settled, Verdict};
 use crate::screens::{causal_display, honest_screens, sender_order};
-use crate::testimony::{ClientLog, Seen};
+use crate::taken::{ClientLog, Seen};
 
 /// One or more checks that look at the evidence together.
-pub type Check = fn(&Evidence) -> Vec<Outcome>;
+pub type Check = fn(&Ledger) -> Vec<Outcome>;
 
 /// All checks, in the order in which a report has them. They may run at the same time.
 pub const CHECKS: [Check; 10] = [
-    |evidence| vec![completeness(evidence)],
-    |evidence| vec![nothing_invented(evidence)],
-    |evidence| vec![nothing_twice(evidence)],
-    |evidence| copies(evidence).into(),
-    |evidence| vec![causally_closed(evidence)],
-    |evidence| vec![sender_order(evidence)],
-    |evidence| vec![causal_display(evidence)],
-    |evidence| vec![one_order(evidence)],
-    |evidence| vec![everything_delivered(evidence)],
-    |evidence| vec![honest_screens(evidence)],
+    |ledger| vec![completeness(ledger)],
+    |ledger| vec![nothing_invented(ledger)],
+    |ledger| vec![nothing_twice(ledger)],
+    |ledger| copies(ledger).into(),
+    |ledger| vec![causally_closed(ledger)],
+    |ledger| vec![sender_order(ledger)],
+    |ledger| vec![causal_display(ledger)],
+    |ledger| vec![one_order(ledger)],
+    |ledger| vec![everything_delivered(ledger)],
+    |ledger| vec![honest_screens(ledger)],
 ];
 
 /// Checks a history against the promise.
 pub fn check(history: &History) -> Report {
-    let evidence = Evidence::of(history);
-    report(&evidence, CHECKS.iter().flat_map(|check| check(&evidence)).collect())
+    let ledger = Ledger::of(history);
+    report(&ledger, CHECKS.iter().flat_map(|check| check(&ledger)).collect())
 }
 
 /// The report that the outcomes of [`CHECKS`] make.
-pub fn report(evidence: &Evidence, outcomes: Vec<Outcome>) -> Report {
+pub fn report(ledger: &Ledger, outcomes: Vec<Outcome>) -> Report {
     Report {
-        clients: evidence.clients.len(),
-        servers: evidence.servers.len(),
-        events: evidence.events.known(),
+        clients: ledger.clients.len(),
+        servers: ledger.servers.len(),
+        events: ledger.events.known(),
         outcomes,
-        conversations: conversations(evidence),
+        conversations: conversations(ledger),
     }
 }
 
-fn completeness(evidence: &Evidence) -> Outcome {
+fn completeness(ledger: &Ledger) -> Outcome {
     let mut outcome = Outcome::new("there is evidence to judge by", "evidence", "logs");
-    outcome.examined = evidence.clients.len() + evidence.servers.len();
-    outcome.unknowns.extend(evidence.absent.iter().cloned());
-    if evidence.clients.is_empty() {
+    outcome.examined = ledger.clients.len() + ledger.servers.len();
+    outcome.unknowns.extend(ledger.absent.iter().cloned());
+    if ledger.clients.is_empty() {
         outcome.unknowns.push("no device log was found: nobody can say what was sent and seen".to_owned());
     }
-    if evidence.servers.is_empty() {
+    if ledger.servers.is_empty() {
         outcome.unknowns.push("no server's log was found: nobody can say what was stored".to_owned());
     }
-    for log in &evidence.clients {
+    for log in &ledger.clients {
         if log.device.is_none() {
             outcome.unknowns.push(format!("{} does not say whose it is", log.source));
         }
@@ -80,28 +80,28 @@ fn completeness(evidence: &Evidence) -> Outcome {
     outcome
 }
 
-fn nothing_invented(evidence: &Evidence) -> Outcome {
+fn nothing_invented(ledger: &Ledger) -> Outcome {
     let mut outcome = Outcome::new("nothing is invented or altered", "P1", "events");
-    outcome.anomalies.extend(evidence.corrupt.iter().cloned());
-    let events = &evidence.events;
-    let authors = Authors::of(evidence);
+    outcome.anomalies.extend(ledger.corrupt.iter().cloned());
+    let events = &ledger.events;
+    let authors = Authors::of(ledger);
     let mut judge = |event: Number, written_here: bool, at: &dyn Fn() -> Place| {
         outcome.examined += 1;
-        if let Some(author) = authors.deny(evidence, event, written_here) {
+        if let Some(author) = authors.deny(ledger, event, written_here) {
             outcome.anomalies.push(Anomaly::Invented { event: events.id(event), author, at: at() });
         }
     };
-    for server in &evidence.servers {
+    for server in &ledger.servers {
         server.log().for_each(|(position, event)| judge(event, false, &|| server.place(position)));
     }
-    for log in &evidence.clients {
+    for log in &ledger.clients {
         for (index, event) in log.stands() {
             let written_here = matches!(log.seen[index], Seen::Authored { .. }) && log.device.is_some();
             judge(event, written_here, &|| log.place(index));
         }
     }
-    for log in &evidence.clients {
-        outcome.anomalies.extend(unheld_and_leaked(evidence, log));
+    for log in &ledger.clients {
+        outcome.anomalies.extend(unheld_and_leaked(ledger, log));
     }
     outcome
 }
@@ -114,11 +114,11 @@ struct Authors<'a> {
 }
 
 impl<'a> Authors<'a> {
-    fn of(evidence: &'a Evidence) -> Self {
-        let events = &evidence.events;
+    fn of(ledger: &'a Ledger) -> Self {
+        let events = &ledger.events;
         let mut first: BTreeMap<(AccountId, DeviceId), &ClientLog> = BTreeMap::new();
         let mut written = Bits::new(events.known());
-        for log in &evidence.clients {
+        for log in &ledger.clients {
             let Some(origin) = log.account.zip(log.device) else { continue };
             first.entry(origin).or_insert(log);
             let mut entered = Bits::new(events.known());
@@ -134,8 +134,8 @@ impl<'a> Authors<'a> {
     }
 
     /// The author's name, if the author's own log or the one that claims the event does not have it as written.
-    fn deny(&self, evidence: &Evidence, event: Number, written_here: bool) -> Option<String> {
-        let events = &evidence.events;
+    fn deny(&self, ledger: &Ledger, event: Number, written_here: bool) -> Option<String> {
+        let events = &ledger.events;
         if !events.is_known(event) || self.written.contains(event) {
             return None;
         }
@@ -149,9 +149,9 @@ impl<'a> Authors<'a> {
 }
 
 /// What a log shows and does not hold, and what it holds that its account does not read.
-fn unheld_and_leaked(evidence: &Evidence, log: &ClientLog) -> Vec<Anomaly> {
-    let events = &evidence.events;
-    let is_read = log.account.map(|account| evidence.read_by(account));
+fn unheld_and_leaked(ledger: &Ledger, log: &ClientLog) -> Vec<Anomaly> {
+    let events = &ledger.events;
+    let is_read = log.account.map(|account| ledger.read_by(account));
     let mut entered = Bits::new(events.known());
     let (mut unheld, mut leaked) = (Vec::new(), Vec::new());
     for (index, seen) in log.seen.iter().enumerate() {
@@ -174,29 +174,29 @@ fn unheld_and_leaked(evidence: &Evidence, log: &ClientLog) -> Vec<Anomaly> {
     unheld
 }
 
-fn nothing_twice(evidence: &Evidence) -> Outcome {
+fn nothing_twice(ledger: &Ledger) -> Outcome {
     let mut outcome = Outcome::new("nothing is stored or shown twice", "P1", "lines");
-    for server in &evidence.servers {
-        twice(evidence, || server.log(), |position| server.place(position), &mut outcome);
+    for server in &ledger.servers {
+        twice(ledger, || server.log(), |position| server.place(position), &mut outcome);
     }
-    for log in &evidence.clients {
+    for log in &ledger.clients {
         let entry = |(index, event): (usize, Number)| (index as Position, event);
         let place = |entry: Position| log.place(usize::try_from(entry).unwrap_or(usize::MAX));
-        twice(evidence, || log.stands().map(entry), place, &mut outcome);
-        twice(evidence, || log.shown().map(entry), place, &mut outcome);
+        twice(ledger, || log.stands().map(entry), place, &mut outcome);
+        twice(ledger, || log.shown().map(entry), place, &mut outcome);
     }
-    outcome.anomalies.extend(forks(evidence));
+    outcome.anomalies.extend(forks(ledger));
     outcome
 }
 
 /// Finds events that stand at two places of a sequence.
 fn twice<I: Iterator<Item = (Position, Number)>>(
-    evidence: &Evidence,
+    ledger: &Ledger,
     places: impl Fn() -> I,
     place: impl Fn(Position) -> Place,
     outcome: &mut Outcome,
 ) {
-    let mut seen = Bits::new(evidence.events.numbers());
+    let mut seen = Bits::new(ledger.events.numbers());
     let mut again = Vec::new();
     for (at, event) in places() {
         outcome.examined += 1;
@@ -210,15 +210,15 @@ fn twice<I: Iterator<Item = (Position, Number)>>(
     let mut first: BTreeMap<Number, Position> = BTreeMap::new();
     places().for_each(|(at, event)| _ = first.entry(event).or_insert(at));
     outcome.anomalies.extend(again.into_iter().map(|(at, event)| Anomaly::Twice {
-        event: evidence.events.id(event),
+        event: ledger.events.id(event),
         first: place(first[&event]),
         second: place(at),
     }));
 }
 
 /// Events that share their device and their number, each with the one whose id is lowest.
-fn forks(evidence: &Evidence) -> Vec<Anomaly> {
-    let events = &evidence.events;
+fn forks(ledger: &Ledger) -> Vec<Anomaly> {
+    let events = &ledger.events;
     let mut origins: Vec<_> =
         events.all().map(|event| (events.author_number(event), events.seq(event), event)).collect();
     origins.sort_unstable();
@@ -234,26 +234,26 @@ fn forks(evidence: &Evidence) -> Vec<Anomaly> {
     forks.into_iter().map(|(other, one, seq, device)| Anomaly::Fork { seq, one, other, device }).collect()
 }
 
-fn causally_closed(evidence: &Evidence) -> Outcome {
+fn causally_closed(ledger: &Ledger) -> Outcome {
     let mut outcome = Outcome::new("every log holds causes before effects", "P4", "events");
-    for server in &evidence.servers {
-        closed(evidence, server.log(), |position| server.place(position), &mut outcome);
+    for server in &ledger.servers {
+        closed(ledger, server.log(), |position| server.place(position), &mut outcome);
     }
-    for log in &evidence.clients {
-        closed(evidence, log.stands(), |index| log.place(index), &mut outcome);
+    for log in &ledger.clients {
+        closed(ledger, log.stands(), |index| log.place(index), &mut outcome);
     }
-    outcome.anomalies.extend(unfit(evidence));
+    outcome.anomalies.extend(unfit(ledger));
     outcome
 }
 
 /// Finds events that stand before a parent.
 fn closed<P>(
-    evidence: &Evidence,
+    ledger: &Ledger,
     log: impl Iterator<Item = (P, Number)>,
     place: impl Fn(P) -> Place,
     outcome: &mut Outcome,
 ) {
-    let events = &evidence.events;
+    let events = &ledger.events;
     let mut seen = Bits::new(events.known());
     for (at, event) in log {
         outcome.examined += 1;
@@ -269,8 +269,8 @@ fn closed<P>(
 }
 
 /// Events that do not fit a parent, as [`crate::server::fits_ancestors`] judges before they are stored.
-fn unfit(evidence: &Evidence) -> Vec<Anomaly> {
-    let events = &evidence.events;
+fn unfit(ledger: &Ledger) -> Vec<Anomaly> {
+    let events = &ledger.events;
     let mut unfit = Vec::new();
     for event in events.all() {
         for parent in events.parents(event).iter().filter(|parent| events.is_known(**parent)) {

@@ -25,6 +25,7 @@ pub mod kill;
 pub mod man;
 pub mod nodes;
 pub mod pid;
+pub mod replay;
 pub mod screen;
 pub mod serve;
 pub mod session;

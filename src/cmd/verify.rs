@@ -11,12 +11,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::failure::{Failure, Outcome};
 use super::home::{Cluster, Home};
 use super::nodes::State;
+use super::replay::{Server, Sources};
 use super::screen::{self, BOLD, DIM, GREEN, PLAIN, RED, Table, YELLOW};
 use super::{ask, files};
-use crate::history::{ClientHistory, History};
-use crate::store::{DeviceLog, Replica};
 use crate::text::{count, inert};
-use crate::verify::{Report, Verdict, check};
+use crate::verify::{Report, Verdict};
 
 /// How many anomalies of one check are told in full.
 const STORIES: usize = 5;
@@ -39,9 +38,13 @@ pub struct Args {
 /// # Errors
 /// When it could not run.
 pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
-    let history =
+    let sources =
         if args.paths.is_empty() { of_cluster(&Cluster::load(home)?)? } else { of_paths(&args.paths)? };
-    let report = working("checking", || check(&history));
+    let report = working_towards("reading and checking logs", |bar| {
+        bar.set_length(sources.logs() as u64);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        sources.check(|| bar.inc(1))
+    });
     if args.json {
         let text = serde_json::to_string_pretty(&Json { verdict: report.verdict(), report: &report })
             .map_err(|error| Failure::new(format!("the report cannot be encoded: {error}")))?;
@@ -68,56 +71,51 @@ pub fn outcome(report: &Report) -> Outcome {
     }
 }
 
-/// Everything that a cluster's folder and its running servers tell.
+/// Everything that a cluster's folder and its running servers can tell.
 ///
 /// # Errors
-/// When the folder cannot be read. What a single server or log does not tell becomes part of the history, as
-/// absent.
-pub fn of_cluster(cluster: &Cluster) -> Result<History, Failure> {
-    let mut history = History {
+/// When the folder cannot be read. What a single server does not tell becomes part of the sources, as absent.
+pub fn of_cluster(cluster: &Cluster) -> Result<Sources, Failure> {
+    let mut sources = Sources {
         names: cluster.view().servers().iter().map(|member| (member.id, member.name.clone())).collect(),
-        ..History::default()
+        ..Sources::default()
     };
     for member in cluster.view().servers() {
         let state = cluster.state(&member.name)?;
         let store = cluster.home().server(&member.name).store();
-        let read = match state {
+        let found = match state {
             State::Up(_) | State::Paused(_) | State::Elsewhere => {
-                working_towards(&format!("reading server {}", member.name), |bar| {
+                let read = working_towards(&format!("reading server {}", member.name), |bar| {
                     ask::read_log(cluster, member, |reached, tip| {
                         bar.set_length(tip);
                         bar.set_position(reached);
                     })
-                })
+                });
+                read.map(Server::Running)
             }
             State::Stopped | State::Dead(_) if !store.exists() => {
                 Err(Failure::new(format!("server {} has no store yet", member.name)))
             }
             State::Stopped | State::Dead(_) => {
-                working(&format!("reading the store of server {}", member.name), || Replica::read(&store))
-                    .map_err(|error| Failure::of(&error))
+                Ok(Server::Stored(store, format!("server {} (stopped)", member.name)))
             }
         };
-        match read {
-            Ok(mut server) => {
-                if !server.live {
-                    server.source = format!("server {} (stopped)", member.name);
-                }
-                history.servers.push(server);
-            }
+        match found {
+            Ok(server) => sources.servers.push(server),
             Err(failure) => {
                 let absent = inert(failure.what());
-                if !history.absent.contains(&absent) {
-                    history.absent.push(absent);
+                if !sources.absent.contains(&absent) {
+                    sources.absent.push(absent);
                 }
             }
         }
     }
-    for log in device_logs(&cluster.home().people())? {
+    let logs = device_logs(&cluster.home().people())?.into_iter();
+    sources.devices.extend(logs.map(|log| {
         let source = log.strip_prefix(cluster.home().dir()).unwrap_or(&log).display().to_string();
-        read_device(&log, source, &mut history);
-    }
-    Ok(history)
+        (log, source)
+    }));
+    Ok(sources)
 }
 
 /// Every `NAME/devices/ID/log` below the people's folder.
@@ -135,41 +133,25 @@ fn device_logs(people: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(logs)
 }
 
-/// Stores are read before device logs, whatever the order in which they are named: see the module.
-fn of_paths(paths: &[PathBuf]) -> Result<History, Failure> {
-    let mut history = History::default();
+fn of_paths(paths: &[PathBuf]) -> Result<Sources, Failure> {
     if let Some(missing) = paths.iter().find(|path| !path.exists()) {
         return Err(Failure::new(format!("there is no {}", missing.display()))
             .next("name device logs (people/NAME/devices/ID/log) and store folders (servers/NAME/store)"));
     }
-    for path in paths.iter().filter(|path| path.is_dir()) {
-        match Replica::read(path) {
-            Ok(server) => {
-                history.names.insert(server.server, path.display().to_string());
-                history.servers.push(server);
-            }
-            Err(error) => history.absent.push(inert(Failure::of(&error).what())),
-        }
-    }
-    for path in paths.iter().filter(|path| !path.is_dir()) {
-        read_device(path, path.display().to_string(), &mut history);
-    }
-    Ok(history)
-}
-
-fn read_device(log: &Path, source: String, history: &mut History) {
-    match DeviceLog::read(log) {
-        Ok(entries) => history.clients.push(ClientHistory { source, entries }),
-        Err(error) => history.absent.push(inert(Failure::of(&error).what())),
-    }
-}
-
-fn working<T>(what: &str, work: impl FnOnce() -> T) -> T {
-    let spinner = ProgressBar::new_spinner().with_message(what.to_owned());
-    spinner.enable_steady_tick(Duration::from_millis(100));
-    let done = work();
-    spinner.finish_and_clear();
-    done
+    let (stores, logs): (Vec<_>, Vec<_>) = paths.iter().cloned().partition(|path| path.is_dir());
+    let named = |path: PathBuf| {
+        let source = path.display().to_string();
+        (path, source)
+    };
+    let store = |path| {
+        let (path, source) = named(path);
+        Server::Stored(path, source)
+    };
+    Ok(Sources {
+        servers: stores.into_iter().map(store).collect(),
+        devices: logs.into_iter().map(named).collect(),
+        ..Sources::default()
+    })
 }
 
 fn working_towards<T>(what: &str, work: impl FnOnce(&ProgressBar) -> T) -> T {

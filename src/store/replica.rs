@@ -21,8 +21,10 @@ use crate::event::{Event, Origin};
 use crate::frame::DeviceCursor;
 use crate::history::ServerHistory;
 use crate::id::{EventId, Incarnation, Position, ServerId};
+use crate::intake::Intake;
 use crate::log::{Log, Stream, Write};
 use crate::sync::PeerCursor;
+use crate::taken::ServerLog;
 
 /// A handle to one server's store; clones are cheap, and the store closes with the last of them.
 #[derive(Clone)]
@@ -67,13 +69,23 @@ impl Replica {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Reads and checks a whole store without changing it, through a copy in the system's temporary folder.
+    /// Reads and checks a whole store, but for the signatures of its events, without changing it, through a
+    /// copy in the system's temporary folder.
     /// Of a running server's store it reads some state that was durable; better to stop the server.
     ///
     /// # Errors
     /// There is no store, it cannot be copied, or it is damaged.
     pub fn read(dir: &Path) -> Result<ServerHistory, StoreError> {
         super::read::read(dir)
+    }
+
+    /// As [`Replica::read`], into what is known of the same events from other logs, which are not decoded
+    /// again.
+    ///
+    /// # Errors
+    /// As [`Replica::read`].
+    pub fn take_in(dir: &Path, intake: &Intake) -> Result<ServerLog, StoreError> {
+        super::read::take_in(dir, intake)
     }
 
     /// Writes all of this as one batch, and returns when it is on disk.

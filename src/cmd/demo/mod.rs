@@ -258,8 +258,7 @@ async fn settle(cast: &Cast, start: &Instant) -> Result<(), Failure> {
 fn judge(stage: &Stage) -> Result<Outcome, Failure> {
     // Stopped, so that verify reads what is on the disks and not what processes say.
     stage.cluster.stop_all()?;
-    let history = verify::of_cluster(&stage.cluster)?;
-    let report = crate::verify::check(&history);
+    let report = verify::of_cluster(&stage.cluster)?.check(|| ());
     screen::say(&format!("\n{}", verify::render(&report)))?;
     Ok(verify::outcome(&report))
 }

@@ -174,7 +174,7 @@ fn what_a_crash_leaves_of_a_new_store_is_wiped() {
     for missing in ["engine/version", "engine/keyspaces/0", "identity", "engine/0.jnl", "lock"] {
         let other = tempfile::tempdir().unwrap();
         let unfinished = other.path().join("store.new");
-        files::copy_folder(&path, &unfinished).unwrap();
+        files::copy_folder(&path, &unfinished, None).unwrap();
         let gone = unfinished.join(missing);
         if gone.is_dir() { std::fs::remove_dir_all(gone) } else { std::fs::remove_file(gone) }.unwrap();
         let replica = Replica::open(&other.path().join("store"), SERVER).unwrap();
@@ -202,13 +202,14 @@ fn copies_of_a_live_store_hold_all_that_was_acked() {
         fill(&replica, acked, acked);
         // The state in which kill -9 leaves the files: everything written so far, and nothing closed.
         let copy = folder.path().join(format!("killed-{acked}"));
-        files::copy_folder(&path, &copy).unwrap();
+        files::copy_folder(&path, &copy, None).unwrap();
         let killed = Replica::open(&copy, SERVER).unwrap();
         assert_holds(&killed, acked);
         fill(&killed, acked + 1, acked + 2);
     }
     let history = Replica::read(&path).unwrap();
     assert_eq!(history.log.len(), 12, "a running store can be read");
+    assert!(history.live, "and device logs, read after it, may know more");
     assert_holds(&replica, 12);
 }
 
@@ -223,6 +224,7 @@ fn history_is_the_whole_store() {
     let before = tree(&path);
     let history = Replica::read(&path).unwrap();
     assert_eq!(tree(&path), before, "reading changes nothing");
+    assert!(!history.live, "nobody appends to it any more");
     assert_eq!((history.server, history.incarnation), (SERVER, incarnation));
     let ids: Vec<EventId> = history.log.iter().map(|stored| stored.event.id()).collect();
     assert_eq!(ids, (1..=100).map(|seq| event(seq).id()).collect::<Vec<_>>());

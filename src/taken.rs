@@ -1,14 +1,14 @@
 //! One log, taken in: what a server stored and a device saw, with events as numbers.
 //!
 //! An entry of a device's log takes 16 bytes here, a place of a server's log four. Numbers are those of the
-//! [`Intake`] while logs are read, and those of [`crate::evidence::Events`] afterwards.
+//! [`Intake`] while logs are read, and those of [`crate::ledger::Events`] afterwards.
 
 use std::collections::BTreeMap;
 
 use crate::anomaly::Place;
-use crate::event::{Claim, EventError};
+use crate::event::Claim;
 use crate::frame::DeviceCursor;
-use crate::history::Entry;
+use crate::history::{Entry, ServerHistory};
 use crate::id::{AccountId, ConversationId, DeviceId, Incarnation, Position, ServerId};
 use crate::intake::{Gathered, Intake, Number};
 use crate::order::{Key, Sequence};
@@ -140,6 +140,24 @@ impl ClientLog {
 }
 
 impl ServerLog {
+    /// Takes a log in that was read already.
+    pub fn of(history: &ServerHistory, intake: &Intake) -> Self {
+        let life = (history.server, history.incarnation);
+        let mut log = ServerIntake::new(intake, history.source.clone(), life, history.live);
+        for stored in &history.log {
+            // An event's own bytes are always a claim.
+            if let Ok(claim) = Claim::of(stored.event.bytes()) {
+                log.claimed(stored.position, &claim);
+            }
+        }
+        if let Some(canonical) = &history.canonical {
+            log.has_index();
+            canonical.iter().for_each(|(conversation, key)| log.canonical(*conversation, key));
+        }
+        history.cursors.iter().for_each(|cursor| log.cursor(*cursor));
+        log.finish()
+    }
+
     /// The place of a position in it.
     pub fn place(&self, position: Position) -> Place {
         Place { source: self.source.clone(), entry: position }
@@ -268,15 +286,7 @@ impl<'a> ServerIntake<'a> {
         Self { gathered: Gathered::new(intake), log }
     }
 
-    /// What stands at the log's next place.
-    ///
-    /// # Errors
-    /// The bytes are no event; the place is left out then.
-    pub fn stored(&mut self, position: Position, bytes: &[u8]) -> Result<(), EventError> {
-        Claim::of(bytes).map(|claim| self.claimed(position, &claim))
-    }
-
-    /// What stands at the log's next place, decoded already.
+    /// What stands at the log's next place, decoded but for its signature.
     pub fn claimed(&mut self, position: Position, claim: &Claim<'_>) {
         let count = self.log.events.len() as u64;
         if self.log.positions.is_none() && position != count + 1 {

@@ -1,0 +1,160 @@
+//! Reads many logs at once, and runs the checks over them.
+//!
+//! Every log has a thread that reads and decodes it, and that checks the signatures of the events which it is
+//! the first to bring ([`crate::intake`]); so the cores have work as long as there is any. No log is ever in
+//! memory as a whole, but for what [`crate::taken`] keeps of it.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use super::failure::Failure;
+use crate::history::ServerHistory;
+use crate::id::ServerId;
+use crate::intake::Intake;
+use crate::ledger::Ledger;
+use crate::store::{DeviceLog, Replica};
+use crate::taken::{ClientIntake, ClientLog, ServerLog};
+use crate::text::inert;
+use crate::verify::{CHECKS, Report, report};
+
+/// Threads per core: logs are of different lengths, and a short one leaves its core to others.
+const THREADS_PER_CORE: usize = 2;
+
+/// Where everything is that is to be checked.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// What people call the servers.
+    pub names: BTreeMap<ServerId, String>,
+    /// The servers' logs.
+    pub servers: Vec<Server>,
+    /// The devices' logs, each with what it is called.
+    pub devices: Vec<(PathBuf, String)>,
+    /// What was expected and is not there, each as a sentence.
+    pub absent: Vec<String>,
+}
+
+/// One server's log.
+#[derive(Debug)]
+pub enum Server {
+    /// Read already, from the running server.
+    Running(ServerHistory),
+    /// A store to be read, with what it is called.
+    Stored(PathBuf, String),
+}
+
+impl Sources {
+    /// Reads and checks all of it. Stores are read before device logs: see [`super::verify`]. `done` hears of
+    /// each log that was read.
+    pub fn check(self, done: impl Fn() + Sync) -> Report {
+        let ledger = self.read(done);
+        let outcomes = on_all_cores(&CHECKS, |check| check(&ledger));
+        report(&ledger, outcomes.into_iter().flatten().collect())
+    }
+
+    /// How many logs there are.
+    pub fn logs(&self) -> usize {
+        self.servers.len() + self.devices.len()
+    }
+
+    fn read(self, done: impl Fn() + Sync) -> Ledger {
+        let Self { mut names, servers, devices, absent } = self;
+        let intake = Intake::default();
+        let mut logs = Logs { absent, ..Logs::default() };
+        for (server, read) in servers.iter().zip(on_all_cores(&servers, |server| {
+            let read = server.read(&intake);
+            done();
+            read
+        })) {
+            if let (Server::Stored(_, source), Ok(log)) = (server, &read) {
+                names.entry(log.life.0).or_insert_with(|| source.clone());
+            }
+            logs.server(read);
+        }
+        for read in on_all_cores(&devices, |(path, source)| {
+            let read = read_device(path, source.clone(), &intake);
+            done();
+            read
+        }) {
+            logs.client(read);
+        }
+        intake.settle(logs.servers, logs.clients, names, logs.absent)
+    }
+}
+
+/// What came of reading.
+#[derive(Default)]
+struct Logs {
+    servers: Vec<ServerLog>,
+    clients: Vec<ClientLog>,
+    absent: Vec<String>,
+}
+
+impl Logs {
+    fn server(&mut self, read: Result<ServerLog, Failure>) {
+        match read {
+            Ok(log) => self.servers.push(log),
+            Err(failure) => self.absent(&failure),
+        }
+    }
+
+    fn client(&mut self, read: Result<ClientLog, Failure>) {
+        match read {
+            Ok(log) => self.clients.push(log),
+            Err(failure) => self.absent(&failure),
+        }
+    }
+
+    fn absent(&mut self, failure: &Failure) {
+        let absent = inert(failure.what());
+        if !self.absent.contains(&absent) {
+            self.absent.push(absent);
+        }
+    }
+}
+
+impl Server {
+    fn read(&self, intake: &Intake) -> Result<ServerLog, Failure> {
+        match self {
+            Self::Running(history) => Ok(ServerLog::of(history, intake)),
+            Self::Stored(folder, source) => {
+                let log = Replica::take_in(folder, intake).map_err(|error| Failure::of(&error))?;
+                Ok(ServerLog { source: source.clone(), ..log })
+            }
+        }
+    }
+}
+
+fn read_device(path: &Path, source: String, intake: &Intake) -> Result<ClientLog, Failure> {
+    let mut log = ClientIntake::new(intake, source);
+    DeviceLog::read_each(path, &mut |entry| log.entry(&entry)).map_err(|error| Failure::of(&error))?;
+    Ok(log.finish())
+}
+
+/// Does the same to everything in a list, some at the same time; what comes of it is in the list's order.
+fn on_all_cores<T: Sync, R: Send>(list: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    let worker = || {
+        while let Some((index, item)) = {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            list.get(index).map(|item| (index, item))
+        } {
+            let result = work(item);
+            results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+        }
+    };
+    thread::scope(|scope| {
+        // A panic in one of them goes on in the caller when the scope ends.
+        for _ in 0..list.len().min(cores * THREADS_PER_CORE) {
+            scope.spawn(worker);
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_unstable_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}

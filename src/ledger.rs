@@ -1,0 +1,284 @@
+//! What all logs together say, indexed: what [`crate::verify`] asks its questions of.
+//!
+//! It trusts nobody: each event was decoded and its signature checked once, whoever's log it was found in
+//! ([`crate::intake`]). Events are numbered so that order is a comparison of numbers: see [`crate::settle`].
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use crate::anomaly::Anomaly;
+use crate::bits::Bits;
+use crate::clock::Time;
+use crate::directory::Directory;
+use crate::event::{Conversation, Event, Kind};
+use crate::history::History;
+use crate::id::{AccountId, ConversationId, DeviceId, EventId, Seq, ServerId};
+use crate::intake::{Held, Intake, Number};
+use crate::order::{Key, Sequence};
+use crate::taken::{ClientIntake, ClientLog, ServerLog};
+
+/// Everything that was read.
+#[derive(Debug)]
+pub struct Ledger {
+    /// What people call the servers.
+    pub names: BTreeMap<ServerId, String>,
+    /// What was expected and could not be read, each as a sentence.
+    pub absent: Vec<String>,
+    /// The servers' logs.
+    pub servers: Vec<ServerLog>,
+    /// The devices' logs.
+    pub clients: Vec<ClientLog>,
+    /// Every valid event that stands in any log.
+    pub events: Events,
+    /// What decoding alone found.
+    pub corrupt: Vec<Anomaly>,
+}
+
+impl Ledger {
+    /// Decodes and indexes a history.
+    pub fn of(history: &History) -> Self {
+        let intake = Intake::default();
+        let servers = history.servers.iter().map(|server| ServerLog::of(server, &intake));
+        let servers = servers.collect();
+        let clients = history.clients.iter().map(|client| {
+            let mut log = ClientIntake::new(&intake, client.source.clone());
+            client.entries.iter().for_each(|entry| log.entry(entry));
+            log.finish()
+        });
+        let clients = clients.collect();
+        intake.settle(servers, clients, history.names.clone(), history.absent.clone())
+    }
+
+    /// What people call a server; its key's first digits if nobody said.
+    pub fn name_of(&self, server: ServerId) -> String {
+        self.names.get(&server).cloned().unwrap_or_else(|| server.short())
+    }
+
+    /// Who is who, by all registrations that were found.
+    pub fn directory(&self) -> Directory {
+        let registrations = self.events.registrations.iter();
+        Directory::from_registrations(
+            registrations.map(|(event, name)| (self.events.author(*event).0, name.as_str())),
+        )
+    }
+
+    /// Whether an account reads an event.
+    pub fn reads(account: AccountId, event: &Event) -> bool {
+        reads(account, event.conversation())
+    }
+
+    /// Which conversations an account reads, by their numbers.
+    pub(crate) fn read_by(&self, account: AccountId) -> Vec<bool> {
+        self.events.conversations.iter().map(|(_, conversation)| reads(account, *conversation)).collect()
+    }
+}
+
+fn reads(account: AccountId, conversation: Conversation) -> bool {
+    conversation == Conversation::Directory || conversation.other(account).is_some()
+}
+
+/// Events by number: conversation by conversation, in canonical order; then ids whose event nobody has.
+#[derive(Debug)]
+pub struct Events {
+    ids: Vec<EventId>,
+    times: Vec<Time>,
+    seqs: Vec<Seq>,
+    author_of: Vec<u32>,
+    conversation_of: Vec<u32>,
+    kinds: Vec<Kind>,
+    /// Where each event's parents start; one more, where the last one's end.
+    parents_from: Vec<u32>,
+    parents: Vec<Number>,
+    registrations: Vec<(Number, String)>,
+    authors: Vec<(AccountId, DeviceId)>,
+    conversations: Vec<(ConversationId, Conversation)>,
+    sequences: OnceLock<Vec<Sequence>>,
+}
+
+impl Events {
+    pub(crate) fn new(
+        conversations: impl Iterator<Item = (ConversationId, Conversation)>,
+        authors: Vec<(AccountId, DeviceId)>,
+        count: usize,
+    ) -> Self {
+        Self {
+            ids: Vec::with_capacity(count),
+            times: Vec::with_capacity(count),
+            seqs: Vec::with_capacity(count),
+            author_of: Vec::with_capacity(count),
+            conversation_of: Vec::with_capacity(count),
+            kinds: Vec::with_capacity(count),
+            parents_from: vec![0],
+            parents: Vec::new(),
+            registrations: Vec::new(),
+            authors,
+            conversations: conversations.collect(),
+            sequences: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn push(
+        &mut self,
+        conversation: u32,
+        id: &EventId,
+        held: &Held,
+        parents: impl Iterator<Item = Number>,
+        name: Option<String>,
+    ) {
+        if let Some(name) = name {
+            self.registrations.push((number(self.times.len()), name));
+        }
+        self.ids.push(*id);
+        self.times.push(held.time);
+        self.seqs.push(held.seq);
+        self.author_of.push(held.author);
+        self.conversation_of.push(conversation);
+        self.kinds.push(held.kind);
+        self.parents.extend(parents);
+        self.parents_from.push(number(self.parents.len()));
+    }
+
+    pub(crate) fn push_named(&mut self, id: EventId) {
+        self.ids.push(id);
+    }
+
+    /// How many valid events there are; their numbers are those below.
+    pub fn known(&self) -> usize {
+        self.times.len()
+    }
+
+    /// The numbers of all valid events.
+    pub fn all(&self) -> Range<Number> {
+        0..number(self.known())
+    }
+
+    /// How many numbers there are, those of ids without an event included.
+    pub fn numbers(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether a number is that of a valid event.
+    pub fn is_known(&self, event: Number) -> bool {
+        (event as usize) < self.known()
+    }
+
+    /// The id with a number.
+    pub fn id(&self, event: Number) -> EventId {
+        self.ids[event as usize]
+    }
+
+    /// Whose event, and from which device.
+    pub fn author(&self, event: Number) -> (AccountId, DeviceId) {
+        self.authors[self.author_of[event as usize] as usize]
+    }
+
+    /// Whose event, and from which device, as a number below [`Events::authors`].
+    pub(crate) fn author_number(&self, event: Number) -> u32 {
+        self.author_of[event as usize]
+    }
+
+    /// All authors, by their numbers.
+    pub(crate) fn authors(&self) -> &[(AccountId, DeviceId)] {
+        &self.authors
+    }
+
+    /// Which event of its device.
+    pub fn seq(&self, event: Number) -> Seq {
+        self.seqs[event as usize]
+    }
+
+    /// When.
+    pub fn time(&self, event: Number) -> Time {
+        self.times[event as usize]
+    }
+
+    /// What it does.
+    pub fn kind(&self, event: Number) -> Kind {
+        self.kinds[event as usize]
+    }
+
+    /// Whether it is a valid event that a display shows.
+    pub fn is_post(&self, event: Number) -> bool {
+        self.kinds.get(event as usize) == Some(&Kind::Post)
+    }
+
+    /// Its place in the canonical order.
+    pub fn key(&self, event: Number) -> Key {
+        let (_, device) = self.author(event);
+        Key { time: self.time(event), device, seq: self.seq(event), id: self.id(event) }
+    }
+
+    /// What its author had seen, in ascending order of ids. They need not be known.
+    pub fn parents(&self, event: Number) -> &[Number] {
+        let event = event as usize;
+        &self.parents[self.parents_from[event] as usize..self.parents_from[event + 1] as usize]
+    }
+
+    /// Where it belongs, as an index into [`Events::conversations`].
+    pub fn conversation(&self, event: Number) -> usize {
+        self.conversation_of[event as usize] as usize
+    }
+
+    /// The conversations, by id.
+    pub fn conversations(&self) -> &[(ConversationId, Conversation)] {
+        &self.conversations
+    }
+
+    /// The events of a conversation, in canonical order.
+    pub fn transcript(&self, conversation: usize) -> Range<Number> {
+        let end =
+            |conversation| number(self.conversation_of.partition_point(|of| (*of as usize) < conversation));
+        end(conversation)..end(conversation + 1)
+    }
+
+    /// The keys of all events of a conversation.
+    pub(crate) fn sequence(&self, conversation: usize) -> &Sequence {
+        let all = || (0..self.conversations.len()).map(|place| self.sequence_of(self.transcript(place)));
+        &self.sequences.get_or_init(|| all().collect())[conversation]
+    }
+
+    /// The keys of some events of one conversation, given in order.
+    pub(crate) fn sequence_of(&self, events: impl Iterator<Item = Number>) -> Sequence {
+        let mut sequence = Sequence::default();
+        events.for_each(|event| sequence.push(&self.key(event)));
+        sequence
+    }
+
+    /// Of how many events in each conversation somebody holds these.
+    pub(crate) fn counts(&self, held: &Bits) -> Vec<usize> {
+        let counts = (0..self.conversations.len())
+            .map(|conversation| self.transcript(conversation).filter(|event| held.contains(*event)).count());
+        counts.collect()
+    }
+
+    /// The nearest ancestors that a display shows, in ascending order of ids: parents, or theirs behind a
+    /// merge.
+    pub fn shown_ancestors(&self, event: Number) -> Vec<Number> {
+        let mut nearest = Vec::new();
+        let parents = self.parents(event);
+        if parents.iter().all(|parent| self.is_post(*parent)) {
+            nearest.extend(parents);
+            return nearest;
+        }
+        let mut open = parents.to_vec();
+        let mut seen = std::collections::BTreeSet::new();
+        while let Some(ancestor) = open.pop() {
+            if !self.is_known(ancestor) || !seen.insert(ancestor) {
+                continue;
+            }
+            if self.is_post(ancestor) {
+                nearest.push(ancestor);
+            } else {
+                open.extend(self.parents(ancestor));
+            }
+        }
+        nearest.sort_unstable_by_key(|event| self.id(*event));
+        nearest
+    }
+}
+
+/// Numbers count what is in memory, at 16 bytes or more each.
+fn number(index: usize) -> Number {
+    Number::try_from(index).unwrap_or(Number::MAX)
+}
