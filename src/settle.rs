@@ -183,3 +183,138 @@ impl Known<'_> {
         coarse.then_with(|| tie(self).cmp(&tie(other)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+    use crate::event::{Claim, Conversation, Draft, Event};
+    use crate::history::Entry;
+    use crate::id::{Incarnation, RoomId, Seq};
+    use crate::order::Key;
+    use crate::taken::{ClientIntake, ServerIntake};
+
+    fn event(room: u8, device: u8, seq: Seq, ms: u64, parents: &[&Event]) -> Event {
+        let draft = Draft {
+            device: DeviceId::new([device; 16]),
+            seq,
+            parents: parents.iter().map(|parent| parent.id()).collect(),
+            time: Time::from_millis(ms),
+            conversation: Conversation::Room(RoomId::new([room; 16])),
+            kind: Kind::Post,
+            body: b"said".to_vec(),
+        };
+        draft.sign(&SigningKey::from_bytes(&[device; 32])).unwrap()
+    }
+
+    fn forged(event: &Event) -> Vec<u8> {
+        let mut bytes = event.bytes().to_vec();
+        let at = bytes.len() - event.body().len() - 10;
+        bytes[at] ^= 1;
+        bytes
+    }
+
+    fn server(intake: &Intake, number: u8, events: &[&[u8]]) -> ServerLog {
+        let life = (ServerId::new([number; 32]), Incarnation::new([number; 16]));
+        let mut log = ServerIntake::new(intake, format!("store {number}"), life, false);
+        for (position, bytes) in (1..).zip(events) {
+            log.claimed(position, &Claim::of(bytes).unwrap());
+        }
+        log.finish()
+    }
+
+    fn settle(intake: Intake, servers: Vec<ServerLog>) -> Ledger {
+        intake.settle(servers, Vec::new(), BTreeMap::new(), Vec::new())
+    }
+
+    /// Two rooms with a chain each and two concurrent events of one instant.
+    fn some() -> Vec<Event> {
+        let mut all = Vec::new();
+        for room in [1, 2] {
+            let first = event(room, 1, 1, 10, &[]);
+            let twins = [event(room, 3, 1, 20, &[&first]), event(room, 2, 1, 20, &[&first])];
+            let last = event(room, 1, 2, 30, &[&twins[0], &twins[1]]);
+            all.extend([last, first]);
+            all.extend(twins);
+        }
+        all
+    }
+
+    #[test]
+    fn numbers_are_in_canonical_order_whoever_came_first() {
+        let all = some();
+        let mut expected: Vec<(crate::id::ConversationId, Key)> =
+            all.iter().map(|event| (event.conversation().id(), event.key())).collect();
+        expected.sort_unstable();
+        for turn in 0..all.len() {
+            let mut order: Vec<_> = all.iter().map(Event::bytes).collect();
+            order.rotate_left(turn);
+            let intake = Intake::default();
+            // A name that nobody has the event of comes after all events.
+            let stray = intake.name(&EventId::new([0; 32]));
+            let log = server(&intake, 1, &order);
+            assert_ne!(log.events[0], stray);
+            let ledger = settle(intake, vec![log]);
+            let events = &ledger.events;
+            let found: Vec<_> = events
+                .all()
+                .map(|event| (events.conversations()[events.conversation(event)].0, events.key(event)))
+                .collect();
+            assert_eq!(found, expected);
+            assert_eq!((events.known(), events.numbers()), (all.len(), all.len() + 1));
+            assert_eq!(events.id(8), EventId::new([0; 32]));
+            for event in events.all() {
+                let parents: Vec<_> = events.parents(event).iter().map(|parent| events.id(*parent)).collect();
+                let original = all.iter().find(|original| original.id() == events.id(event)).unwrap();
+                assert_eq!(parents, original.parents());
+            }
+            assert_eq!(ledger.corrupt, []);
+        }
+    }
+
+    #[test]
+    fn one_right_signature_makes_an_event_and_each_wrong_one_is_told() {
+        let event = event(1, 1, 1, 10, &[]);
+        let forged = forged(&event);
+        for order in [[event.bytes(), &forged], [&forged[..], event.bytes()]] {
+            let intake = Intake::default();
+            let logs = (1..).zip(order).map(|(number, bytes)| server(&intake, number, &[bytes])).collect();
+            let ledger = settle(intake, logs);
+            assert_eq!(ledger.events.known(), 1);
+            let place = 1 + order.iter().position(|bytes| *bytes == forged).unwrap();
+            let why = EventError::Signature(event.account()).to_string();
+            let at = crate::anomaly::Place { source: format!("store {place}"), entry: 1 };
+            assert_eq!(ledger.corrupt, [Anomaly::Corrupt { at, why }]);
+            let stored: Vec<_> = ledger.servers.iter().map(|log| log.events[0]).collect();
+            assert_eq!(stored, [0, 0], "the id stands in both");
+        }
+        let intake = Intake::default();
+        let log = server(&intake, 1, &[&forged]);
+        let ledger = settle(intake, vec![log]);
+        assert_eq!((ledger.events.known(), ledger.corrupt.len()), (0, 1));
+    }
+
+    #[test]
+    fn what_only_a_log_had_that_was_given_up_does_not_count() {
+        let (one, other) = (event(1, 1, 1, 10, &[]), event(1, 1, 2, 20, &[]));
+        let intake = Intake::default();
+        let _given_up = server(&intake, 1, &[one.bytes(), other.bytes()]);
+        let kept = server(&intake, 2, &[one.bytes()]);
+        let ledger = settle(intake, vec![kept]);
+        assert_eq!((ledger.events.known(), ledger.events.numbers()), (1, 2));
+        assert_eq!(ledger.events.id(0), one.id());
+    }
+
+    #[test]
+    fn a_reader_that_stops_half_way_leaves_no_signature_unchecked() {
+        let event = event(1, 1, 1, 10, &[]);
+        let intake = Intake::default();
+        let mut stopped = ClientIntake::new(&intake, "a log".to_owned());
+        stopped.entry(&Entry::Authored { event: event.bytes().to_vec().into(), at_ms: 0 });
+        let log = server(&intake, 1, &[event.bytes()]);
+        drop(stopped);
+        let ledger = settle(intake, vec![log]);
+        assert_eq!((ledger.events.known(), ledger.corrupt.len()), (1, 0));
+    }
+}

@@ -158,3 +158,56 @@ fn on_all_cores<T: Sync, R: Send>(list: &[T], work: impl Fn(&T) -> R + Sync) -> 
     results.sort_unstable_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+    use crate::clock::Time;
+    use crate::event::{Claim, Conversation, Draft, Event, Kind};
+    use crate::id::{DeviceId, Incarnation, RoomId};
+    use crate::taken::ServerIntake;
+
+    fn event(seq: u64) -> Event {
+        let draft = Draft {
+            device: DeviceId::new([1; 16]),
+            seq,
+            parents: [].into(),
+            time: Time::from_millis(seq),
+            conversation: Conversation::Room(RoomId::new([2; 16])),
+            kind: Kind::Post,
+            body: b"said".to_vec(),
+        };
+        draft.sign(&SigningKey::from_bytes(&[3; 32])).unwrap()
+    }
+
+    #[test]
+    fn readers_at_the_same_time_take_each_event_once() {
+        let events: Vec<_> = (1..=200).map(event).collect();
+        let intake = Intake::default();
+        let logs = on_all_cores(&[1, 2, 3, 4], |number| {
+            let life = (ServerId::new([*number; 32]), Incarnation::new([*number; 16]));
+            let mut log = ServerIntake::new(&intake, String::new(), life, false);
+            for (position, event) in (1..).zip(&events) {
+                log.claimed(position, &Claim::of(event.bytes()).unwrap());
+            }
+            log.finish()
+        });
+        let ledger = intake.settle(logs, Vec::new(), BTreeMap::new(), Vec::new());
+        assert_eq!((ledger.events.known(), ledger.corrupt.len()), (200, 0));
+        for log in &ledger.servers {
+            assert!(log.events.iter().copied().eq(ledger.events.all()), "numbers are in the order of time");
+        }
+    }
+
+    #[test]
+    fn results_are_in_the_order_of_the_list() {
+        let list: Vec<_> = (0..100).collect();
+        assert_eq!(
+            on_all_cores(&list, |number| number * 2),
+            list.iter().map(|number| number * 2).collect::<Vec<_>>()
+        );
+        assert_eq!(on_all_cores(&[], |number: &u8| *number), Vec::<u8>::new());
+    }
+}
