@@ -134,7 +134,7 @@ mod tests {
             let content = vec![7; length];
             let bytes = rmp_serde::to_vec(Bytes::new(&content)).unwrap();
             assert_eq!(Reader::new(&bytes).bin(), Some(&content[..]));
-            assert_eq!(Reader::new(&bytes[..bytes.len() - 1]).bin().is_some(), false, "{length}");
+            assert_eq!(Reader::new(&bytes[..bytes.len() - 1]).bin(), None, "{length}");
         }
         let wide: [&[u8]; 3] = [&[0xc5, 0, 1, 7], &[0xc6, 0, 0, 0, 1, 7], &[0xa1, b'x']];
         for bytes in wide {

@@ -375,7 +375,7 @@ mod tests {
             match read {
                 // What it says is for `verify` to judge, which finds the wrong order.
                 Ok(read) => {
-                    assert_eq!((name, read.canonical.unwrap().len() as u64), ("canonical", EVENTS + 1))
+                    assert_eq!((name, read.canonical.unwrap().len() as u64), ("canonical", EVENTS + 1));
                 }
                 Err(error) => assert!(
                     error.contains(&format!("its table '{name}' names events that are not in its log")),
@@ -392,7 +392,7 @@ mod tests {
         let replica = Replica::open(&path, ServerId::new([9; 32])).unwrap();
         let twins = [event(1), event_at(1, 2)].map(Arc::new);
         let append = |position, event, fork| Write::Append { position, event, fork };
-        let [one, other] = twins.clone();
+        let [one, other] = twins;
         replica.commit(&[append(1, one, false), append(2, other, true)]).unwrap();
         drop(replica);
         assert_eq!(read(&path).unwrap().log.len(), 2);

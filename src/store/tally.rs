@@ -87,7 +87,7 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             let hash = hash(&flipped[..32], &flipped[32..]);
             assert!(hashes.insert(hash), "bit {bit}");
-            assert!((hash >> 64).count_ones() > 8 && (hash as u64).count_ones() > 8, "{hash:x}");
+            assert!((hash >> 64).count_ones() > 8 && (hash << 64).count_ones() > 8, "{hash:x}");
         }
     }
 }
