@@ -550,9 +550,8 @@ impl Client {
     fn read_followed(&mut self) {
         let own = Conversation::direct(self.account, self.account);
         let Some((_, transcript)) = self.transcripts.get(&own.id()) else { return };
-        let notes =
-            transcript.keys().filter_map(|key| self.held.get(&key.id)).map(|held| held.event.as_ref());
-        self.followed = followed(notes);
+        let notes = transcript.keys().filter_map(|key| self.held.get(&key.id)).map(|held| &held.event);
+        self.followed = followed(notes.filter_map(|note| Some((note.kind(), note.room()?, note.time()))));
     }
 
     fn apply_own(&mut self, event: Arc<Event>) {

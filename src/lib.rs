@@ -40,7 +40,8 @@
 //! | [`view`], [`directory`] | which servers there are; who is who | who is up |
 //! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
 //! | [`client`] with [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
-//! | [`history`], [`evidence`], [`mod@verify`] with [`durability`], [`agreement`], [`screens`], [`anomaly`], [`report`] | logs as values, and the judgement on them | how they were read |
+//! | [`history`], [`evidence`]; [`intake`] with [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
+//! | [`ledger`], [`mod@verify`] with [`durability`], [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
 //! | [`names`], [`story`] with [`testimony`], [`diagram`], [`mod@page`], [`export_adya`], [`export_shiviz`], [`export_jsonl`] | the judgement and the history, for people and for other programs | where it is written |
 //! | [`net`] | TLS, frames, listener, links, bounded queues | what frames mean; [`store`] |
 //! | [`store`] | a server's store, a device's log | who may read what; [`net`] |
@@ -79,6 +80,8 @@
 
 pub mod agreement;
 pub mod anomaly;
+pub mod bits;
+pub mod canonical;
 pub mod client;
 pub mod clock;
 pub mod cmd;
@@ -97,6 +100,8 @@ pub mod follow;
 pub mod frame;
 pub mod history;
 pub mod id;
+pub mod intake;
+pub mod ledger;
 pub mod limits;
 pub mod log;
 pub mod names;
@@ -109,10 +114,13 @@ pub mod report;
 pub mod rooms;
 pub mod screens;
 pub mod server;
+pub mod settle;
+pub mod signature;
 pub mod staged;
 pub mod store;
 pub mod story;
 pub mod sync;
+pub mod taken;
 pub mod testimony;
 pub mod text;
 pub mod thread;

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use crate::event::{Conversation, Event, Kind, Origin};
+use crate::content::{Charter, Content};
+use crate::event::{Claim, Conversation, Event, Kind, Origin};
 use crate::frame::DeviceCursor;
 use crate::id::{AccountId, EventId, Position, RoomId};
 use crate::sync::PeerCursor;
@@ -27,18 +28,31 @@ pub enum Stream {
 
 impl Stream {
     /// The streams that an event is indexed under.
-    pub fn of(event: &Event) -> impl Iterator<Item = Self> {
-        let [first, second] = match event.conversation() {
+    pub fn of(event: &Event) -> impl Iterator<Item = Self> + use<> {
+        Self::among(event.conversation(), event.kind(), event.body())
+    }
+
+    /// The same for an event whose signature was not looked at.
+    pub(crate) fn of_claim(claim: &Claim<'_>) -> impl Iterator<Item = Self> + use<> {
+        Self::among(claim.conversation(), claim.kind(), claim.body())
+    }
+
+    fn among(conversation: Conversation, kind: Kind, body: &[u8]) -> impl Iterator<Item = Self> + use<> {
+        let [first, second] = match conversation {
             Conversation::Directory => [Some(Self::Directory), None],
             Conversation::Direct(low, high) => {
                 [Some(Self::Inbox(low)), (low != high).then_some(Self::Inbox(high))]
             }
             Conversation::Room(room) => {
-                let everybodys = event.charter().is_some_and(|charter| charter.public);
+                let everybodys = kind == Kind::Create
+                    && matches!(
+                        Content::read(kind, body),
+                        Ok(Content::Charter(Charter { public: true, .. }))
+                    );
                 [Some(Self::Room(room)), everybodys.then_some(Self::Directory)]
             }
         };
-        let access = matches!(event.kind(), Kind::Create | Kind::Invite).then_some(Self::Access);
+        let access = matches!(kind, Kind::Create | Kind::Invite).then_some(Self::Access);
         [first, second, access].into_iter().flatten()
     }
 

@@ -57,6 +57,39 @@ impl std::fmt::Debug for Digest {
     }
 }
 
+/// A sequence of keys, told by fingerprints alone, so that none of them need be kept.
+#[derive(Debug, Clone, Default)]
+pub struct Sequence {
+    ids: blake3::Hasher,
+    keys: blake3::Hasher,
+}
+
+impl Sequence {
+    /// Adds a key at the end.
+    pub fn push(&mut self, key: &Key) {
+        self.ids.update(key.id.as_bytes());
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&key.time.to_be_bytes());
+        bytes[8..24].copy_from_slice(key.device.as_bytes());
+        bytes[24..].copy_from_slice(&key.seq.to_be_bytes());
+        self.keys.update(&bytes);
+    }
+
+    /// The fingerprint of its events, as [`Digest::of`] makes it.
+    pub fn digest(&self) -> Digest {
+        Digest(*self.ids.finalize().as_bytes())
+    }
+}
+
+/// Whether they are the same keys in the same order.
+impl PartialEq for Sequence {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest() == other.digest() && self.keys.finalize() == other.keys.finalize()
+    }
+}
+
+impl Eq for Sequence {}
+
 /// One conversation as one device holds it: causally closed, in canonical order, with its heads.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Transcript {
@@ -168,6 +201,24 @@ mod tests {
             let transcript = transcript(std::iter::once(&root).chain(order));
             assert_eq!(transcript.keys().collect::<Vec<_>>(), expected);
             assert_eq!(transcript.digest(), Digest::of(expected.iter().map(|key| key.id)));
+        }
+    }
+
+    #[test]
+    fn sequences_are_equal_if_every_field_of_every_key_is() {
+        let of = |keys: &[Key]| {
+            let mut sequence = Sequence::default();
+            keys.iter().for_each(|key| sequence.push(key));
+            sequence
+        };
+        let [one, two] = [event(1, 1, 10, &[]).key(), event(2, 1, 20, &[]).key()];
+        assert_eq!(of(&[one, two]), of(&[one, two]));
+        assert_eq!(of(&[one, two]).digest(), Digest::of([one.id, two.id]));
+        let later = Key { time: Time::from_millis(11), ..one };
+        let moved = Key { device: DeviceId::new([9; 16]), ..one };
+        let next = Key { seq: 2, ..one };
+        for keys in [&[two, one][..], &[one], &[one, two, two], &[later, two], &[moved, two], &[next, two]] {
+            assert_ne!(of(keys), of(&[one, two]));
         }
     }
 

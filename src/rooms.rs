@@ -32,17 +32,24 @@ impl Rooms {
         let author = event.account();
         match (event.kind(), event.conversation()) {
             (Kind::Create, Conversation::Room(room)) => {
-                let public = event.charter().is_some_and(|charter| charter.public);
-                self.0.entry(room).or_default().begun = Some((author, public));
+                self.begin(room, author, event.charter().is_some_and(|charter| charter.public));
                 Some(room)
             }
             (Kind::Invite, conversation) => {
                 let (guest, room) = conversation.other(author).zip(event.room())?;
-                self.0.entry(room).or_default().invited.entry(author).or_default().insert(guest);
+                self.invite(room, author, guest);
                 Some(room)
             }
             _ => None,
         }
+    }
+
+    pub(crate) fn begin(&mut self, room: RoomId, creator: AccountId, public: bool) {
+        self.0.entry(room).or_default().begun = Some((creator, public));
+    }
+
+    pub(crate) fn invite(&mut self, room: RoomId, host: AccountId, guest: AccountId) {
+        self.0.entry(room).or_default().invited.entry(host).or_default().insert(guest);
     }
 
     /// Whether an account may read a room.
@@ -66,12 +73,12 @@ fn admitted(creator: AccountId, invited: &BTreeMap<AccountId, BTreeSet<AccountId
 
 /// The rooms that an account follows by its notes to itself, given in canonical order; each with the time of the
 /// note since when it does.
-pub fn followed<'a>(notes: impl IntoIterator<Item = &'a Event>) -> BTreeMap<RoomId, Time> {
+pub fn followed(notes: impl IntoIterator<Item = (Kind, RoomId, Time)>) -> BTreeMap<RoomId, Time> {
     let mut followed = BTreeMap::new();
-    for note in notes {
-        match (note.kind(), note.room()) {
-            (Kind::Follow, Some(room)) => drop(followed.entry(room).or_insert(note.time())),
-            (Kind::Unfollow, Some(room)) => drop(followed.remove(&room)),
+    for (kind, room, time) in notes {
+        match kind {
+            Kind::Follow => _ = followed.entry(room).or_insert(time),
+            Kind::Unfollow => _ = followed.remove(&room),
             _ => {}
         }
     }

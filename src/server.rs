@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
 
-use crate::event::{Event, Kind};
+use crate::event::Event;
 use crate::frame::{
     DeviceCursor, Item, Receipt, Refusal, Rejection, Role, ServerStatus, ToClient, ToServer, Token,
 };
@@ -695,20 +695,12 @@ pub fn fits_ancestors<'a>(event: &Event, parents: impl Iterator<Item = &'a Event
         if parent.time() >= event.time() {
             return Err(Unfit::NotAfterParents);
         }
-        if event.target() == Some(parent.id()) && !suits(event, parent) {
+        let is_own = parent.account() == event.account();
+        if event.target() == Some(parent.id()) && !event.kind().may_be_about(parent.kind(), is_own) {
             return Err(Unfit::Target);
         }
     }
     Ok(())
-}
-
-/// Whether an event may be about its target.
-fn suits(event: &Event, target: &Event) -> bool {
-    match event.kind() {
-        Kind::Edit | Kind::Delete => target.kind().is_message() && target.account() == event.account(),
-        Kind::Reply | Kind::React | Kind::Unreact => target.kind().is_message(),
-        _ => true,
-    }
 }
 
 fn protocol(what: &str) -> Refusal {

@@ -11,213 +11,325 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agreement::{conversations, everything_delivered, one_order};
 use crate::anomaly::{Anomaly, Place};
-use crate::durability::{durable, honest_copies};
-use crate::event::{Event, Kind, Origin};
-use crate::evidence::{Evidence, Observer};
-use crate::history::{Entry, History};
-use crate::id::{AccountId, ConversationId, DeviceId, EventId};
+use crate::bits::Bits;
+use crate::durability::copies;
+use crate::event::Kind;
+use crate::evidence::Evidence;
+use crate::history::History;
+use crate::id::{AccountId, DeviceId, Position};
+use crate::intake::Number;
+use crate::ledger::Ledger;
 pub use crate::report::{Outcome, Report, Settled, Verdict};
 use crate::screens::{causal_display, honest_screens, sender_order};
-use crate::server::{Unfit, fits_ancestors};
+use crate::server::Unfit;
 use crate::story::tell_all;
+use crate::taken::{ClientLog, Seen};
 
-/// Checks a history against the promise.
+/// One or more checks that look at the evidence together.
+pub type Check = fn(&Ledger) -> Vec<Outcome>;
+
+/// All checks, in the order in which a report has them. They may run at the same time.
+pub const CHECKS: [Check; 10] = [
+    |ledger| vec![completeness(ledger)],
+    |ledger| vec![nothing_invented(ledger)],
+    |ledger| vec![nothing_twice(ledger)],
+    |ledger| copies(ledger).into(),
+    |ledger| vec![causally_closed(ledger)],
+    |ledger| vec![sender_order(ledger)],
+    |ledger| vec![causal_display(ledger)],
+    |ledger| vec![one_order(ledger)],
+    |ledger| vec![everything_delivered(ledger)],
+    |ledger| vec![honest_screens(ledger)],
+];
+
+/// Checks a history against the promise, and tells of what is broken.
 pub fn check(history: &History) -> Report {
     judge(&Evidence::of(history))
 }
 
 /// The same for evidence that is at hand already.
 pub fn judge(evidence: &Evidence<'_>) -> Report {
-    let mut outcomes = vec![
-        completeness(evidence),
-        nothing_invented(evidence),
-        nothing_twice(evidence),
-        durable(evidence),
-        honest_copies(evidence),
-        causally_closed(evidence),
-        sender_order(evidence),
-        causal_display(evidence),
-        one_order(evidence),
-        everything_delivered(evidence),
-        honest_screens(evidence),
-    ];
-    tell_all(evidence, &mut outcomes);
+    let ledger = Ledger::of(evidence.history);
+    let mut report = report(&ledger, CHECKS.iter().flat_map(|check| check(&ledger)).collect());
+    tell_all(evidence, &mut report.outcomes);
+    report
+}
+
+/// The report that the outcomes of [`CHECKS`] make; no story is told in it yet.
+pub fn report(ledger: &Ledger, outcomes: Vec<Outcome>) -> Report {
     Report {
-        clients: evidence.history.clients.len(),
-        servers: evidence.history.servers.len(),
-        events: evidence.events.len(),
+        clients: ledger.clients.len(),
+        servers: ledger.servers.len(),
+        events: ledger.events.known(),
         outcomes,
-        conversations: conversations(evidence),
+        conversations: conversations(ledger),
     }
 }
 
-fn completeness(evidence: &Evidence<'_>) -> Outcome {
+fn completeness(ledger: &Ledger) -> Outcome {
     let mut outcome = Outcome::new("there is evidence to judge by", "evidence", "logs");
-    let history = evidence.history;
-    outcome.examined = history.clients.len() + history.servers.len();
-    outcome.unknowns.extend(history.absent.iter().cloned());
-    if history.clients.is_empty() {
+    outcome.examined = ledger.clients.len() + ledger.servers.len();
+    outcome.unknowns.extend(ledger.absent.iter().cloned());
+    if ledger.clients.is_empty() {
         outcome.unknowns.push("no device log was found: nobody can say what was sent and seen".to_owned());
     }
-    if history.servers.is_empty() {
+    if ledger.servers.is_empty() {
         outcome.unknowns.push("no server's log was found: nobody can say what was stored".to_owned());
     }
-    for observer in &evidence.observers {
-        if observer.device.is_none() {
-            outcome.unknowns.push(format!("{} does not say whose it is", observer.history.source));
+    for log in &ledger.clients {
+        if log.device.is_none() {
+            outcome.unknowns.push(format!("{} does not say whose it is", log.source));
+        }
+        if log.has_more_lives {
+            let source = &log.source;
+            outcome.unknowns.push(format!(
+                "{source} names more than 65,536 lives of servers' logs; what it says of the rest was not checked"
+            ));
         }
     }
     outcome
 }
 
-fn nothing_invented(evidence: &Evidence<'_>) -> Outcome {
+fn nothing_invented(ledger: &Ledger) -> Outcome {
     let mut outcome = Outcome::new("nothing is invented or altered", "P1", "events");
-    outcome.anomalies.extend(evidence.corrupt.iter().cloned());
-    let mut authors: BTreeMap<(AccountId, DeviceId), Vec<&Observer<'_>>> = BTreeMap::new();
-    for observer in &evidence.observers {
-        if let Some(origin) = observer.account.zip(observer.device) {
-            authors.entry(origin).or_default().push(observer);
-        }
-    }
-    let mut judge = |id: &EventId, written_here: bool, at: Place| {
+    outcome.anomalies.extend(ledger.corrupt.iter().cloned());
+    let events = &ledger.events;
+    let authors = Authors::of(ledger);
+    let mut judge = |event: Number, written_here: bool, at: &dyn Fn() -> Place| {
         outcome.examined += 1;
-        let Some(event) = evidence.events.get(id) else { return };
-        let logs = authors.get(&(event.account(), event.device())).map_or(&[][..], Vec::as_slice);
+        if let Some(author) = authors.deny(ledger, event, written_here) {
+            outcome.anomalies.push(Anomaly::Invented { event: events.id(event), author, at: at() });
+        }
+    };
+    for server in &ledger.servers {
+        server.log().for_each(|(position, event)| judge(event, false, &|| server.place(position)));
+    }
+    for log in &ledger.clients {
+        for (index, event) in log.stands() {
+            let written_here = matches!(log.seen[index], Seen::Authored { .. }) && log.device.is_some();
+            judge(event, written_here, &|| log.place(index));
+        }
+    }
+    for log in &ledger.clients {
+        outcome.anomalies.extend(unheld_and_leaked(ledger, log));
+    }
+    outcome
+}
+
+/// Which events the logs of their authors' devices bear out.
+struct Authors<'a> {
+    /// The first log of each author's device, by the author's number.
+    logs: Vec<Option<&'a ClientLog>>,
+    written: Bits,
+}
+
+impl<'a> Authors<'a> {
+    fn of(ledger: &'a Ledger) -> Self {
+        let events = &ledger.events;
+        let mut first: BTreeMap<(AccountId, DeviceId), &ClientLog> = BTreeMap::new();
+        let mut written = Bits::new(events.known());
+        for log in &ledger.clients {
+            let Some(origin) = log.account.zip(log.device) else { continue };
+            first.entry(origin).or_insert(log);
+            let mut entered = Bits::new(events.known());
+            for (index, event) in log.stands() {
+                let is_authored = matches!(log.seen[index], Seen::Authored { .. });
+                if entered.insert(event) && is_authored && events.author(event) == origin {
+                    written.insert(event);
+                }
+            }
+        }
+        let logs = events.authors().iter().map(|origin| first.get(origin).copied()).collect();
+        Self { logs, written }
+    }
+
+    /// The author's name, if the author's own log or the one that claims the event does not have it as written.
+    fn deny(&self, ledger: &Ledger, event: Number, written_here: bool) -> Option<String> {
+        let events = &ledger.events;
+        if !events.is_known(event) || self.written.contains(event) {
+            return None;
+        }
+        let log = self.logs[events.author_number(event) as usize];
         // Without its author's log, an event's signature vouches for it, except in a log that claims it.
-        if (logs.is_empty() && !written_here) || logs.iter().any(|author| wrote(author, event)) {
-            return;
+        if log.is_none() && !written_here {
+            return None;
         }
-        let author = logs.first().map_or_else(|| event.device().short(), |author| author.name.clone());
-        outcome.anomalies.push(Anomaly::Invented { event: *id, author, at });
-    };
-    for server in &evidence.history.servers {
-        for stored in &server.log {
-            judge(&stored.event.id(), false, server.place(stored.position));
-        }
+        Some(log.map_or_else(|| events.author(event).1.short(), |log| log.name.clone()))
     }
-    for observer in &evidence.observers {
-        for (index, id) in &observer.stands {
-            let written_here = matches!(observer.history.entries[*index], Entry::Authored { .. });
-            judge(id, written_here && observer.device.is_some(), observer.history.place(*index));
-        }
-    }
-    for observer in &evidence.observers {
-        for (index, id, _, _) in &observer.shown {
-            if observer.entered.get(id).is_none_or(|entered| entered > index) {
-                outcome
-                    .anomalies
-                    .push(Anomaly::ShownUnheld { event: *id, at: observer.history.place(*index) });
-            }
-        }
-        let Some(account) = observer.account else { continue };
-        for (id, index) in &observer.entered {
-            if evidence.events.get(id).is_some_and(|event| !evidence.may_read(account, event)) {
-                outcome.anomalies.push(Anomaly::Leaked { event: *id, at: observer.history.place(*index) });
-            }
-        }
-    }
-    outcome
 }
 
-/// Whether an event is the doing of its device, by one of that device's logs.
-fn wrote(author: &Observer<'_>, event: &Event) -> bool {
-    author.account == Some(event.account())
-        && author
-            .entered
-            .get(&event.id())
-            .is_some_and(|index| matches!(author.history.entries[*index], Entry::Authored { .. }))
+/// What a log shows and does not hold, and what it holds that its account does not read.
+fn unheld_and_leaked(ledger: &Ledger, log: &ClientLog) -> Vec<Anomaly> {
+    let events = &ledger.events;
+    let is_read = log.account.map(|account| ledger.read_by(account));
+    let mut entered = Bits::new(events.known());
+    let (mut unheld, mut leaked) = (Vec::new(), Vec::new());
+    for (index, seen) in log.seen.iter().enumerate() {
+        match *seen {
+            Seen::Displayed { event, .. } if !entered.contains(event) => {
+                unheld.push(Anomaly::ShownUnheld { event: events.id(event), at: log.place(index) });
+            }
+            Seen::Authored { event } | Seen::Received { event } if entered.insert(event) => {
+                let conversation = events.conversation(event);
+                if is_read.as_ref().is_some_and(|is_read| !is_read[conversation]) {
+                    leaked.push((events.id(event), log.place(index)));
+                }
+            }
+            _ => {}
+        }
+    }
+    leaked.sort_unstable();
+    unheld.extend(leaked.into_iter().map(|(event, at)| Anomaly::Leaked { event, at }));
+    unheld
 }
 
-fn nothing_twice(evidence: &Evidence<'_>) -> Outcome {
+fn nothing_twice(ledger: &Ledger) -> Outcome {
     let mut outcome = Outcome::new("nothing is stored or shown twice", "P1", "lines");
-    let mut judge = |places: &mut dyn Iterator<Item = (EventId, Place)>| {
-        let mut seen: BTreeMap<EventId, Place> = BTreeMap::new();
-        for (event, second) in places {
-            outcome.examined += 1;
-            if let Some(first) = seen.get(&event) {
-                outcome.anomalies.push(Anomaly::Twice { event, first: first.clone(), second });
-            } else {
-                seen.insert(event, second);
-            }
-        }
-    };
-    for server in &evidence.history.servers {
-        judge(&mut server.log.iter().map(|stored| (stored.event.id(), server.place(stored.position))));
+    for server in &ledger.servers {
+        twice(ledger, || server.log(), |position| server.place(position), &mut outcome);
     }
-    for observer in &evidence.observers {
-        judge(&mut observer.stands.iter().map(|(index, id)| (*id, observer.history.place(*index))));
-        judge(&mut observer.shown.iter().map(|(index, id, _, _)| (*id, observer.history.place(*index))));
+    for log in &ledger.clients {
+        let entry = |(index, event): (usize, Number)| (index as Position, event);
+        let place = |entry: Position| log.place(usize::try_from(entry).unwrap_or(usize::MAX));
+        twice(ledger, || log.stands().map(entry), place, &mut outcome);
+        twice(ledger, || log.shown().map(entry), place, &mut outcome);
     }
-    let mut twins: BTreeMap<Origin, EventId> = BTreeMap::new();
-    for event in evidence.events.values() {
-        let one = *twins.entry(event.origin()).or_insert(event.id());
-        if one != event.id() {
-            let (other, device) = (event.id(), event.device().short());
-            outcome.anomalies.push(Anomaly::Fork { seq: event.seq(), one, other, device });
-        }
-    }
+    outcome.anomalies.extend(forks(ledger));
     outcome
 }
 
-fn causally_closed(evidence: &Evidence<'_>) -> Outcome {
+/// Finds events that stand at two places of a sequence.
+fn twice<I: Iterator<Item = (Position, Number)>>(
+    ledger: &Ledger,
+    places: impl Fn() -> I,
+    place: impl Fn(Position) -> Place,
+    outcome: &mut Outcome,
+) {
+    let mut seen = Bits::new(ledger.events.numbers());
+    let mut again = Vec::new();
+    for (at, event) in places() {
+        outcome.examined += 1;
+        if !seen.insert(event) {
+            again.push((at, event));
+        }
+    }
+    if again.is_empty() {
+        return;
+    }
+    let mut first: BTreeMap<Number, Position> = BTreeMap::new();
+    places().for_each(|(at, event)| _ = first.entry(event).or_insert(at));
+    outcome.anomalies.extend(again.into_iter().map(|(at, event)| Anomaly::Twice {
+        event: ledger.events.id(event),
+        first: place(first[&event]),
+        second: place(at),
+    }));
+}
+
+/// Events that share their device and their number, each with the one whose id is lowest.
+fn forks(ledger: &Ledger) -> Vec<Anomaly> {
+    let events = &ledger.events;
+    let mut origins: Vec<_> =
+        events.all().map(|event| (events.author_number(event), events.seq(event), event)).collect();
+    origins.sort_unstable();
+    let mut forks = Vec::new();
+    for twins in origins.chunk_by(|one, other| (one.0, one.1) == (other.0, other.1)) {
+        let mut ids: Vec<_> = twins.iter().skip(1).map(|(.., event)| events.id(*event)).collect();
+        let Some((_, seq, event)) = twins.first().filter(|_| !ids.is_empty()) else { continue };
+        ids.push(events.id(*event));
+        ids.sort_unstable();
+        forks.extend(ids[1..].iter().map(|other| (*other, ids[0], *seq, events.author(*event).1.short())));
+    }
+    forks.sort_unstable();
+    forks.into_iter().map(|(other, one, seq, device)| Anomaly::Fork { seq, one, other, device }).collect()
+}
+
+fn causally_closed(ledger: &Ledger) -> Outcome {
     let mut outcome = Outcome::new("every log holds causes before effects", "P4", "events");
-    let mut judge = |log: &mut dyn Iterator<Item = (EventId, Place)>| {
-        let mut seen = BTreeSet::new();
-        for (id, at) in log {
-            outcome.examined += 1;
-            let Some(event) = evidence.events.get(&id) else { continue };
-            if let Some(parent) = event.parents().iter().find(|parent| !seen.contains(*parent)) {
-                outcome.anomalies.push(Anomaly::NotClosed { event: id, parent: *parent, at });
-            }
-            seen.insert(id);
-        }
-    };
-    for server in &evidence.history.servers {
-        judge(&mut server.log.iter().map(|stored| (stored.event.id(), server.place(stored.position))));
+    for server in &ledger.servers {
+        closed(ledger, server.log(), |position| server.place(position), &mut outcome);
     }
-    for observer in &evidence.observers {
-        judge(&mut observer.stands.iter().map(|(index, id)| (*id, observer.history.place(*index))));
+    for log in &ledger.clients {
+        closed(ledger, log.stands(), |index| log.place(index), &mut outcome);
     }
-    outcome.anomalies.extend(evidence.observers.iter().flat_map(|observer| overlooked(evidence, observer)));
-    for event in evidence.events.values() {
-        for parent in event.parents().iter().filter_map(|id| evidence.events.get(id)) {
-            let (event, parent, fits) =
-                (event.id(), parent.id(), fits_ancestors(event, std::iter::once(parent.as_ref())));
-            match fits {
-                Ok(()) => {}
-                Err(Unfit::ForeignParent) => {
-                    outcome.anomalies.push(Anomaly::ForeignParent { event, parent });
-                }
-                Err(Unfit::NotAfterParents) => {
-                    outcome.anomalies.push(Anomaly::TimeNotAfterParent { event, parent });
-                }
-                Err(Unfit::Target) => outcome.anomalies.push(Anomaly::WrongTarget { event, target: parent }),
-            }
-        }
-    }
+    outcome.anomalies.extend(ledger.clients.iter().flat_map(|log| overlooked(ledger, log)));
+    outcome.anomalies.extend(unfit(ledger));
     outcome
+}
+
+/// Finds events that stand before a parent.
+fn closed<P>(
+    ledger: &Ledger,
+    log: impl Iterator<Item = (P, Number)>,
+    place: impl Fn(P) -> Place,
+    outcome: &mut Outcome,
+) {
+    let events = &ledger.events;
+    let mut seen = Bits::new(events.known());
+    for (at, event) in log {
+        outcome.examined += 1;
+        if !events.is_known(event) {
+            continue;
+        }
+        if let Some(parent) = events.parents(event).iter().find(|parent| !seen.contains(**parent)) {
+            let (event, parent) = (events.id(event), events.id(*parent));
+            outcome.anomalies.push(Anomaly::NotClosed { event, parent, at: place(at) });
+        }
+        seen.insert(event);
+    }
 }
 
 /// What a device wrote though it held something that this does not follow from. A merge is excused: it joins
 /// some heads, and what it was written for joins the rest.
-fn overlooked(evidence: &Evidence<'_>, observer: &Observer<'_>) -> Vec<Anomaly> {
-    let mut anomalies = Vec::new();
-    let mut heads: BTreeMap<ConversationId, BTreeSet<EventId>> = BTreeMap::new();
-    for (index, id) in &observer.stands {
+fn overlooked(ledger: &Ledger, log: &ClientLog) -> Vec<Anomaly> {
+    let events = &ledger.events;
+    let mut entered = Bits::new(events.known());
+    let mut heads: BTreeMap<usize, BTreeSet<Number>> = BTreeMap::new();
+    let mut overlooked = Vec::new();
+    for (index, event) in log.stands() {
         // A second time is another check's.
-        let Some(event) = evidence.events.get(id).filter(|_| observer.entered.get(id) == Some(index)) else {
+        if !events.is_known(event) || !entered.insert(event) {
             continue;
-        };
-        let heads = heads.entry(event.conversation().id()).or_default();
-        for parent in event.parents() {
+        }
+        let heads = heads.entry(events.conversation(event)).or_default();
+        for parent in events.parents(event) {
             heads.remove(parent);
         }
-        let authored = matches!(observer.history.entries[*index], Entry::Authored { .. });
-        if let Some(held) = heads.first().filter(|_| authored && event.kind() != Kind::Merge) {
-            let (event, held, at) = (*id, *held, observer.history.place(*index));
-            anomalies.push(Anomaly::Overlooked { event, held, at });
+        let is_authored = matches!(log.seen[index], Seen::Authored { .. });
+        if is_authored && events.kind(event) != Kind::Merge {
+            let held = heads.iter().map(|head| events.id(*head)).min();
+            let (event, at) = (events.id(event), || log.place(index));
+            overlooked.extend(held.map(|held| Anomaly::Overlooked { event, held, at: at() }));
         }
-        heads.insert(*id);
+        heads.insert(event);
     }
-    anomalies
+    overlooked
+}
+
+/// Events that do not fit a parent, as [`crate::server::fits_ancestors`] judges before they are stored.
+fn unfit(ledger: &Ledger) -> Vec<Anomaly> {
+    let events = &ledger.events;
+    let mut unfit = Vec::new();
+    for event in events.all() {
+        for parent in events.parents(event).iter().filter(|parent| events.is_known(**parent)) {
+            let is_own = events.author(*parent).0 == events.author(event).0;
+            let suits = || events.kind(event).may_be_about(events.kind(*parent), is_own);
+            let why = if events.conversation(*parent) != events.conversation(event) {
+                Unfit::ForeignParent
+            } else if events.time(*parent) >= events.time(event) {
+                Unfit::NotAfterParents
+            } else if events.target(event) == Some(*parent) && !suits() {
+                Unfit::Target
+            } else {
+                continue;
+            };
+            unfit.push((events.id(event), events.id(*parent), why));
+        }
+    }
+    unfit.sort_unstable_by_key(|(event, parent, _)| (*event, *parent));
+    let anomaly = |(event, parent, why)| match why {
+        Unfit::ForeignParent => Anomaly::ForeignParent { event, parent },
+        Unfit::NotAfterParents => Anomaly::TimeNotAfterParent { event, parent },
+        Unfit::Target => Anomaly::WrongTarget { event, target: parent },
+    };
+    unfit.into_iter().map(anomaly).collect()
 }

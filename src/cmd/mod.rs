@@ -32,6 +32,7 @@ pub mod man;
 pub mod nodes;
 pub mod pid;
 mod rebuild;
+pub mod replay;
 pub mod said;
 pub mod screen;
 pub mod send;

@@ -55,7 +55,7 @@ impl Stage {
     /// When a server cannot be stopped, or the folder cannot be read.
     pub fn judge(&self) -> Result<Report, Failure> {
         self.cluster.stop_all()?;
-        Ok(crate::verify::check(&verify::of_cluster(&self.cluster)?))
+        Ok(verify::of_cluster(&self.cluster)?.judge(|| ()))
     }
 
     /// Stops the servers and removes the folder, or says how to look into it if it is to be kept.

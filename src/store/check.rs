@@ -15,7 +15,7 @@ use super::journal::Scan;
 use super::keys::{self, CHAIN_START, Chain, End};
 use super::tip::Tip;
 use crate::event::Event;
-use crate::id::Position;
+use crate::id::{EventId, Position};
 use crate::log::Stream;
 
 /// Events at the log's end that are read whole at every open.
@@ -134,7 +134,7 @@ impl Check<'_> {
             let row = self.row(position)?;
             let event = index::parse(row.event())
                 .map_err(|error| Failure::Damage(format!("its event {position} is none: {error}")))?;
-            chain = self.link(&chain, position, &row, &event)?;
+            chain = self.link(&chain, position, &row, event.id())?;
             self.indexes(position, &event)?;
         }
         if chain != end.chain {
@@ -149,9 +149,9 @@ impl Check<'_> {
         before: &Chain,
         position: Position,
         row: &Row,
-        event: &Event,
+        id: EventId,
     ) -> Result<Chain, Failure> {
-        let chain = keys::chain(before, &event.id());
+        let chain = keys::chain(before, &id);
         if row.chain() != chain {
             return damage(format!("its event {position} does not follow from those before it"));
         }

@@ -66,15 +66,18 @@ pub(super) fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Copies a folder and all below it. A file that vanishes meanwhile is left out: a running server
-/// removes files that it needs no longer.
-pub(super) fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+/// Copies a folder and all below it. Files in folders of the name `linked` become links to the same files
+/// where the file system lets them. A file that vanishes meanwhile is left out: a running server removes
+/// files that it needs no longer.
+pub(super) fn copy_folder(from: &Path, to: &Path, linked: Option<&str>) -> io::Result<()> {
     make_folder(to)?;
+    let is_linked = linked.is_some_and(|name| from.ends_with(name));
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         let copied = match entry.file_type()?.is_dir() {
-            true => copy_folder(&source, &target),
+            true => copy_folder(&source, &target, linked),
+            false if is_linked && std::fs::hard_link(&source, &target).is_ok() => Ok(()),
             false => copy_file(&source, &target),
         };
         match copied {

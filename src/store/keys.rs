@@ -65,6 +65,9 @@ pub(super) fn read_log_value(bytes: &[u8]) -> Option<(Chain, &[u8])> {
     bytes.split_first_chunk().map(|(chain, event)| (*chain, event))
 }
 
+/// Length of [`origin`].
+pub(super) const ORIGIN_BYTES: usize = AccountId::BYTES + DeviceId::BYTES + size_of::<Seq>();
+
 /// Where an event comes from.
 pub(super) fn origin(origin: Origin) -> Vec<u8> {
     let Origin { account, device, seq } = origin;

@@ -26,6 +26,7 @@ mod read;
 mod record;
 mod replica;
 mod set_aside;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod tip;

@@ -22,8 +22,10 @@ use crate::event::{Event, Origin};
 use crate::frame::DeviceCursor;
 use crate::history::ServerHistory;
 use crate::id::{EventId, Incarnation, Position, ServerId};
+use crate::intake::Intake;
 use crate::log::{Log, Stream, Write};
 use crate::sync::PeerCursor;
+use crate::taken::ServerLog;
 
 /// A handle to one server's store; clones are cheap, and the store closes with the last of them.
 #[derive(Clone)]
@@ -68,7 +70,8 @@ impl Replica {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Reads and checks a whole store without changing it, through a copy in the system's temporary folder.
+    /// Reads and checks a whole store, but for the signatures of its events, without changing it, through a
+    /// copy in the system's temporary folder.
     /// Of a running server's store it reads some state that was durable; better to stop the server.
     ///
     /// # Errors
@@ -103,6 +106,20 @@ impl Replica {
     /// The folder cannot be written.
     pub fn mark_damaged(dir: &Path, what: &str) -> Result<(), StoreError> {
         damaged::mark(dir, what)
+    }
+
+    /// Whether a folder is a store, whole or not.
+    pub fn is_at(dir: &Path) -> bool {
+        dir.join(super::identity::FILE).exists()
+    }
+
+    /// As [`Replica::read`], into what is known of the same events from other logs, which are not decoded
+    /// again.
+    ///
+    /// # Errors
+    /// As [`Replica::read`].
+    pub fn take_in(dir: &Path, intake: &Intake) -> Result<ServerLog, StoreError> {
+        super::read::take_in(dir, intake)
     }
 
     /// Writes all of this as one batch, and returns when it is on disk.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::failure::{Failure, Outcome};
 use super::home::{Cluster, Home};
+use super::replay::Sources;
 use super::screen;
 use crate::evidence::Evidence;
 use crate::export_adya::adya;
@@ -15,7 +16,7 @@ use crate::export_jsonl::jsonl;
 use crate::export_shiviz::shiviz;
 use crate::page::page;
 use crate::verify::{Report, Verdict, judge};
-use progress::working;
+use progress::{working, working_towards};
 pub use read::of_cluster;
 pub use render::render;
 
@@ -53,8 +54,26 @@ pub enum Format {
 /// # Errors
 /// When it could not run.
 pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
-    let history =
+    let sources =
         if args.paths.is_empty() { of_cluster(&Cluster::load(home)?)? } else { read::of_paths(&args.paths)? };
+    if args.report.is_none() && args.export.is_none() {
+        let report = working_towards("reading and checking logs", |bar| {
+            bar.set_length(sources.logs() as u64);
+            sources.judge(|| bar.inc(1))
+        });
+        let text = match args.json {
+            true => json(&report)?,
+            false => render(&report),
+        };
+        screen::say(&text)?;
+        return Ok(outcome(&report));
+    }
+    tell(args, sources)
+}
+
+/// Writes the page, or the history in another form: both are made of the plain history.
+fn tell(args: &Args, sources: Sources) -> Result<Outcome, Failure> {
+    let history = working("reading logs", || sources.history());
     let evidence = working("checking signatures", || Evidence::of(&history));
     let report = working("checking the promises", || judge(&evidence));
     if let Some(file) = &args.report {
@@ -75,15 +94,14 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
             screen::note(&render::verdict(&report));
             screen::say(text.trim_end_matches('\n'))?;
         }
-        None if args.json => {
-            let text = report
-                .to_json()
-                .map_err(|error| Failure::new(format!("the report cannot be encoded: {error}")))?;
-            screen::say(&text)?;
-        }
+        None if args.json => screen::say(&json(&report)?)?,
         None => screen::say(&render(&report))?,
     }
     Ok(outcome(&report))
+}
+
+fn json(report: &Report) -> Result<String, Failure> {
+    report.to_json().map_err(|error| Failure::new(format!("the report cannot be encoded: {error}")))
 }
 
 /// The program's outcome for a report.

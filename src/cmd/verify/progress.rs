@@ -21,12 +21,6 @@ pub fn working_towards<T>(what: &str, work: impl FnOnce(&ProgressBar) -> T) -> T
     shown_if_slow(&styled(ProgressBar::new(0), what, style), work)
 }
 
-/// The same for something measured in bytes, `len` of them.
-pub fn working_through<T>(len: u64, what: &str, work: impl FnOnce(&ProgressBar) -> T) -> T {
-    let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {msg} ({elapsed})");
-    shown_if_slow(&styled(ProgressBar::new(len), what, style), work)
-}
-
 fn styled(
     bar: ProgressBar,
     what: &str,

@@ -1,75 +1,54 @@
-//! Where `verify` has its history from.
-//!
-//! Stores of stopped servers are read from a copy; running servers are asked for their logs. Servers are read
-//! before device logs, so that whatever a store holds its author's log, read later, must hold too.
+//! Where `verify` has its history from: the stores of stopped servers, running servers, which are asked for their
+//! logs, and devices' logs.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use indicatif::ProgressBar;
-
-use super::progress::{working_through, working_towards};
+use super::progress::working_towards;
 use crate::cmd::failure::Failure;
 use crate::cmd::home::Cluster;
 use crate::cmd::nodes::State;
+use crate::cmd::replay::{Server, Sources};
 use crate::cmd::{ask, files};
-use crate::history::{ClientHistory, History, ServerHistory};
-use crate::store::{DeviceLog, Replica, StoreError};
-use crate::text::inert;
+use crate::history::ServerHistory;
+use crate::store::{Replica, StoreError};
 use crate::view::Member;
 
 /// How many folders deep logs and stores are looked for.
 const DEPTH_MAX: usize = 8;
 
-/// Everything that a cluster's folder and its running servers tell.
+/// Everything that a cluster's folder and its running servers can tell.
 ///
 /// # Errors
-/// When the folder cannot be read. What a single server or log does not tell becomes part of the history, as
-/// absent.
-pub fn of_cluster(cluster: &Cluster) -> Result<History, Failure> {
-    let mut history = History {
+/// When the folder cannot be read. What a single server does not tell becomes part of the sources, as absent.
+pub fn of_cluster(cluster: &Cluster) -> Result<Sources, Failure> {
+    let mut sources = Sources {
         names: cluster.view().servers().iter().map(|member| (member.id, member.name.clone())).collect(),
-        ..History::default()
+        ..Sources::default()
     };
-    let logs = device_logs(&cluster.home().people())?;
-    let mut stopped = Vec::new();
     for member in cluster.view().servers() {
-        match cluster.state(&member.name)? {
-            State::Up(_) | State::Paused(_) | State::Elsewhere => {
-                let read = ask(cluster, member);
-                take(read, &mut history);
+        let store = cluster.home().server(&member.name).store();
+        let found = match cluster.state(&member.name)? {
+            State::Up(_) | State::Paused(_) | State::Elsewhere => ask(cluster, member).map(Server::Running),
+            State::Stopped | State::Dead(_) if !store.exists() => {
+                Err(Failure::new(format!("server {} has no store yet", member.name)))
             }
-            State::Stopped | State::Dead(_) => stopped.push(member),
+            State::Stopped | State::Dead(_) => Ok(Server::Stored {
+                store,
+                source: format!("server {} (stopped)", member.name),
+                name: member.name.clone(),
+            }),
+        };
+        match found {
+            Ok(server) => sources.servers.push(server),
+            Err(failure) => sources.lacks(&failure),
         }
     }
-    let len = logs.iter().map(|log| size(log)).sum::<u64>();
-    let store_of = |member: &&Member| cluster.home().server(&member.name).store();
-    let len = len + stopped.iter().map(|member| size(&store_of(member))).sum::<u64>();
-    working_through(len, "", |bar| {
-        for member in &stopped {
-            let store = store_of(member);
-            let read = if store.exists() {
-                bar.set_message(format!("server {}", member.name));
-                let read = Replica::read(&store).map_err(|error| Failure::of(&error));
-                read.map(|server| ServerHistory {
-                    source: format!("server {} (stopped)", member.name),
-                    ..server
-                })
-            } else {
-                Err(Failure::new(format!("server {} has no store yet", member.name)))
-            };
-            bar.inc(size(&store));
-            take(read, &mut history);
-        }
-        for log in &logs {
-            let source = log.strip_prefix(cluster.home().dir()).unwrap_or(log).display().to_string();
-            read_device(log, source, bar, &mut history);
-        }
-    });
-    // By name, whichever of them had to be asked.
-    let names: Vec<_> = cluster.view().servers().iter().map(|member| member.id).collect();
-    history.servers.sort_by_key(|server| names.iter().position(|id| *id == server.server));
-    Ok(history)
+    sources.devices.extend(device_logs(&cluster.home().people())?.into_iter().map(|log| {
+        let source = log.strip_prefix(cluster.home().dir()).unwrap_or(&log).display().to_string();
+        (log, source)
+    }));
+    Ok(sources)
 }
 
 fn ask(cluster: &Cluster, member: &Member) -> Result<ServerHistory, Failure> {
@@ -79,20 +58,6 @@ fn ask(cluster: &Cluster, member: &Member) -> Result<ServerHistory, Failure> {
             bar.set_position(reached);
         })
     })
-}
-
-fn take(read: Result<ServerHistory, Failure>, history: &mut History) {
-    match read {
-        Ok(server) => history.servers.push(server),
-        Err(failure) => absent(&failure, history),
-    }
-}
-
-fn absent(failure: &Failure, history: &mut History) {
-    let absent = inert(failure.what());
-    if !history.absent.contains(&absent) {
-        history.absent.push(absent);
-    }
 }
 
 /// Every `NAME/devices/ID/log` below the people's folder.
@@ -110,74 +75,59 @@ fn device_logs(people: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(logs)
 }
 
-/// Stores are read before device logs, whatever the order in which they are named: see the module.
+/// The stores and logs at these places, and in folders below them.
 ///
 /// # Errors
-/// When one of the paths is not there.
-pub fn of_paths(paths: &[PathBuf]) -> Result<History, Failure> {
-    let mut history = History::default();
+/// When one of the paths is not there, or a folder cannot be listed.
+pub fn of_paths(paths: &[PathBuf]) -> Result<Sources, Failure> {
     if let Some(missing) = paths.iter().find(|path| !path.exists()) {
         return Err(Failure::new(format!("there is no {}", missing.display()))
             .next("name device logs (people/NAME/devices/ID/log) and store folders (servers/NAME/store)"));
     }
-    let len = paths.iter().map(|path| size(path)).sum();
-    working_through(len, "", |bar| {
-        let (mut stores, mut logs) = (BTreeMap::new(), Vec::new());
-        for path in paths {
-            if path.is_dir() {
-                search(path, 0, bar, &mut stores, &mut logs, &mut history)?;
-            } else {
-                logs.push(path.clone());
-            }
+    let (mut stores, mut logs, mut sources) = (BTreeSet::new(), Vec::new(), Sources::default());
+    for path in paths {
+        if !path.is_dir() {
+            logs.push(path.clone());
+        } else if !search(path, 0, &mut stores, &mut logs)? {
+            // Whoever names a folder means something in it.
+            sources.lacks(&Failure::of(&StoreError::Absent { path: path.clone() }));
         }
-        for (path, name) in named(stores.keys()) {
-            let Some(server) = stores.remove(&path) else { continue };
-            history.names.insert(server.server, name);
-            history.servers.push(server);
-        }
-        for log in logs {
-            read_device(&log, log.display().to_string(), bar, &mut history);
-        }
-        Ok(history)
-    })
+    }
+    let server = |(store, name): (PathBuf, String)| {
+        let source = store.display().to_string();
+        Server::Stored { store, source, name }
+    };
+    sources.servers.extend(named(stores.iter()).into_iter().map(server));
+    sources.devices.extend(logs.into_iter().map(|log| {
+        let source = log.display().to_string();
+        (log, source)
+    }));
+    Ok(sources)
 }
 
-/// Reads the store that a folder is, or those that it holds; lists the device logs that it holds.
+/// Lists the store that a folder is, or the stores and device logs that it holds; answers whether there are any.
 fn search(
     folder: &Path,
     depth: usize,
-    bar: &ProgressBar,
-    stores: &mut BTreeMap<PathBuf, ServerHistory>,
+    stores: &mut BTreeSet<PathBuf>,
     logs: &mut Vec<PathBuf>,
-    history: &mut History,
-) -> Result<(), Failure> {
-    bar.set_message(folder.display().to_string());
-    let error = match Replica::read(folder) {
-        Ok(server) => {
-            bar.inc(size(folder));
-            stores.insert(folder.to_owned(), server);
-            return Ok(());
-        }
-        Err(error) => error,
-    };
+) -> Result<bool, Failure> {
+    if Replica::is_at(folder) {
+        stores.insert(folder.to_owned());
+        return Ok(true);
+    }
     let mut inside = files::list(folder)?;
     inside.sort();
-    let found = (stores.len(), logs.len(), history.absent.len());
-    if matches!(error, StoreError::Absent { .. }) && depth < DEPTH_MAX {
-        for path in inside {
-            if path.is_dir() {
-                search(&path, depth + 1, bar, stores, logs, history)?;
-            } else if is_device_log(&path) {
-                logs.push(path);
-            }
+    let mut found = false;
+    for path in inside {
+        if path.is_dir() && depth < DEPTH_MAX {
+            found |= search(&path, depth + 1, stores, logs)?;
+        } else if is_device_log(&path) {
+            logs.push(path);
+            found = true;
         }
     }
-    // A folder on the way to others may hold nothing; one that was named, or is broken, may not.
-    let is_empty = found == (stores.len(), logs.len(), history.absent.len());
-    if is_empty && (depth == 0 || !matches!(error, StoreError::Absent { .. })) {
-        absent(&Failure::of(&error), history);
-    }
-    Ok(())
+    Ok(found)
 }
 
 /// A device's log is a file `log` in a folder below `devices`, or ends in `.log`.
@@ -202,23 +152,4 @@ fn named<'a>(stores: impl Iterator<Item = &'a PathBuf>) -> Vec<(PathBuf, String)
         (path.clone(), name.unwrap_or_else(|| path.display().to_string()))
     };
     stores.iter().enumerate().map(name).collect()
-}
-
-fn read_device(log: &Path, source: String, bar: &ProgressBar, history: &mut History) {
-    bar.set_message(source.clone());
-    match DeviceLog::read(log) {
-        Ok(entries) => history.clients.push(ClientHistory { source, entries }),
-        Err(error) => absent(&Failure::of(&error), history),
-    }
-    bar.inc(size(log));
-}
-
-/// How many bytes a file or a folder holds, for the bar: what cannot be read counts for nothing.
-fn size(path: &Path) -> u64 {
-    let Ok(metadata) = path.symlink_metadata() else { return 0 };
-    if !metadata.is_dir() {
-        return metadata.len();
-    }
-    let inside = std::fs::read_dir(path).into_iter().flatten().flatten();
-    inside.map(|entry| size(&entry.path())).sum()
 }

@@ -208,7 +208,7 @@ fn kept(store: &Path) -> PathBuf {
 
 fn keep_journals(store: &Path) {
     files::remove_folder(&kept(store)).unwrap();
-    files::copy_folder(&store.join("engine"), &kept(store)).unwrap();
+    files::copy_folder(&store.join("engine"), &kept(store), None).unwrap();
 }
 
 /// The last journal, and the bytes of it that were written after the last sync.
@@ -239,7 +239,7 @@ fn cut_power(run: &Run) -> Vec<Result<(), String>> {
     let judge = |(name, kept, cut, tip): (&str, usize, bool, bool)| {
         let copy = files::beside(&store, ".cut");
         files::remove_folder(&copy).unwrap();
-        files::copy_folder(&store, &copy).unwrap();
+        files::copy_folder(&store, &copy, None).unwrap();
         let path = copy.join(journal.strip_prefix(&store).unwrap());
         let mut bytes = std::fs::read(&path).unwrap();
         if cut {

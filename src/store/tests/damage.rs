@@ -29,7 +29,7 @@ impl Sample {
     fn copy(&mut self) -> PathBuf {
         self.runs += 1;
         let copy = self.folder.path().join(format!("copy-{}", self.runs));
-        files::copy_folder(&self.folder.path().join("store"), &copy).unwrap();
+        files::copy_folder(&self.folder.path().join("store"), &copy, None).unwrap();
         copy
     }
 }

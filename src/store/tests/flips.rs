@@ -166,7 +166,7 @@ impl Sampler {
         });
         let known: Vec<Arc<Event>> = known.collect();
         let copy = scratch.path().join("whole");
-        files::copy_folder(source, &copy).unwrap();
+        files::copy_folder(source, &copy, None).unwrap();
         let seen = ask(&Replica::open(&copy.join("store"), SERVER).unwrap(), &known).unwrap();
         assert_eq!(seen.ends, (EVENTS, 1));
         assert!(seen.events.iter().flatten().eq(&known), "the sample holds what was written");
@@ -203,7 +203,7 @@ impl Sampler {
         say(&format!("sample {number}\t{kind}\t{} {what}", file.display()));
         let copy = self.scratch.path().join("copy");
         files::remove_folder(&copy).unwrap();
-        files::copy_folder(&self.source, &copy).unwrap();
+        files::copy_folder(&self.source, &copy, None).unwrap();
         std::fs::write(copy.join(file), bytes).unwrap();
         let verdict =
             if kind.starts_with("device") { self.judge_log(&copy) } else { self.judge_store(&copy, number) };

@@ -174,7 +174,7 @@ fn what_a_crash_leaves_of_a_new_store_is_wiped() {
     for missing in ["engine/version", "engine/keyspaces/0", "identity", "engine/0.jnl", "lock"] {
         let other = tempfile::tempdir().unwrap();
         let unfinished = other.path().join("store.new");
-        files::copy_folder(&path, &unfinished).unwrap();
+        files::copy_folder(&path, &unfinished, None).unwrap();
         let gone = unfinished.join(missing);
         if gone.is_dir() { std::fs::remove_dir_all(gone) } else { std::fs::remove_file(gone) }.unwrap();
         let replica = Replica::open(&other.path().join("store"), SERVER).unwrap();
@@ -202,7 +202,7 @@ fn copies_of_a_live_store_hold_all_that_was_acked() {
         fill(&replica, acked, acked);
         // The state in which kill -9 leaves the files: everything written so far, and nothing closed.
         let copy = folder.path().join(format!("killed-{acked}"));
-        files::copy_folder(&path, &copy).unwrap();
+        files::copy_folder(&path, &copy, None).unwrap();
         let killed = Replica::open(&copy, SERVER).unwrap();
         assert_holds(&killed, acked);
         fill(&killed, acked + 1, acked + 2);
