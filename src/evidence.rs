@@ -7,14 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::anomaly::{Anomaly, Place};
-use crate::clock::Time;
 use crate::content::Charter;
 use crate::directory::Directory;
 use crate::event::{Conversation, Event, Kind};
 use crate::history::{ClientHistory, Entry, History, ServerHistory};
 use crate::id::{AccountId, ConversationId, DeviceId, EventId, Position, RoomId};
 use crate::order::Key;
-use crate::rooms::{self, Rooms};
 
 /// One device's log, decoded.
 #[derive(Debug)]
@@ -33,24 +31,6 @@ pub struct Observer<'a> {
     pub entered: BTreeMap<EventId, usize>,
     /// The displayed events in order: entry number from 0, event, marked late, time shown.
     pub shown: Vec<(usize, EventId, bool, u64)>,
-    /// The rooms that it ever followed, each with the last time from which on it displayed them.
-    pub followed: BTreeMap<RoomId, Time>,
-    /// Those that it follows at its log's end.
-    pub follows: BTreeSet<RoomId>,
-}
-
-impl Observer<'_> {
-    /// Whether an event is a line of this device's display, once it holds it: what was said in a room before it
-    /// was followed is not.
-    pub fn displays(&self, event: &Event) -> bool {
-        event.kind().is_shown()
-            && match event.conversation() {
-                Conversation::Room(room) => {
-                    self.followed.get(&room).is_some_and(|since| event.time() >= *since)
-                }
-                _ => true,
-            }
-    }
 }
 
 /// Everything that was read.
@@ -62,8 +42,6 @@ pub struct Evidence<'a> {
     pub events: BTreeMap<EventId, Arc<Event>>,
     /// The device logs.
     pub observers: Vec<Observer<'a>>,
-    /// Who may read which room, by all of them.
-    pub rooms: Rooms,
     /// What decoding alone found.
     pub corrupt: Vec<Anomaly>,
 }
@@ -85,13 +63,8 @@ impl ServerHistory {
 impl<'a> Evidence<'a> {
     /// Decodes and indexes a history.
     pub fn of(history: &'a History) -> Self {
-        let mut evidence = Self {
-            history,
-            events: BTreeMap::new(),
-            observers: Vec::new(),
-            rooms: Rooms::default(),
-            corrupt: Vec::new(),
-        };
+        let mut evidence =
+            Self { history, events: BTreeMap::new(), observers: Vec::new(), corrupt: Vec::new() };
         // The same bytes stand in many logs; their signature is checked once.
         let mut checked: BTreeMap<&[u8], EventId> = BTreeMap::new();
         for server in &history.servers {
@@ -103,9 +76,6 @@ impl<'a> Evidence<'a> {
         for client in &history.clients {
             let observer = evidence.observe(client, &mut checked);
             evidence.observers.push(observer);
-        }
-        for event in evidence.events.values() {
-            evidence.rooms.note(event);
         }
         evidence
     }
@@ -123,10 +93,7 @@ impl<'a> Evidence<'a> {
             stands: Vec::new(),
             entered: BTreeMap::new(),
             shown: Vec::new(),
-            followed: BTreeMap::new(),
-            follows: BTreeSet::new(),
         };
-        let mut notes: BTreeMap<Key, Arc<Event>> = BTreeMap::new();
         for (index, entry) in history.entries.iter().enumerate() {
             match entry {
                 Entry::Begun { account, device, name, .. } if index == 0 => {
@@ -137,20 +104,6 @@ impl<'a> Evidence<'a> {
                     if let Some(id) = self.decode(|| history.place(index), event, checked) {
                         observer.stands.push((index, id));
                         observer.entered.entry(id).or_insert(index);
-                        let Some(event) = self.events.get(&id) else { continue };
-                        if matches!(event.kind(), Kind::Follow | Kind::Unfollow) {
-                            notes.insert(event.key(), Arc::clone(event));
-                            let followed = rooms::followed(
-                                notes
-                                    .values()
-                                    .filter_map(|note| Some((note.kind(), note.room()?, note.time()))),
-                            );
-                            observer.follows = followed.keys().copied().collect();
-                            for (room, since) in followed {
-                                let last = observer.followed.entry(room).or_insert(since);
-                                *last = since.max(*last);
-                            }
-                        }
                     }
                 }
                 Entry::Displayed { id, late, at_ms } => observer.shown.push((index, *id, *late, *at_ms)),
@@ -242,13 +195,6 @@ impl<'a> Evidence<'a> {
             Conversation::Direct(..) => event.conversation().other(account).is_some(),
             Conversation::Room(_) => event.charter().is_some_and(|charter| charter.public),
         }
-    }
-
-    /// Whether an account may read an event, by all invitations that were found.
-    pub fn may_read(&self, account: AccountId, event: &Event) -> bool {
-        let admitted =
-            matches!(event.conversation(), Conversation::Room(room) if self.rooms.may_read(account, room));
-        admitted || Self::is_home(account, event)
     }
 }
 

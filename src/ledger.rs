@@ -152,40 +152,25 @@ impl<'a> Following<'a> {
     }
 }
 
-/// Which events are lines of a device's display once it holds them: what was said in a room before it was
-/// followed is not.
-pub(crate) struct Displays<'a> {
-    events: &'a Events,
-    /// From when on each conversation is displayed; `None` for never.
-    since: Vec<Option<Time>>,
-}
-
-impl<'a> Displays<'a> {
-    pub(crate) fn of(events: &'a Events, log: &ClientLog) -> Self {
-        let mut following = Following::of(events);
-        let mut last: BTreeMap<RoomId, Time> = BTreeMap::new();
-        for (_, event) in log.stands() {
-            following.take(event);
-            if !following.notes.contains(&event) {
-                continue;
-            }
-            for (room, since) in &following.now {
-                let latest = last.entry(*room).or_insert(*since);
-                *latest = (*latest).max(*since);
-            }
+/// Which events are lines of a device's display. What comes into a log while its room is not followed, or was said
+/// before it was, is read back and not displayed.
+pub(crate) fn lines_of(events: &Events, log: &ClientLog) -> Bits {
+    let (mut lines, mut entered) = (Bits::new(events.known()), Bits::new(events.known()));
+    let mut following = Following::of(events);
+    for (_, event) in log.stands() {
+        following.take(event);
+        if !entered.insert(event) || !events.is_line(event) {
+            continue;
         }
-        let since = events.conversations.iter().map(|(_, conversation)| match conversation {
-            Conversation::Room(room) => last.get(room).copied(),
-            _ => Some(Time::default()),
-        });
-        Self { events, since: since.collect() }
+        let is_line = match events.room(event) {
+            Some(room) => following.now.get(&room).is_some_and(|since| events.time(event) >= *since),
+            None => true,
+        };
+        if is_line {
+            lines.insert(event);
+        }
     }
-
-    pub(crate) fn shows(&self, event: Number) -> bool {
-        self.events.is_line(event)
-            && self.since[self.events.conversation(event)]
-                .is_some_and(|since| self.events.time(event) >= since)
-    }
+    lines
 }
 
 /// Events by number: conversation by conversation, in canonical order; then ids whose event nobody has.

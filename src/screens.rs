@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::anomaly::Anomaly;
 use crate::bits::Bits;
 use crate::intake::Number;
-use crate::ledger::{Displays, Events, Ledger};
+use crate::ledger::{Events, Ledger, lines_of};
 use crate::report::Outcome;
 use crate::taken::{ClientLog, Seen};
 
@@ -36,7 +36,7 @@ pub(crate) fn causal_display(ledger: &Ledger) -> Outcome {
     let events = &ledger.events;
     for log in &ledger.clients {
         let mut seen = Bits::new(events.known());
-        let displays = Displays::of(events, log);
+        let displayed = lines_of(events, log);
         for (index, event) in lines(events, log) {
             outcome.examined += 1;
             seen.insert(event);
@@ -44,7 +44,7 @@ pub(crate) fn causal_display(ledger: &Ledger) -> Outcome {
                 continue; // all shown, and so lines
             }
             let causes = events.shown_ancestors(event).into_iter();
-            for cause in causes.filter(|cause| displays.shows(*cause) && !seen.contains(*cause)) {
+            for cause in causes.filter(|cause| displayed.contains(*cause) && !seen.contains(*cause)) {
                 let (event, cause, at) = (events.id(event), events.id(cause), log.place(index));
                 outcome.anomalies.push(Anomaly::EffectBeforeCause { event, cause, at });
             }
@@ -60,7 +60,7 @@ pub(crate) fn honest_screens(ledger: &Ledger) -> Outcome {
     for log in &ledger.clients {
         let mut current_ms = 0;
         let mut furthest: Vec<Option<Number>> = vec![None; events.conversations().len()];
-        let mut hand = Hand::of(events, Displays::of(events, log));
+        let mut hand = Hand::of(events, lines_of(events, log));
         for (index, seen) in log.seen.iter().enumerate() {
             let (event, late, at_ms) = match *seen {
                 Seen::Opened { window_ms } => {
@@ -104,20 +104,21 @@ pub(crate) fn honest_screens(ledger: &Ledger) -> Outcome {
 /// What a display has at hand and has not shown.
 struct Hand<'a> {
     events: &'a Events,
-    displays: Displays<'a>,
+    /// What is to be displayed once it is at hand.
+    lines: Bits,
     /// What came to hand at some time.
     entered: Bits,
     held: BTreeSet<Number>,
 }
 
 impl<'a> Hand<'a> {
-    fn of(events: &'a Events, displays: Displays<'a>) -> Self {
-        Self { events, displays, entered: Bits::new(events.known()), held: BTreeSet::new() }
+    fn of(events: &'a Events, lines: Bits) -> Self {
+        Self { events, lines, entered: Bits::new(events.known()), held: BTreeSet::new() }
     }
 
     /// An event comes to hand; a second time is another check's.
     fn take(&mut self, event: Number) {
-        if self.entered.insert(event) && self.displays.shows(event) {
+        if self.entered.insert(event) && self.lines.contains(event) {
             self.held.insert(event);
         }
     }

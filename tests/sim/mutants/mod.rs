@@ -103,7 +103,7 @@ mutants! {
     /// A store says "synced" when it has only taken notice.
     AcksBeforeSync: "lost-ack", at 2, [CrashServer];
     /// Followers are told of what is not synced yet, though receipts wait for the sync.
-    TellsBeforeSync: "taken-back", at 14, [CrashServer];
+    TellsBeforeSync: "taken-back", at 68, [CrashServer];
     /// A server acks an event that it does not append.
     AcksUnwritten: "lost-ack", at 0, [];
     /// A receipt names the place after the event's.
