@@ -175,6 +175,8 @@ pub struct ServerStatus {
     pub forks: u64,
     /// Milliseconds since it started.
     pub uptime_ms: u64,
+    /// Batches that it has synced since then.
+    pub syncs: u64,
 }
 
 /// How far one device has read a server's log.
@@ -356,6 +358,7 @@ mod tests {
             connections: 2,
             forks: 1,
             uptime_ms: 1_000,
+            syncs: 7,
         };
         let mut frames = samples! { ToClient:
             Welcome => ToClient::Welcome { version: 1, incarnation, position: 3, epoch: 1, time_ms: 1 << 41 };

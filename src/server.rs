@@ -172,6 +172,7 @@ pub struct Config {
 pub struct Server {
     config: Config,
     durable: Position,
+    syncs: u64,
     forks: u64,
     staged: Staged,
     conns: BTreeMap<ConnId, Conn>,
@@ -222,6 +223,7 @@ impl Server {
             sync: Sync::new(others, cursors),
             config,
             durable,
+            syncs: 0,
             forks,
             staged: Staged::default(),
             conns: BTreeMap::new(),
@@ -404,6 +406,7 @@ impl Server {
             connections: self.conns.len() as u64,
             forks: self.forks,
             uptime_ms: now_ms.saturating_sub(self.config.started_ms),
+            syncs: self.syncs,
         }
     }
 
@@ -506,6 +509,7 @@ impl Server {
             }
         }
         self.durable = self.durable.max(upto);
+        self.syncs += 1;
         for (conn, receipts) in receipts {
             for some in receipts.chunks(FRAME_EVENTS) {
                 send(out, conn, ToClient::Receipts(some.to_vec()));

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub mod ask;
+pub mod bench;
 pub mod chat;
 pub mod cluster;
 pub mod completions;
@@ -68,6 +69,11 @@ pub enum Command {
     Verify(verify::Args),
     /// Show the whole: a cluster, two people, servers dying, a proof.
     Demo(demo::Args),
+    /// Measure how fast it is, beside a floor that nothing can beat.
+    Bench(bench::Args),
+    /// One server of the floor that `bench` compares with.
+    #[command(name = "bench-floor", hide = true)]
+    BenchFloor(bench::floor::Args),
     /// Print what a shell needs to complete tercet's command line.
     Completions(completions::Args),
     /// Write the manual pages.
@@ -89,6 +95,8 @@ impl Cli {
             Command::Kill(args) => kill::run(&args, &home()?),
             Command::Verify(args) => verify::run(&args, &home()?),
             Command::Demo(args) => demo::run(&args),
+            Command::Bench(args) => bench::run(&args),
+            Command::BenchFloor(args) => bench::floor::run(&args),
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => man::run(&args),
         }

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -23,6 +23,7 @@ use crate::cmd::failure::Failure;
 use crate::cmd::home::Cluster;
 use crate::event::{Conversation, Event, EventError, Kind};
 use crate::frame::{Rejection, Role, ToServer};
+use crate::history::Entry;
 use crate::id::{EventId, ServerId};
 use crate::limits::{CLIENT_QUEUE, CLOCK_AHEAD_MAX_MS, PROTOCOL_VERSION};
 use crate::net::link::{Down, LinkEvent, LinkHandle, spawn_link};
@@ -109,6 +110,13 @@ pub enum Notice {
     Failed(String),
     /// Everybody who has a name, anew after each change.
     Names(Vec<String>),
+    /// Events of other devices are here: checked, in their place, and on this device's disk.
+    Arrived {
+        /// How many.
+        events: usize,
+        /// When they had been checked, which is before the disk had them.
+        checked: Instant,
+    },
 }
 
 /// Why something was not said. Nothing has been written then.
@@ -127,6 +135,9 @@ pub enum SayError {
         ahead_ms: u64,
     },
 }
+
+/// The answer to what was said, once it is on this machine's disk.
+pub type Said = oneshot::Receiver<Result<(), SayError>>;
 
 type Question = Box<dyn FnOnce(&Client) + Send>;
 
@@ -235,12 +246,20 @@ impl Session {
         conversation: Conversation,
         text: String,
     ) -> Result<Result<(), SayError>, Failure> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::Say { conversation, text, reply }).await?;
-        match answer.await {
+        match self.submit(conversation, text).await?.await {
             Ok(answer) => Ok(answer),
             Err(_) => Err(self.ended().await),
         }
+    }
+
+    /// As [`Session::say`], but does not wait for this machine's disk; whoever waits for the answer does.
+    ///
+    /// # Errors
+    /// If the session has ended.
+    pub async fn submit(&self, conversation: Conversation, text: String) -> Result<Said, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Say { conversation, text, reply }).await?;
+        Ok(answer)
     }
 
     /// Asks the machine something.
@@ -462,7 +481,12 @@ impl Worker {
     }
 
     async fn carry_out(&mut self, turn: Turn) -> Result<(), Failure> {
+        let arrived = turn.effects.log.iter().filter(|entry| matches!(entry, Entry::Received { .. })).count();
+        let checked = Instant::now();
         self.write(&turn.effects)?;
+        if arrived > 0 {
+            self.tell(Notice::Arrived { events: arrived, checked }).await;
+        }
         for (reply, said) in turn.replies {
             drop(reply.send(said)); // whoever said it has gone; it is said all the same
         }

@@ -5,6 +5,7 @@
 )]
 
 mod bad_input;
+mod bench;
 mod chat;
 mod cluster;
 mod heal;
