@@ -15,7 +15,8 @@ fn bench(args: &[&str]) -> Ran {
 fn kept(args: &[&str]) -> (Value, tempfile::TempDir) {
     let temporary = tempfile::tempdir().unwrap();
     let args = [args, &["--for", "1s", "--json", "--keep"]].concat();
-    let out = run(command(Path::new("/nonexistent")).env("TMPDIR", temporary.path()).arg("bench").args(&args)).ok();
+    let out =
+        run(command(Path::new("/nonexistent")).env("TMPDIR", temporary.path()).arg("bench").args(&args)).ok();
     (serde_json::from_str(&out).unwrap(), temporary)
 }
 
@@ -31,12 +32,24 @@ fn messages(verdict: &Value) -> u64 {
 }
 
 const ROUND: [&str; 12] = [
-    "side", "messages", "seconds", "rate", "p50_us", "p90_us", "p99_us", "max_us", "longest_gap_us",
-    "servers_cpu_ms", "load_cpu_ms", "syncs",
+    "side",
+    "messages",
+    "seconds",
+    "rate",
+    "p50_us",
+    "p90_us",
+    "p99_us",
+    "max_us",
+    "longest_gap_us",
+    "servers_cpu_ms",
+    "load_cpu_ms",
+    "syncs",
 ];
 
 fn assert_complete(report: &Value) {
-    for field in ["version", "machine", "workload", "clients", "inflight", "bytes", "events", "copies", "sent"] {
+    for field in
+        ["version", "machine", "workload", "clients", "inflight", "bytes", "events", "copies", "sent"]
+    {
         assert!(!report[field].is_null(), "{field} is missing: {report}");
     }
     for round in report["rounds"].as_array().unwrap() {

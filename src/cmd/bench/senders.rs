@@ -34,7 +34,6 @@ const PACE: Duration = Duration::from_millis(10);
 pub(super) struct Senders {
     senders: Vec<Sender>,
     reader: Option<Reader>,
-    copies: usize,
     servers: usize,
     sent: u64,
 }
@@ -105,7 +104,7 @@ impl Senders {
                 .next("see how the servers are: tercet cluster status"));
         }
         let servers = cluster.names().len();
-        let mut signed_in = Self { senders, reader, copies: plan.copies, servers, sent: 0 };
+        let mut signed_in = Self { senders, reader, servers, sent: 0 };
         signed_in.settle().await?;
         Ok(signed_in)
     }
@@ -329,7 +328,7 @@ async fn watch(
         // Whoever does not listen any more has ended the round with an error.
         match (notice, &acked, &arrived) {
             (Notice::Copies { copies: reached, .. }, Some(acked), _) if reached == copies => {
-                drop(acked.send(Instant::now()));
+                let _unheard = acked.send(Instant::now());
             }
             (Notice::Arrived { events, checked }, _, Some(arrived)) => {
                 drop(arrived.send(Arrived { events, checked, synced: Instant::now() }));
