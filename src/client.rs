@@ -540,12 +540,14 @@ impl Client {
         effects: &mut Effects,
     ) -> Result<(), EventError> {
         // Whether it can be said is found out before anything is written, merges included.
-        self.draft(now_ms, conversation, kind, body.clone(), BTreeSet::new()).sign(&self.config.key)?;
+        let heads = |client: &Self| -> Vec<_> {
+            client.transcript(conversation).map(|transcript| transcript.heads().collect()).unwrap_or_default()
+        };
+        if heads(self).len() > PARENTS_MAX {
+            self.draft(now_ms, conversation, kind, body.clone(), BTreeSet::new()).sign(&self.config.key)?;
+        }
         loop {
-            let heads: Vec<_> = self
-                .transcript(conversation)
-                .map(|transcript| transcript.heads().collect())
-                .unwrap_or_default();
+            let heads = heads(self);
             if heads.len() <= PARENTS_MAX {
                 return self.write(now_ms, conversation, kind, body, heads, effects);
             }
