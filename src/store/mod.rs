@@ -22,6 +22,7 @@ mod keys;
 mod lock;
 mod open;
 mod read;
+mod recent;
 mod record;
 mod replica;
 mod set_aside;
