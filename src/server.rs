@@ -270,7 +270,7 @@ impl Server {
             Input::Synced { upto } => self.synced(now_ms, upto, log, out),
             Input::Tick => {
                 self.tick(now_ms, out);
-                Ok(())
+                self.catch_up(now_ms, log, out)
             }
         }
     }
@@ -587,8 +587,12 @@ impl Server {
     ) -> Result<(), L::Error> {
         let durable = self.durable;
         let Some(follow) = self.follower(conn) else { return Ok(()) };
-        if follow.is_behind() {
+        if follow.gathers(now_ms) {
+            follow.fall_behind(); // the next event after its wait, or the next tick, catches it up
             return Ok(());
+        }
+        if follow.is_behind() {
+            return self.search(now_ms, conn, log, out);
         }
         if !follow.has_room() || fresh.len() > FRAME_EVENTS {
             follow.fall_behind();
@@ -633,6 +637,14 @@ impl Server {
             frames.into_iter().for_each(|frame| send(out, conn, frame));
         }
         Ok(())
+    }
+
+    /// Tells followers of what has waited for more of its kind.
+    fn catch_up<L: Log>(&mut self, now_ms: u64, log: &L, out: &mut Outputs) -> Result<(), L::Error> {
+        let is_behind = |conn: &Conn| conn.follow.as_ref().is_some_and(Follow::is_behind);
+        let behind: Vec<_> =
+            self.conns.iter().filter(|(_, conn)| is_behind(conn)).map(|(id, _)| *id).collect();
+        behind.into_iter().try_for_each(|conn| self.search(now_ms, conn, log, out))
     }
 
     fn follower(&mut self, conn: ConnId) -> Option<&mut Follow> {

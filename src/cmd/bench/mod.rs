@@ -88,8 +88,8 @@ pub struct Args {
     /// Leaves the new cluster's folder for a look afterwards.
     #[arg(long, conflicts_with = "cluster")]
     pub keep: bool,
-    /// Makes an SVG of what --json printed, one line per file and workload; measures nothing.
-    #[arg(long, value_name = "FILE", num_args = 1.., exclusive = true)]
+    /// Makes an SVG of what --json printed, a line for each workload; measures nothing.
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["cluster", "floor", "json", "keep"])]
     pub plot: Vec<PathBuf>,
 }
 
