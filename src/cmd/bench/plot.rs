@@ -16,6 +16,9 @@ const TOP: f64 = 40.0;
 const BOTTOM: f64 = 50.0;
 const COLOURS: [&str; 6] = ["#1b6ca8", "#c8553d", "#3a7d44", "#7b4b94", "#b58900", "#4a4e69"];
 
+/// How such files are made.
+const HOW: &str = "tercet bench --json > FILE";
+
 /// What stands along the axes: a name, and where a report has the value.
 struct Axis {
     name: &'static str,
@@ -41,18 +44,16 @@ pub(super) fn svg(files: &[PathBuf]) -> Result<String, Failure> {
     let mut reports = Vec::new();
     for path in files {
         let text = fs::read_to_string(path)
-            .map_err(|error| Failure::io(format!("read {}", path.display()), &error))?;
+            .map_err(|error| Failure::io(format!("read {}", path.display()), &error).next(HOW))?;
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             let report: Value = serde_json::from_str(line).map_err(|error| {
                 Failure::new(format!("{} is not what tercet bench --json prints: {error}", path.display()))
-                    .next("tercet bench --json > FILE")
+                    .next(HOW)
             })?;
             reports.push(report);
         }
     }
-    draw(&reports).ok_or_else(|| {
-        Failure::new("there is nothing to plot in these files").next("tercet bench --json > FILE")
-    })
+    draw(&reports).ok_or_else(|| Failure::new("there is nothing to plot in these files").next(HOW))
 }
 
 fn draw(reports: &[Value]) -> Option<String> {
