@@ -256,8 +256,8 @@ struct Progress {
 
 impl Progress {
     fn start(plan: &Plan, rounds: u32) -> Self {
-        let steps = plan.time.div_duration_f32(BAR_STEP).ceil();
-        let total = u64::from(rounds) * steps as u64;
+        let step = steps(plan.time).max(1);
+        let total = u64::from(rounds) * step;
         let target = match std::io::stderr().is_terminal() {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
@@ -266,7 +266,7 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template("{bar:32} {elapsed} of about {duration}  {msg}") {
             bar.set_style(style);
         }
-        Self { bar, step: steps as u64, acked: Arc::default() }
+        Self { bar, step, acked: Arc::default() }
     }
 
     /// Runs a round with the bar moving.
@@ -286,8 +286,7 @@ impl Progress {
                     return round;
                 }
                 _ = ticks.tick() => {
-                    let steps = start.elapsed().div_duration_f32(BAR_STEP) as u64;
-                    self.bar.set_position(from + steps.min(self.step));
+                    self.bar.set_position(from + steps(start.elapsed()).min(self.step));
                     let acked = self.acked.load(Ordering::Relaxed) - before;
                     let rate = acked as f32 / start.elapsed().as_secs_f32();
                     self.bar.set_message(format!("{side}: {acked} acked, {rate:.0}/s"));
@@ -295,6 +294,11 @@ impl Progress {
             }
         }
     }
+}
+
+/// How many steps of the bar a time is.
+fn steps(time: Duration) -> u64 {
+    u64::try_from(time.as_millis() / BAR_STEP.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {
