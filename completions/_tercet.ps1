@@ -40,6 +40,8 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check everybody''s logs against what tercet promises')
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Show the whole: a cluster, two people, servers dying, a proof')
             [CompletionResult]::new('chaos', 'chaos', [CompletionResultType]::ParameterValue, 'Let a cluster fail in every way while people talk, then check that nothing was lost')
+            [CompletionResult]::new('bench', 'bench', [CompletionResultType]::ParameterValue, 'Measure how fast it is, beside a floor that nothing can beat')
+            [CompletionResult]::new('bench-floor', 'bench-floor', [CompletionResultType]::ParameterValue, 'One server of the floor that `bench` compares with')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Make a shell complete tercet''s command line')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Install the manual pages')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -294,6 +296,41 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'tercet;bench' {
+            [CompletionResult]::new('--workload', '--workload', [CompletionResultType]::ParameterName, 'What to measure')
+            [CompletionResult]::new('--clients', '--clients', [CompletionResultType]::ParameterName, 'How many devices send [default: the workload''s]. W6: how many idle connections are held')
+            [CompletionResult]::new('--inflight', '--inflight', [CompletionResultType]::ParameterName, 'How many messages of each device may be unacknowledged [default: the workload''s]')
+            [CompletionResult]::new('--bytes', '--bytes', [CompletionResultType]::ParameterName, 'How long each message is, in bytes')
+            [CompletionResult]::new('--for', '--for', [CompletionResultType]::ParameterName, 'How long each round takes: 10s, 500ms, 2m')
+            [CompletionResult]::new('--rounds', '--rounds', [CompletionResultType]::ParameterName, 'How many rounds, of which the medians are told [default: 1; with --floor: 2 of each]')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'How many events are in the stores before anything is measured [default: 0; W6: 10000]')
+            [CompletionResult]::new('--cluster', '--cluster', [CompletionResultType]::ParameterName, 'The cluster.toml of a running cluster to put under load [default: a new one, on this machine]')
+            [CompletionResult]::new('--plot', '--plot', [CompletionResultType]::ParameterName, 'Makes an SVG of what --json printed, a line for each workload; measures nothing')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
+            [CompletionResult]::new('--floor', '--floor', [CompletionResultType]::ParameterName, 'In turn with tercet, measures three processes that only append and sync what comes over plain TCP')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Prints one JSON object')
+            [CompletionResult]::new('--keep', '--keep', [CompletionResultType]::ParameterName, 'Leaves the new cluster''s folder for a look afterwards')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;bench-floor' {
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'The file to append to; made if it is not there')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'tercet;completions' {
             [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
@@ -328,6 +365,8 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check everybody''s logs against what tercet promises')
             [CompletionResult]::new('demo', 'demo', [CompletionResultType]::ParameterValue, 'Show the whole: a cluster, two people, servers dying, a proof')
             [CompletionResult]::new('chaos', 'chaos', [CompletionResultType]::ParameterValue, 'Let a cluster fail in every way while people talk, then check that nothing was lost')
+            [CompletionResult]::new('bench', 'bench', [CompletionResultType]::ParameterValue, 'Measure how fast it is, beside a floor that nothing can beat')
+            [CompletionResult]::new('bench-floor', 'bench-floor', [CompletionResultType]::ParameterValue, 'One server of the floor that `bench` compares with')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Make a shell complete tercet''s command line')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Install the manual pages')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -382,6 +421,12 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             break
         }
         'tercet;help;chaos' {
+            break
+        }
+        'tercet;help;bench' {
+            break
+        }
+        'tercet;help;bench-floor' {
             break
         }
         'tercet;help;completions' {

@@ -16,6 +16,12 @@ _tercet() {
             ",$1")
                 cmd="tercet"
                 ;;
+            tercet,bench)
+                cmd="tercet__subcmd__bench"
+                ;;
+            tercet,bench-floor)
+                cmd="tercet__subcmd__bench__subcmd__floor"
+                ;;
             tercet,chaos)
                 cmd="tercet__subcmd__chaos"
                 ;;
@@ -94,6 +100,12 @@ _tercet() {
             tercet__subcmd__cluster__subcmd__help,up)
                 cmd="tercet__subcmd__cluster__subcmd__help__subcmd__up"
                 ;;
+            tercet__subcmd__help,bench)
+                cmd="tercet__subcmd__help__subcmd__bench"
+                ;;
+            tercet__subcmd__help,bench-floor)
+                cmd="tercet__subcmd__help__subcmd__bench__subcmd__floor"
+                ;;
             tercet__subcmd__help,chaos)
                 cmd="tercet__subcmd__help__subcmd__chaos"
                 ;;
@@ -155,12 +167,96 @@ _tercet() {
 
     case "${cmd}" in
         tercet)
-            opts="-q -v -h -V --dir --profile --quiet --verbose --help --version serve chat send tail cluster kill verify demo chaos completions man help"
+            opts="-q -v -h -V --dir --profile --quiet --verbose --help --version serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__bench)
+            opts="-q -v -h --workload --clients --inflight --bytes --for --rounds --events --cluster --floor --json --keep --plot --dir --profile --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --workload)
+                    COMPREPLY=($(compgen -W "W1 W2 W3 W4 W5 W6" -- "${cur}"))
+                    return 0
+                    ;;
+                --clients)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --inflight)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rounds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --plot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__bench__subcmd__floor)
+            opts="-q -v -h --file --dir --profile --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -599,8 +695,36 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__help)
-            opts="serve chat send tail cluster kill verify demo chaos completions man help"
+            opts="serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__help__subcmd__bench)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__help__subcmd__bench__subcmd__floor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -37,6 +37,8 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand verify 'Check everybody''s logs against what tercet promises'
             cand demo 'Show the whole: a cluster, two people, servers dying, a proof'
             cand chaos 'Let a cluster fail in every way while people talk, then check that nothing was lost'
+            cand bench 'Measure how fast it is, beside a floor that nothing can beat'
+            cand bench-floor 'One server of the floor that `bench` compares with'
             cand completions 'Make a shell complete tercet''s command line'
             cand man 'Install the manual pages'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -267,6 +269,39 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'tercet;bench'= {
+            cand --workload 'What to measure'
+            cand --clients 'How many devices send [default: the workload''s]. W6: how many idle connections are held'
+            cand --inflight 'How many messages of each device may be unacknowledged [default: the workload''s]'
+            cand --bytes 'How long each message is, in bytes'
+            cand --for 'How long each round takes: 10s, 500ms, 2m'
+            cand --rounds 'How many rounds, of which the medians are told [default: 1; with --floor: 2 of each]'
+            cand --events 'How many events are in the stores before anything is measured [default: 0; W6: 10000]'
+            cand --cluster 'The cluster.toml of a running cluster to put under load [default: a new one, on this machine]'
+            cand --plot 'Makes an SVG of what --json printed, a line for each workload; measures nothing'
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
+            cand --floor 'In turn with tercet, measures three processes that only append and sync what comes over plain TCP'
+            cand --json 'Prints one JSON object'
+            cand --keep 'Leaves the new cluster''s folder for a look afterwards'
+            cand -q 'Say nothing but what went wrong'
+            cand --quiet 'Say nothing but what went wrong'
+            cand -v 'Also say what usually need not be known'
+            cand --verbose 'Also say what usually need not be known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'tercet;bench-floor'= {
+            cand --file 'The file to append to; made if it is not there'
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
+            cand -q 'Say nothing but what went wrong'
+            cand --quiet 'Say nothing but what went wrong'
+            cand -v 'Also say what usually need not be known'
+            cand --verbose 'Also say what usually need not be known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'tercet;completions'= {
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
             cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
@@ -299,6 +334,8 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand verify 'Check everybody''s logs against what tercet promises'
             cand demo 'Show the whole: a cluster, two people, servers dying, a proof'
             cand chaos 'Let a cluster fail in every way while people talk, then check that nothing was lost'
+            cand bench 'Measure how fast it is, beside a floor that nothing can beat'
+            cand bench-floor 'One server of the floor that `bench` compares with'
             cand completions 'Make a shell complete tercet''s command line'
             cand man 'Install the manual pages'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -338,6 +375,10 @@ set edit:completion:arg-completer[tercet] = {|@words|
         &'tercet;help;demo'= {
         }
         &'tercet;help;chaos'= {
+        }
+        &'tercet;help;bench'= {
+        }
+        &'tercet;help;bench-floor'= {
         }
         &'tercet;help;completions'= {
         }

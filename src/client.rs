@@ -617,8 +617,11 @@ impl Client {
             return Err(EventError::TargetNotParent);
         }
         // Whether it can be said is found out before anything is written, merges included.
-        let parents = self.parents(conversation, target, PARENTS_MAX);
-        self.draft(now_ms, conversation, kind, body.clone(), parents).sign(&self.config.key)?;
+        let heads = self.transcript(conversation).map_or(0, |transcript| transcript.heads().count());
+        if heads >= PARENTS_MAX {
+            let parents = self.parents(conversation, target, PARENTS_MAX);
+            self.draft(now_ms, conversation, kind, body.clone(), parents).sign(&self.config.key)?;
+        }
         while self.transcript(conversation).map_or(0, |transcript| transcript.heads().count()) >= PARENTS_MAX
         {
             let some = self.parents(conversation, None, PARENTS_MAX);

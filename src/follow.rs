@@ -10,7 +10,7 @@ use serde_bytes::ByteBuf;
 use crate::event::Event;
 use crate::frame::{Item, ToClient};
 use crate::id::{AccountId, DeviceId, Position, RoomId};
-use crate::limits::{FEED_FRAMES, FEED_WINDOW, FOLLOWER_STALL_MS, FRAME_EVENTS_BYTES};
+use crate::limits::{FEED_FRAMES, FEED_WINDOW, FOLLOWER_STALL_MS, FRAME_EVENTS_BYTES, PEER_GATHER_MS};
 
 /// One reader of the log.
 #[derive(Debug, Clone, Hash)]
@@ -24,6 +24,8 @@ pub struct Follow {
     open: VecDeque<(Position, usize)>,
     open_items: usize,
     moved_ms: u64,
+    /// When it was last told of an event.
+    told_ms: u64,
 }
 
 impl Follow {
@@ -37,7 +39,17 @@ impl Follow {
         bodies: bool,
     ) -> Self {
         let open = VecDeque::new();
-        Self { reader, room, bodies, searched: after, behind: true, open, open_items: 0, moved_ms: now_ms }
+        Self {
+            reader,
+            room,
+            bodies,
+            searched: after,
+            behind: true,
+            open,
+            open_items: 0,
+            moved_ms: now_ms,
+            told_ms: 0,
+        }
     }
 
     /// Whether whole events are sent.
@@ -63,6 +75,12 @@ impl Follow {
     /// Whether more may be sent before the cursor moves.
     pub fn has_room(&self) -> bool {
         self.open_items < FEED_WINDOW && self.open.len() < FEED_FRAMES
+    }
+
+    /// Whether what is new can wait for more of its kind: a peer's can, for a moment. A wait that seems longer
+    /// than any began before the clock was set back.
+    pub fn gathers(&self, now_ms: u64) -> bool {
+        self.reader.is_none() && (self.told_ms..self.told_ms + PEER_GATHER_MS).contains(&now_ms)
     }
 
     /// Whether deliveries are open and the cursor has not moved for too long.
@@ -113,6 +131,9 @@ impl Follow {
             self.moved_ms = now_ms;
         }
         self.searched = upto;
+        if !items.is_empty() {
+            self.told_ms = now_ms;
+        }
         self.open_items += items.len();
         self.open.push_back((upto, items.len()));
         ToClient::Feed { room: self.room, items, upto, caught_up }
@@ -180,6 +201,20 @@ mod tests {
         assert!(!follow.has_room(), "a frame is open until its whole is read");
         follow.cursor(5, all);
         assert!(follow.has_room() && !follow.is_stalled(u64::MAX));
+    }
+
+    #[test]
+    fn a_peer_is_told_of_what_is_new_at_intervals_and_a_device_at_once() {
+        let mut peer = Follow::new(0, None, None, 0, false);
+        assert!(!peer.gathers(5_000), "it has not been told of anything");
+        peer.frames(5_000, items(1, 1), 1, true);
+        assert!(peer.gathers(5_000) && peer.gathers(5_000 + PEER_GATHER_MS - 1));
+        assert!(!peer.gathers(5_000 + PEER_GATHER_MS));
+        assert!(!peer.gathers(4_999), "the clock was set back");
+        let mut device =
+            Follow::new(0, Some((AccountId::new([1; 32]), DeviceId::new([1; 16]))), None, 0, false);
+        device.frames(5_000, items(1, 1), 1, true);
+        assert!(!device.gathers(5_000));
     }
 
     #[test]

@@ -188,6 +188,8 @@ pub struct ServerStatus {
     pub uptime_ms: u64,
     /// How long the log is that it catches up with; `None` while it is in step with all that answer.
     pub syncing_to: Option<Position>,
+    /// Batches that it has synced since then.
+    pub syncs: u64,
 }
 
 /// How far one device has read a server's log.
@@ -378,6 +380,7 @@ mod tests {
             forks: 1,
             uptime_ms: 1_000,
             syncing_to: Some(12),
+            syncs: 7,
         };
         let mut frames = samples! { ToClient:
             Welcome => ToClient::Welcome { version: 1, incarnation, position: 3, epoch: 1, time_ms: 1 << 41 };

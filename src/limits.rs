@@ -76,6 +76,9 @@ pub const FOLLOWER_STALL_MS: u64 = 30_000;
 pub const ROOMS_FOLLOWED_MAX: usize = 256;
 /// How long a server waits for an author's upload of what a peer has announced, before it fetches it there.
 pub const SYNC_AFTER_MS: u64 = 500;
+/// Least time between two announcements of fresh events to one peer: it has them from their authors as a rule,
+/// and waits for those anyway ([`SYNC_AFTER_MS`]).
+pub const PEER_GATHER_MS: u64 = 100;
 /// Log entries in one answer to a pull.
 pub const PULL_MAX: usize = FRAME_EVENTS;
 
@@ -129,6 +132,7 @@ const _: () = {
         FETCH_AGAIN_MS >= SYNC_AFTER_MS && FETCH_AGAIN_MS >= FETCH_AFTER_MS,
         "no wait for a body may be longer than the one between two fetches of it"
     );
+    assert!(PEER_GATHER_MS < SYNC_AFTER_MS, "a peer is told while it waits for the author anyway");
     assert!(PARENTS_MAX >= 2, "a merge must join at least two heads");
     assert!(SERVERS_MAX <= 32, "a client keeps its servers in 32 bits");
 };

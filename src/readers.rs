@@ -215,6 +215,22 @@ impl Readers {
         Ok(())
     }
 
+    /// Tells followers of what has waited for more of its kind.
+    pub(crate) fn catch_up<L: Log>(
+        &mut self,
+        now_ms: u64,
+        durable: Position,
+        log: &L,
+        told: &mut Vec<Told>,
+    ) -> Result<(), L::Error> {
+        let behind = self.conns.iter().flat_map(|(conn, entry)| {
+            let behind = entry.follows.iter().filter(|(_, follow)| follow.is_behind());
+            behind.map(|(room, _)| (*conn, *room))
+        });
+        let behind: Vec<_> = behind.collect();
+        behind.into_iter().try_for_each(|(conn, room)| self.search(now_ms, conn, room, durable, log, told))
+    }
+
     /// Hands fresh events to one follower, if it is not behind anyway.
     #[expect(clippy::too_many_arguments, reason = "whom and what beside what every step takes")]
     fn hand<L: Log>(
@@ -228,8 +244,12 @@ impl Readers {
         told: &mut Vec<Told>,
     ) -> Result<(), L::Error> {
         let Some(follow) = self.follower(conn, room) else { return Ok(()) };
-        if follow.is_behind() {
+        if follow.gathers(now_ms) {
+            follow.fall_behind(); // the next event after its wait, or the next tick, catches it up
             return Ok(());
+        }
+        if follow.is_behind() {
+            return self.search(now_ms, conn, room, durable, log, told);
         }
         if !follow.has_room() || fresh.len() > FRAME_EVENTS {
             follow.fall_behind();

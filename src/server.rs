@@ -179,6 +179,7 @@ pub struct Config {
 pub struct Server {
     config: Config,
     durable: Position,
+    syncs: u64,
     forks: u64,
     staged: Staged,
     readers: Readers,
@@ -200,6 +201,7 @@ impl Server {
             sync: Sync::new(others, cursors),
             config,
             durable,
+            syncs: 0,
             forks,
             staged: Staged::default(),
             readers: Readers::default(),
@@ -255,6 +257,9 @@ impl Server {
             Input::Synced { upto } => self.synced(now_ms, upto, log, out),
             Input::Tick => {
                 self.tick(now_ms, out);
+                let mut told = Vec::new();
+                self.readers.catch_up(now_ms, self.durable, log, &mut told)?;
+                send_all(out, told);
                 Ok(())
             }
         }
@@ -379,6 +384,7 @@ impl Server {
             forks: self.forks,
             uptime_ms: now_ms.saturating_sub(self.config.started_ms),
             syncing_to: self.syncing().map(|(_, of)| of),
+            syncs: self.syncs,
         }
     }
 
@@ -476,6 +482,7 @@ impl Server {
             fresh.push((position, event));
         }
         self.durable = self.durable.max(upto);
+        self.syncs += 1;
         for (conn, receipts) in receipts {
             for some in receipts.chunks(FRAME_EVENTS) {
                 send(out, conn, ToClient::Receipts(some.to_vec()));

@@ -8,7 +8,7 @@ use super::failure::EXIT_STATUS;
 const TEMPLATE: &str = "{about}{after-help}\n\n{usage-heading} {usage}\n\n{all-args}";
 
 /// Each command with its examples, `#` before what they do.
-const EXAMPLES: [(&str, &[&str]); 18] = [
+const EXAMPLES: [(&str, &[&str]); 19] = [
     (
         "",
         &[
@@ -54,6 +54,7 @@ const EXAMPLES: [(&str, &[&str]); 18] = [
     ("kill", &["tercet kill 2", "tercet kill --random --signal stop", "tercet kill --all --signal cont"]),
     ("verify", &["tercet verify", "tercet verify --json", "tercet verify copied/log copied/store"]),
     ("demo", &["tercet demo", "tercet demo --messages 1000 --seed 7"]),
+    ("bench", &["tercet bench", "tercet bench --workload W2 --for 10s --floor"]),
     ("chaos", &["tercet chaos --for 60s --seed 7", "tercet chaos --faults kill,pause,wipe --keep"]),
     (
         "completions",

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub mod ask;
+pub mod bench;
 pub mod chaos;
 pub mod chat;
 pub mod cluster;
@@ -96,6 +97,11 @@ pub enum Command {
     Demo(demo::Args),
     /// Let a cluster fail in every way while people talk, then check that nothing was lost.
     Chaos(chaos::Args),
+    /// Measure how fast it is, beside a floor that nothing can beat.
+    Bench(bench::Args),
+    /// One server of the floor that `bench` compares with.
+    #[command(name = "bench-floor", hide = true)]
+    BenchFloor(bench::floor::Args),
     /// Make a shell complete tercet's command line.
     Completions(completions::Args),
     /// Install the manual pages.
@@ -139,6 +145,8 @@ impl Cli {
             Command::Verify(args) => verify::run(&args, settings()?.home()),
             Command::Demo(args) => demo::run(&args),
             Command::Chaos(args) => chaos::run(&args),
+            Command::Bench(args) => bench::run(&args),
+            Command::BenchFloor(args) => bench::floor::run(&args),
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => man::run(&args),
         }

@@ -160,6 +160,7 @@ mod tests {
                 connections: 1,
                 forks: 0,
                 uptime_ms: 9,
+                syncs: 0,
                 syncing_to,
             })
         };

@@ -11,7 +11,7 @@
 //! the uploaders. Any error of the store ends the server: what is not on the disk is never acked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc as blocking};
 use std::time::Duration;
 
@@ -55,15 +55,19 @@ pub struct Args {
 /// When it cannot start, naming the file or the address; when the store fails.
 pub fn run(args: &Args) -> Result<Outcome, Failure> {
     let setup = ServerSetup::load(&args.config)?;
+    let config = args.config.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::io("start the runtime", &error))?;
-    runtime.block_on(serve(&setup, args))?;
+    // As a task and not on this thread: a connection's task that wakes the core then hands it the thread that
+    // it runs on, instead of waking another.
+    let serving = runtime.spawn(async move { serve(&setup, &config).await });
+    runtime.block_on(serving).map_err(|error| Failure::new(format!("the server broke off: {error}")))??;
     Ok(Outcome::Done)
 }
 
-async fn serve(setup: &ServerSetup, args: &Args) -> Result<(), Failure> {
+async fn serve(setup: &ServerSetup, config: &Path) -> Result<(), Failure> {
     let failed = |error| Failure::io("listen for signals", &error);
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
@@ -71,7 +75,7 @@ async fn serve(setup: &ServerSetup, args: &Args) -> Result<(), Failure> {
     // Before the store: whoever finds the port taken has opened nothing.
     let socket = TcpListener::bind(listen).await.map_err(|error| {
         Failure::io(format!("listen at {listen}"), &error)
-            .next(format!("stop whoever has that port, or change `listen` in {}", args.config.display()))
+            .next(format!("stop whoever has that port, or change `listen` in {}", config.display()))
     })?;
     let identity = Arc::new(Identity::new(&setup.key).map_err(|error| Failure::of(&error))?);
     let replica = tokio::select! {

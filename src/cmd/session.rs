@@ -8,14 +8,17 @@
 //!
 //! Whatever has arrived is taken in one go: its entries are appended and synced once, and only then does
 //! anything leave or appear (the machine's [`Effects`] say so).
+//!
+//! Lines of the display and cursors are in no such hurry, and each would cost a sync or a frame of its own.
+//! They wait for the next sync, [`GATHER`] at most, and of several cursors for one server the last goes out.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, block_in_place};
 
 use crate::client::{Action, Client, Config, Effects, Input};
 use crate::cmd::device;
@@ -25,13 +28,17 @@ use crate::cmd::home::Cluster;
 use crate::cmd::said::{Said, label};
 use crate::event::{Conversation, Event, EventError, Kind};
 use crate::frame::{Rejection, Role, ToServer};
-use crate::id::{EventId, ServerId};
+use crate::history::Entry;
+use crate::id::{EventId, Position, RoomId, ServerId};
 use crate::limits::{CLIENT_QUEUE, CLOCK_AHEAD_MAX_MS, PROTOCOL_VERSION};
 use crate::net::link::{Down, LinkEvent, LinkHandle, spawn_link};
 use crate::net::queue::LinkQueue;
 use crate::net::tls::Identity;
 use crate::store::DeviceLog;
 use crate::text::Name;
+
+/// How long what is in no hurry waits for others of its kind.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// A message as a display shows it.
 #[derive(Debug, Clone)]
@@ -113,6 +120,13 @@ pub enum Notice {
     Failed(String),
     /// Everybody who has a name, anew after each change.
     Names(Vec<String>),
+    /// Events of other devices are here: checked, in their place, and on this device's disk.
+    Arrived {
+        /// How many.
+        events: usize,
+        /// When they had been checked, which is before the disk had them.
+        checked: Instant,
+    },
 }
 
 /// Why something was not said. Nothing has been written then.
@@ -131,6 +145,9 @@ pub enum SayError {
         ahead_ms: u64,
     },
 }
+
+/// The answer to what was said, once it is on this machine's disk.
+pub type Answer = oneshot::Receiver<Result<(), SayError>>;
 
 type Question = Box<dyn FnOnce(&Client) + Send>;
 
@@ -207,6 +224,7 @@ impl Session {
             notices,
             registration: Registration::Open,
             names: 0,
+            gathered: Gathered::default(),
         };
         worker.write(&opening)?;
         let cause = Arc::new(OnceLock::new());
@@ -248,12 +266,20 @@ impl Session {
     /// # Errors
     /// The outer one if the session has ended, the inner one if it cannot be written.
     pub async fn perform(&self, input: Input) -> Result<Result<(), SayError>, Failure> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::Perform { input, reply }).await?;
-        match answer.await {
+        match self.submit(input).await?.await {
             Ok(answer) => Ok(answer),
             Err(_) => Err(self.ended().await),
         }
+    }
+
+    /// As [`Session::say`], but does not wait for this machine's disk; whoever waits for the answer does.
+    ///
+    /// # Errors
+    /// If the session has ended.
+    pub async fn submit(&self, input: Input) -> Result<Answer, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Perform { input, reply }).await?;
+        Ok(answer)
     }
 
     /// Asks the machine something.
@@ -350,6 +376,23 @@ struct Worker {
     registration: Registration,
     /// How many names have been told.
     names: usize,
+    gathered: Gathered,
+}
+
+/// What is in no hurry: see the module.
+#[derive(Debug, Default)]
+struct Gathered {
+    /// Lines whose entries are appended and not synced, in order.
+    lines: Vec<(Arc<Event>, bool)>,
+    /// The last cursor for each server, of home and of each room; what it says is held is on the disk.
+    cursors: BTreeMap<(ServerId, Option<RoomId>), Position>,
+    /// When all of it is to be done.
+    due: Option<Instant>,
+}
+
+/// Whether an action may wait a little: see the module.
+fn is_in_no_hurry(action: &Action) -> bool {
+    matches!(action, Action::Show { .. } | Action::Send { frame: ToServer::Cursor { .. }, .. })
 }
 
 type Reply = (oneshot::Sender<Result<(), SayError>>, Result<(), SayError>);
@@ -370,12 +413,16 @@ impl Worker {
     ) -> Result<(), Failure> {
         loop {
             let now = now_ms();
-            let wait = Duration::from_millis(self.client.next_wake_ms(now).saturating_sub(now));
+            let mut wait = Duration::from_millis(self.client.next_wake_ms(now).saturating_sub(now));
+            if let Some(due) = self.gathered.due {
+                // What is due earlier can only be another line.
+                wait = due.saturating_duration_since(Instant::now());
+            }
             let mut turn = Turn::default();
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(command) => self.command(command, &mut turn),
-                    None => return Ok(()),
+                    None => return self.finish_gathered().await,
                 },
                 Some(event) = events.recv() => self.link_event(event, &mut turn),
                 () = tokio::time::sleep(wait) => self.step(Input::Tick, &mut turn),
@@ -425,6 +472,7 @@ impl Worker {
         match event {
             LinkEvent::Up { server, welcome, queue } => {
                 self.queues.insert(server, queue);
+                self.gathered.cursors.retain(|(of, _), _| *of != server);
                 let ahead_ms =
                     i64::try_from(welcome.time_ms).unwrap_or(i64::MAX) - i64::try_from(now_ms()).unwrap_or(0);
                 self.ahead_ms.insert(server, ahead_ms);
@@ -472,21 +520,69 @@ impl Worker {
             let all: Vec<String> = self.client.directory().all().map(|(name, _)| name.to_owned()).collect();
             let list: String = all.iter().map(|name| format!("{}\n", crate::text::inert(name))).collect();
             // For the shell's completion only: without it that knows fewer names.
-            let _unwritten = tokio::task::block_in_place(|| files::write(&self.known_names, list.as_bytes()));
+            let _unwritten = block_in_place(|| files::write(&self.known_names, list.as_bytes()));
             turn.notices.push(Notice::Names(all));
         }
     }
 
     async fn carry_out(&mut self, turn: Turn) -> Result<(), Failure> {
-        self.write(&turn.effects)?;
+        let arrived = turn.effects.log.iter().filter(|entry| matches!(entry, Entry::Received { .. })).count();
+        let checked = Instant::now();
+        let (later, now): (Vec<_>, Vec<_>) = turn.effects.actions.into_iter().partition(is_in_no_hurry);
+        let synced = self.append(&turn.effects.log)?;
         for (reply, said) in turn.replies {
             drop(reply.send(said)); // whoever said it has gone; it is said all the same
+        }
+        if arrived > 0 {
+            self.tell(Notice::Arrived { events: arrived, checked }).await;
         }
         for notice in turn.notices {
             self.tell(notice).await;
         }
-        for action in turn.effects.actions {
+        for action in now {
             self.act(action).await;
+        }
+        self.gather(later);
+        if synced {
+            self.show_gathered().await;
+        }
+        // Whoever sends us events may be waiting for our cursor, to send more.
+        if arrived > 0 || self.gathered.due.is_some_and(|due| due <= Instant::now()) {
+            self.finish_gathered().await?;
+        }
+        Ok(())
+    }
+
+    fn gather(&mut self, later: Vec<Action>) {
+        for action in later {
+            self.gathered.due.get_or_insert_with(|| Instant::now() + GATHER);
+            match action {
+                Action::Show { event, late } => self.gathered.lines.push((event, late)),
+                Action::Send { server, frame: ToServer::Cursor { room, position } } => {
+                    self.gathered.cursors.insert((server, room), position);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Lines that are in the log on the disk.
+    async fn show_gathered(&mut self) {
+        for (event, late) in std::mem::take(&mut self.gathered.lines) {
+            self.act(Action::Show { event, late }).await;
+        }
+    }
+
+    /// Everything that was gathered.
+    async fn finish_gathered(&mut self) -> Result<(), Failure> {
+        self.gathered.due = None;
+        for ((server, room), position) in std::mem::take(&mut self.gathered.cursors) {
+            let frame = ToServer::Cursor { room, position };
+            self.act(Action::Send { server, frame }).await;
+        }
+        if !self.gathered.lines.is_empty() {
+            self.sync()?;
+            self.show_gathered().await;
         }
         Ok(())
     }
@@ -502,17 +598,32 @@ impl Worker {
         .next(format!("go on as a new device, which gets everything: tercet chat {} --new-device", self.name))
     }
 
-    /// Appends what has happened; it is on the disk before anything leaves or appears.
+    /// Appends what opening has brought about, and has it on the disk.
     fn write(&mut self, effects: &Effects) -> Result<(), Failure> {
-        if effects.log.is_empty() {
-            return Ok(());
+        self.append(&effects.log)?;
+        if effects.must_sync() { self.sync() } else { Ok(()) }
+    }
+
+    /// Appends what has happened. What must be on the disk before anything leaves is, and so is then all that
+    /// was appended before; says whether that was so.
+    fn append(&mut self, entries: &[Entry]) -> Result<bool, Failure> {
+        if entries.is_empty() {
+            return Ok(false);
         }
+        let must_sync = entries.iter().any(|entry| {
+            matches!(entry, Entry::Begun { .. } | Entry::Authored { .. } | Entry::Received { .. })
+        });
+        self.log.append(entries).map_err(|error| Failure::of(&error))?;
+        if must_sync {
+            self.sync()?;
+        }
+        Ok(must_sync)
+    }
+
+    /// Appending only hands bytes to the operating system, so that the sync alone has others go on meanwhile.
+    fn sync(&mut self) -> Result<(), Failure> {
         let log = &mut self.log;
-        tokio::task::block_in_place(|| {
-            log.append(&effects.log)?;
-            if effects.must_sync() { log.sync() } else { Ok(()) }
-        })
-        .map_err(|error| Failure::of(&error))
+        block_in_place(|| log.sync()).map_err(|error| Failure::of(&error))
     }
 
     async fn act(&mut self, action: Action) {

@@ -23,6 +23,7 @@ mod keys;
 mod lock;
 mod open;
 mod read;
+mod recent;
 mod record;
 mod replica;
 mod set_aside;

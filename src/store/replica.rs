@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use fjall::{Readable, Snapshot};
 
@@ -17,6 +17,7 @@ use super::index::{self, Index};
 use super::keys::{self, End};
 use super::lock::Lock;
 use super::open::{self, Opened};
+use super::recent::Recent;
 use super::tip::{Tip, TipFile};
 use crate::event::{Event, Origin};
 use crate::frame::DeviceCursor;
@@ -36,6 +37,7 @@ struct Inner {
     identity: Identity,
     folder: PathBuf,
     writer: Mutex<Writer>,
+    recent: RwLock<Recent>,
     durable: AtomicU64,
     forks: AtomicU64,
     // Last, so that nobody else opens the store before the engine has closed.
@@ -64,6 +66,7 @@ impl Replica {
             durable: AtomicU64::new(end.position),
             forks: AtomicU64::new(end.forks),
             writer: Mutex::new(writer),
+            recent: RwLock::default(),
             _lock: lock,
         };
         inner.note_tip(&inner.writer.lock().unwrap_or_else(PoisonError::into_inner))?;
@@ -201,6 +204,7 @@ impl Inner {
         let Some((batch, end)) = self.stage(writer, writes)? else { return Ok(()) };
         batch.commit().map_err(StoreError::engine(&self.folder, "write"))?;
         writer.end = end;
+        self.recent.write().unwrap_or_else(PoisonError::into_inner).add(writes);
         self.durable.store(end.position, Ordering::Release);
         self.forks.store(end.forks, Ordering::Release);
         self.note_tip(writer)
@@ -238,6 +242,11 @@ impl Inner {
         let End { position, chain, .. } = writer.end;
         let tip = Tip { log: *self.identity.incarnation.as_bytes(), upto: position, chain };
         writer.tip.write(&tip).map_err(StoreError::io(&self.folder.join(open::TIP), "write"))
+    }
+
+    /// What was written last, as far as it is kept in memory; all of it is on the disk.
+    fn recent<T>(&self, find: impl FnOnce(&Recent) -> Option<T>) -> Option<T> {
+        find(&self.recent.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn reading<T>(&self, read: impl FnOnce(&Index, Snapshot) -> fjall::Result<T>) -> Result<T, StoreError> {
@@ -319,6 +328,9 @@ impl Log for Replica {
     type Error = StoreError;
 
     fn position(&self, id: &EventId) -> Result<Option<Position>, StoreError> {
+        if let Some(position) = self.0.recent(|recent| recent.position(id)) {
+            return Ok(Some(position));
+        }
         let found = self.0.reading(|index, snapshot| snapshot.get(&index.ids, id.as_bytes()))?;
         let wrong = || self.0.unreadable("its table 'ids' has a value that is no position");
         found.map(|bytes| keys::read_position(&bytes).ok_or_else(wrong)).transpose()
@@ -332,6 +344,9 @@ impl Log for Replica {
     }
 
     fn event(&self, position: Position) -> Result<Option<Arc<Event>>, StoreError> {
+        if let Some(event) = self.0.recent(|recent| recent.event(position)) {
+            return Ok(Some(event));
+        }
         let found = self.0.reading(|index, snapshot| snapshot.get(&index.log, keys::position(position)))?;
         let Some(value) = found else { return Ok(None) };
         let Some((_, bytes)) = keys::read_log_value(&value) else {

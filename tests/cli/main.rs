@@ -5,6 +5,7 @@
 )]
 
 mod bad_input;
+mod bench;
 mod chaos;
 mod chat;
 mod cluster;

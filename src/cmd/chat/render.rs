@@ -167,7 +167,11 @@ impl Eyes {
     pub fn notice(&self, notice: &Notice) -> Option<String> {
         let server = |id| self.view.name_of(id);
         let line = match notice {
-            Notice::Show(_) | Notice::Copies { .. } | Notice::SignedIn | Notice::Names(_) => return None,
+            Notice::Show(_)
+            | Notice::Copies { .. }
+            | Notice::SignedIn
+            | Notice::Names(_)
+            | Notice::Arrived { .. } => return None,
             Notice::Up { server: id, ahead_ms } if ahead_ms.abs() > 2_000 => styled(
                 WARN,
                 format!(
