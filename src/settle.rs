@@ -192,24 +192,24 @@ mod tests {
     use ed25519_dalek::SigningKey;
 
     use super::*;
-    use crate::event::{Claim, Conversation, Draft, Event, Kind};
+    use crate::event::{Claim, Conversation, Draft, Event, Kind, account_of};
     use crate::history::Entry;
-    use crate::id::{Incarnation, RoomId, Seq};
+    use crate::id::{AccountId, Incarnation, Seq};
     use crate::order::Key;
     use crate::taken::{ClientIntake, ServerIntake};
 
-    fn event(room: u8, device: u8, seq: Seq, ms: u64, parents: &[&Event]) -> Event {
+    fn event(with: u8, device: u8, seq: Seq, ms: u64, parents: &[&Event]) -> Event {
+        let key = SigningKey::from_bytes(&[9; 32]);
         let draft = Draft {
             device: DeviceId::new([device; 16]),
             seq,
-            // Everything follows from what began the room, which nobody here has.
-            parents: parents.iter().map(|parent| parent.id()).chain([EventId::new([0xee; 32])]).collect(),
+            parents: parents.iter().map(|parent| parent.id()).collect(),
             time: Time::from_millis(ms),
-            conversation: Conversation::Room(RoomId::new([room; 16])),
+            conversation: Conversation::direct(account_of(&key), AccountId::new([with; 32])),
             kind: Kind::Post,
             body: b"said".to_vec(),
         };
-        draft.sign(&SigningKey::from_bytes(&[device; 32])).unwrap()
+        draft.sign(&key).unwrap()
     }
 
     fn forged(event: &Event) -> Vec<u8> {
@@ -232,13 +232,13 @@ mod tests {
         intake.settle(servers, Vec::new(), BTreeMap::new(), Vec::new())
     }
 
-    /// Two rooms with a chain each and two concurrent events of one instant.
+    /// Two conversations with a chain each and two concurrent events of one instant.
     fn some() -> Vec<Event> {
         let mut all = Vec::new();
-        for room in [1, 2] {
-            let first = event(room, 1, 1, 10, &[]);
-            let twins = [event(room, 3, 1, 20, &[&first]), event(room, 2, 1, 20, &[&first])];
-            let last = event(room, 1, 2, 30, &[&twins[0], &twins[1]]);
+        for with in [1, 2] {
+            let first = event(with, 1, 1, 10, &[]);
+            let twins = [event(with, 3, 1, 20, &[&first]), event(with, 2, 1, 20, &[&first])];
+            let last = event(with, 1, 2, 30, &[&twins[0], &twins[1]]);
             all.extend([last, first]);
             all.extend(twins);
         }

@@ -303,7 +303,8 @@ mod tests {
         let draft = Draft {
             device: DeviceId::new([1; 16]),
             seq,
-            parents: [].into(),
+            // A store asks nothing of parents; a room's event has one.
+            parents: [EventId::new([8; 32])].into(),
             time: Time::from_millis(ms),
             conversation: Conversation::Room(RoomId::new([2; 16])),
             kind: Kind::Post,
