@@ -211,7 +211,7 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
     });
     drop(runtime);
     let mut report = measured?;
-    report.folder = stage.strike(args.keep)?;
+    report.folder = stage.strike()?;
     screen::say(&if args.json { report.json()? } else { report.table() })?;
     Ok(Outcome::Done)
 }

@@ -129,7 +129,7 @@ impl Report {
     pub(super) fn table(&self) -> String {
         let Machine { processor, cores, kernel, load } = &self.machine;
         let mut text = format!(
-            "{BOLD}{}{BOLD:#}: {} senders, {} outstanding each, {} bytes, acked {}/3, {} events before\n\
+            "{BOLD}{}{BOLD:#}: {} senders, {} outstanding each, {} bytes, on {} disks, {} events before\n\
              {DIM}tercet {}, {processor}, {cores} cores, Linux {kernel}, load {load}{DIM:#}\n\n",
             self.workload, self.clients, self.inflight, self.bytes, self.copies, self.events, self.version
         );

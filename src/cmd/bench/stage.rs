@@ -20,6 +20,7 @@ pub(super) struct Stage {
     /// Where its servers' pid files are, if that is elsewhere.
     given: Option<Cluster>,
     folder: PathBuf,
+    keep: bool,
 }
 
 impl Stage {
@@ -28,7 +29,7 @@ impl Stage {
         let folder = std::env::temp_dir().join(format!("tercet-bench-{:08x}", u32::from_be_bytes(suffix)));
         let Some(file) = &args.cluster else {
             let cluster = Cluster::create(&Home::new(&folder)?, SERVERS)?;
-            return Ok(Self { cluster, given: None, folder });
+            return Ok(Self { cluster, given: None, folder, keep: args.keep });
         };
         let given = Cluster::load(&Home::new(file.parent().unwrap_or(Path::new(".")))?)?;
         // Its own copy, so that the senders' logs do not lie among those of people.
@@ -36,7 +37,7 @@ impl Stage {
         files::make_folder(home.dir())?;
         let text = files::read_secret(&given.home().cluster_file())?.unwrap_or_default();
         files::write(&home.cluster_file(), text.as_bytes())?;
-        Ok(Self { cluster: Cluster::load(&home)?, given: Some(given), folder })
+        Ok(Self { cluster: Cluster::load(&home)?, given: Some(given), folder, keep: false })
     }
 
     pub(super) fn cluster(&self) -> &Cluster {
@@ -93,11 +94,11 @@ impl Stage {
     }
 
     /// Stops what it started. Says where the folder is, if that is to stay.
-    pub(super) fn strike(self, keep: bool) -> Result<Option<PathBuf>, Failure> {
+    pub(super) fn strike(self) -> Result<Option<PathBuf>, Failure> {
         if self.given.is_none() {
             self.cluster.stop_all()?;
         }
-        if keep {
+        if self.keep {
             return Ok(Some(self.folder.clone()));
         }
         std::fs::remove_dir_all(&self.folder)
@@ -111,6 +112,9 @@ impl Drop for Stage {
         // Whoever gets here early has an error to tell already.
         if self.given.is_none() {
             let _stopped = self.cluster.stop_all();
+        }
+        if !self.keep {
+            let _removed = std::fs::remove_dir_all(&self.folder);
         }
     }
 }
