@@ -21,192 +21,30 @@
 //! current incarnations and nothing else (rule 12).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use ed25519_dalek::SigningKey;
 use serde_bytes::ByteBuf;
 
-use crate::clock::{Clock, Time};
-use crate::content::{Charter, Content};
+use crate::clock::Clock;
+use crate::content::Content;
 use crate::delivery::Delivery;
 use crate::directory::Directory;
 use crate::display::Display;
+pub use crate::effects::{Action, Config, Effects, Input, ResumeError};
 use crate::event::{Conversation, Draft, Event, EventError, Kind, Origin, account_of};
-use crate::frame::{Item, Receipt, Rejection, ToClient, ToServer};
+use crate::frame::{Item, Receipt, ToClient, ToServer};
 use crate::history::Entry;
-use crate::id::{AccountId, ConversationId, DeviceId, EventId, Incarnation, RoomId, Seq, ServerId};
+use crate::holdings::Holdings;
+use crate::id::{AccountId, DeviceId, EventId, Incarnation, RoomId, Seq, ServerId};
 use crate::limits::{
     CATCH_UP_HOLD_MS, FEED_SILENT_MS, FETCH_AFTER_MS, FRAME_EVENTS, FRAME_EVENTS_BYTES, PARENTS_MAX,
     REFUSED_AGAIN_MS, ROOMS_FOLLOWED_MAX, UPLOAD_WINDOW, WAITING_MAX,
 };
 use crate::order::{Key, Transcript};
 use crate::outbox::Outbox;
-use crate::rooms::followed;
 use crate::server::fits_ancestors;
 use crate::view::View;
 use crate::wanted::Wanted;
-
-/// What a client knows before it starts.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The account's private key.
-    pub key: SigningKey,
-    /// The name under which the account comes.
-    pub name: String,
-    /// The device whose log this is.
-    pub device: DeviceId,
-    /// The servers.
-    pub view: View,
-    /// The reorder window Δ, milliseconds.
-    pub window_ms: u64,
-}
-
-/// All but the key, of which the account is the public half.
-impl Hash for Config {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.name, self.device, &self.view, self.window_ms).hash(state);
-    }
-}
-
-/// What happens to the client.
-#[derive(Debug)]
-pub enum Input {
-    /// The person, or the program for them, does something.
-    Say {
-        /// Where.
-        conversation: Conversation,
-        /// What.
-        kind: Kind,
-        /// With which body.
-        body: Vec<u8>,
-    },
-    /// The person begins a room, and follows it.
-    Begin {
-        /// What it is to be.
-        charter: Charter,
-    },
-    /// A server's `Welcome` has come.
-    Up {
-        /// Which server.
-        server: ServerId,
-        /// The life of its log.
-        incarnation: Incarnation,
-    },
-    /// A server's connection is gone.
-    Down {
-        /// Which server.
-        server: ServerId,
-    },
-    /// A server says something.
-    Frame {
-        /// Which server.
-        server: ServerId,
-        /// What it says.
-        frame: ToClient,
-    },
-    /// The time that [`Client::next_wake_ms`] named has come.
-    Tick,
-}
-
-/// What the client wants done, in this order, once [`Effects::log`] is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Send a frame.
-    Send {
-        /// To whom.
-        server: ServerId,
-        /// What.
-        frame: ToServer,
-    },
-    /// Show the person the next line.
-    Show {
-        /// Which event.
-        event: Arc<Event>,
-        /// Whether to mark it late.
-        late: bool,
-    },
-    /// Tell the person how many servers have a message of theirs.
-    Copies {
-        /// Which message.
-        id: EventId,
-        /// How many.
-        copies: usize,
-    },
-    /// A server does not take an event for the time being.
-    Rejected {
-        /// Which server.
-        server: ServerId,
-        /// Which event.
-        id: EventId,
-        /// Why.
-        why: Rejection,
-    },
-    /// A server lost its log: what it had acked is owed to it again.
-    LogLost {
-        /// Which server.
-        server: ServerId,
-        /// How many events of this device it had acked.
-        acked: usize,
-    },
-    /// A server breaks the protocol: end the connection.
-    Drop {
-        /// Which server.
-        server: ServerId,
-        /// What it did.
-        why: String,
-    },
-}
-
-/// What one step brings about.
-#[derive(Debug, Default)]
-pub struct Effects {
-    /// To be appended to the device's log before any action.
-    pub log: Vec<Entry>,
-    /// To be done then.
-    pub actions: Vec<Action>,
-}
-
-impl Effects {
-    /// Whether the log must be on the disk before the actions: it holds events, or what was shown.
-    pub fn must_sync(&self) -> bool {
-        self.log.iter().any(|entry| {
-            matches!(
-                entry,
-                Entry::Begun { .. }
-                    | Entry::Authored { .. }
-                    | Entry::Received { .. }
-                    | Entry::Displayed { .. }
-            )
-        })
-    }
-}
-
-/// Why a log cannot be gone on with.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ResumeError {
-    /// It does not say whose it is.
-    #[error("its first entry does not say whose log it is")]
-    NoBeginning,
-    /// It is another's.
-    #[error("it belongs to {what} {theirs}, not {ours}")]
-    Foreign {
-        /// `account`, `device` or `cluster`.
-        what: &'static str,
-        /// Its owner.
-        theirs: String,
-        /// Who wants to use it.
-        ours: String,
-    },
-    /// An event in it is not one.
-    #[error("entry {number} holds no valid event: {why}")]
-    Event {
-        /// Which entry; the first is 1.
-        number: usize,
-        /// What is wrong with it.
-        why: EventError,
-    },
-}
 
 /// One server, as the client deals with it.
 #[derive(Debug, Clone, Default, Hash)]
@@ -243,12 +81,8 @@ pub struct Client {
     account: AccountId,
     clock: Clock,
     last_seq: Seq,
-    held: BTreeMap<EventId, Held>,
+    holdings: Holdings,
     own: BTreeSet<Key>,
-    transcripts: BTreeMap<ConversationId, (Conversation, Transcript)>,
-    directory: Directory,
-    /// The rooms that this account follows, each since when.
-    followed: BTreeMap<RoomId, Time>,
     display: Display,
     reported: BTreeMap<EventId, usize>,
     links: Vec<Link>,
@@ -262,13 +96,6 @@ pub struct Client {
     overtaken: Option<EventId>,
 }
 
-/// An event with the servers whose current incarnation is known to have it, one bit each.
-#[derive(Debug, Clone, Hash)]
-struct Held {
-    event: Arc<Event>,
-    at: u32,
-}
-
 impl Client {
     /// Goes on from a device's log, empty or not. The effects are what opening adds to it.
     ///
@@ -277,16 +104,14 @@ impl Client {
     pub fn resume(now_ms: u64, config: Config, entries: &[Entry]) -> Result<(Self, Effects), ResumeError> {
         let servers: Vec<_> = config.view.servers().iter().map(|member| member.id).collect();
         let links = servers.iter().map(|_| Link::default()).collect();
+        let account = account_of(&config.key);
         let mut client = Self {
-            account: account_of(&config.key),
+            account,
             config,
             clock: Clock::default(),
             last_seq: 0,
-            held: BTreeMap::new(),
+            holdings: Holdings::new(account),
             own: BTreeSet::new(),
-            transcripts: BTreeMap::new(),
-            directory: Directory::default(),
-            followed: BTreeMap::new(),
             display: Display::default(),
             reported: BTreeMap::new(),
             links,
@@ -397,12 +222,12 @@ impl Client {
 
     /// The rooms that the account follows.
     pub fn followed(&self) -> impl Iterator<Item = RoomId> {
-        self.followed.keys().copied()
+        self.holdings.followed()
     }
 
     /// Who is who.
     pub fn directory(&self) -> &Directory {
-        &self.directory
+        self.holdings.directory()
     }
 
     /// Whether a feed has been read to its end since the program started.
@@ -422,13 +247,12 @@ impl Client {
 
     /// How many servers' current incarnations have acked an own event.
     pub fn copies(&self, id: &EventId) -> usize {
-        self.held.get(id).map_or(0, |held| self.copies_of(&held.event.key()))
+        self.event(id).map_or(0, |event| self.copies_of(&event.key()))
     }
 
     /// The servers, by their place in the view, whose current log is known to have an event.
     pub fn holders(&self, id: &EventId) -> Vec<usize> {
-        let at = self.held.get(id).map_or(0, |held| held.at);
-        (0..self.links.len()).filter(|link| at & (1 << link) != 0).collect()
+        (0..self.links.len()).filter(|link| self.holdings.is_at(id, *link)).collect()
     }
 
     /// Own events that fewer than `copies` servers have acked, in order.
@@ -451,17 +275,17 @@ impl Client {
 
     /// An event that is here.
     pub fn event(&self, id: &EventId) -> Option<&Arc<Event>> {
-        self.held.get(id).map(|held| &held.event)
+        self.holdings.event(id)
     }
 
     /// A conversation in canonical order.
     pub fn transcript(&self, conversation: Conversation) -> Option<&Transcript> {
-        self.transcripts.get(&conversation.id()).map(|(_, transcript)| transcript)
+        self.holdings.transcript(conversation)
     }
 
     /// The conversations that have events here.
     pub fn conversations(&self) -> impl Iterator<Item = (Conversation, &Transcript)> {
-        self.transcripts.values().map(|(conversation, transcript)| (*conversation, transcript))
+        self.holdings.conversations()
     }
 
     /// When [`Input::Tick`] is due, Unix milliseconds; sooner does no harm.
@@ -521,37 +345,12 @@ impl Client {
     }
 
     fn apply_event(&mut self, event: Arc<Event>) {
-        let (id, key, conversation) = (event.id(), event.key(), event.conversation());
         self.clock.observe(event.time());
-        self.wanted.remove(&id);
-        let name = conversation.id();
-        let (_, transcript) =
-            self.transcripts.entry(name).or_insert_with(|| (conversation, Transcript::default()));
-        transcript.insert(&event);
-        if event.kind().is_shown() && !self.is_history(&event) {
-            self.display.hold(key, name);
+        self.wanted.remove(&event.id());
+        if self.holdings.is_line(&event) {
+            self.display.hold(event.key(), event.conversation().id());
         }
-        let kind = event.kind();
-        self.held.insert(id, Held { event, at: 0 });
-        match kind {
-            Kind::Register => self.read_directory(),
-            Kind::Follow | Kind::Unfollow => self.read_followed(),
-            _ => {}
-        }
-    }
-
-    /// Whether an event was said in a room before this account followed it: it is read back, not displayed.
-    fn is_history(&self, event: &Event) -> bool {
-        let Conversation::Room(room) = event.conversation() else { return false };
-        self.followed.get(&room).is_none_or(|since| event.time() < *since)
-    }
-
-    /// What the account's notes to itself say, the last for each room.
-    fn read_followed(&mut self) {
-        let own = Conversation::direct(self.account, self.account);
-        let Some((_, transcript)) = self.transcripts.get(&own.id()) else { return };
-        let notes = transcript.keys().filter_map(|key| self.held.get(&key.id)).map(|held| &held.event);
-        self.followed = followed(notes.filter_map(|note| Some((note.kind(), note.room()?, note.time()))));
+        self.holdings.take(event);
     }
 
     fn apply_own(&mut self, event: Arc<Event>) {
@@ -573,33 +372,21 @@ impl Client {
         entry.deliveries.clear();
         entry.outbox = Outbox::default();
         own.iter().for_each(|key| entry.outbox.owe(*key, false));
-        for held in self.held.values_mut() {
-            held.at &= !(1 << link);
-        }
+        self.holdings.forget_server(link);
         acked
     }
 
     /// Returns whether it is news of an own event.
     fn apply_receipt(&mut self, link: usize, id: &EventId) -> bool {
-        let Some(held) = self.held.get_mut(id) else { return false };
-        held.at |= 1 << link;
-        self.links[link].outbox.acked(&held.event.key())
+        let Some(key) = self.holdings.note_at(id, link) else { return false };
+        self.links[link].outbox.acked(&key)
     }
 
     fn apply_displayed(&mut self, id: &EventId) {
-        if let Some(held) = self.held.get(id) {
-            self.display.shown(held.event.key(), held.event.conversation().id());
+        if let Some(event) = self.event(id) {
+            let (key, conversation) = (event.key(), event.conversation().id());
+            self.display.shown(key, conversation);
         }
-    }
-
-    fn read_directory(&mut self) {
-        let Some((_, transcript)) = self.transcripts.get(&Conversation::Directory.id()) else { return };
-        let events = transcript.keys().filter_map(|key| self.held.get(&key.id));
-        let registrations: Vec<_> = events
-            .filter(|held| held.event.kind() == Kind::Register)
-            .filter_map(|held| Some((held.event.account(), held.event.text()?)))
-            .collect();
-        self.directory = Directory::from_registrations(registrations);
     }
 
     // ---- writing ------------------------------------------------------------------------------------
@@ -613,33 +400,20 @@ impl Client {
         effects: &mut Effects,
     ) -> Result<(), EventError> {
         let target = Content::read(kind, &body)?.target();
-        if target.is_some_and(|target| self.place_of(&target) != Some(conversation)) {
+        if target.is_some_and(|target| self.holdings.place_of(&target) != Some(conversation)) {
             return Err(EventError::TargetNotParent);
         }
         // Whether it can be said is found out before anything is written, merges included.
-        let heads = self.transcript(conversation).map_or(0, |transcript| transcript.heads().count());
-        if heads >= PARENTS_MAX {
-            let parents = self.parents(conversation, target, PARENTS_MAX);
+        if self.holdings.heads(conversation) >= PARENTS_MAX {
+            let parents = self.holdings.parents(conversation, target, PARENTS_MAX);
             self.draft(now_ms, conversation, kind, body.clone(), parents).sign(&self.config.key)?;
         }
-        while self.transcript(conversation).map_or(0, |transcript| transcript.heads().count()) >= PARENTS_MAX
-        {
-            let some = self.parents(conversation, None, PARENTS_MAX);
+        while self.holdings.heads(conversation) >= PARENTS_MAX {
+            let some = self.holdings.parents(conversation, None, PARENTS_MAX);
             self.write(now_ms, conversation, Kind::Merge, Vec::new(), some, effects)?;
         }
-        let parents = self.parents(conversation, target, PARENTS_MAX);
+        let parents = self.holdings.parents(conversation, target, PARENTS_MAX);
         self.write(now_ms, conversation, kind, body, parents, effects)
-    }
-
-    fn place_of(&self, id: &EventId) -> Option<Conversation> {
-        self.event(id).map(|event| event.conversation())
-    }
-
-    /// What an event is about, and the heads of its conversation, at most so many in all.
-    fn parents(&self, conversation: Conversation, target: Option<EventId>, most: usize) -> BTreeSet<EventId> {
-        let heads = self.transcript(conversation).into_iter().flat_map(Transcript::heads);
-        let room = most - usize::from(target.is_some());
-        target.into_iter().chain(heads.take(room)).collect()
     }
 
     fn draft(
@@ -689,12 +463,12 @@ impl Client {
         let mut bytes = 0;
         let outbox = &mut self.links[link].outbox;
         for key in outbox.take(FRAME_EVENTS) {
-            let Some(held) = self.held.get(&key.id) else { continue };
-            bytes += held.event.bytes().len();
+            let Some(event) = self.holdings.event(&key.id) else { continue };
+            bytes += event.bytes().len();
             if bytes > FRAME_EVENTS_BYTES {
                 outbox.put_back(key);
             } else {
-                events.push(ByteBuf::from(held.event.bytes()));
+                events.push(ByteBuf::from(event.bytes()));
             }
         }
         events
@@ -726,23 +500,23 @@ impl Client {
 
     /// The server lacks ancestors: collects those that it is not known to have, back to the ones it has.
     fn missing(&mut self, link: usize, id: EventId, parents: Vec<EventId>) -> Result<(), String> {
-        let Some(child) = self.held.get(&id).map(|held| held.event.key()) else {
+        let Some(child) = self.event(&id).map(|event| event.key()) else {
             return Err(format!("it speaks of event {} that it was not sent", id.short()));
         };
-        let bit = 1 << link;
         for parent in &parents {
-            match self.held.get_mut(parent) {
-                Some(held) => held.at &= !bit,
-                None => return Err(format!("it lacks {}, which is no ancestor of ours", parent.short())),
+            if !self.holdings.note_missing(parent, link) {
+                return Err(format!("it lacks {}, which is no ancestor of ours", parent.short()));
             }
         }
         let mut ancestors = BTreeSet::new();
         let mut open = parents;
         while let Some(next) = open.pop() {
-            let Some(held) = self.held.get(&next).filter(|held| held.at & bit == 0) else { continue };
-            let key = held.event.key();
+            let Some(event) = self.event(&next).filter(|_| !self.holdings.is_at(&next, link)) else {
+                continue;
+            };
+            let key = event.key();
             if ancestors.insert(key) && !self.links[link].outbox.is_on_its_way(&key) {
-                open.extend(held.event.parents());
+                open.extend(event.parents());
             }
         }
         let ancestors: Vec<_> = ancestors.into_iter().collect();
@@ -824,7 +598,7 @@ impl Client {
     /// Asks a connection for what is followed and was not asked for yet, and for no more of what is not.
     fn follow_more(&mut self, link: usize, effects: &mut Effects) {
         let (server, bodies) = (self.server(link), self.feed == Some(link));
-        let wanted = || std::iter::once(None).chain(self.followed.keys().copied().map(Some));
+        let wanted = || std::iter::once(None).chain(self.holdings.followed().map(Some));
         let entry = &mut self.links[link];
         let mut send = |frame| effects.actions.push(Action::Send { server, frame });
         for room in wanted().take(ROOMS_FOLLOWED_MAX) {
@@ -833,7 +607,7 @@ impl Client {
                 send(ToServer::Follow { room, after, bodies });
             }
         }
-        let is_left = |room: &Option<RoomId>| room.is_some_and(|room| !self.followed.contains_key(&room));
+        let is_left = |room: &Option<RoomId>| room.is_some_and(|room| !self.holdings.follows(room));
         let left: Vec<_> = entry.following.iter().copied().filter(is_left).collect();
         for room in &left {
             entry.following.remove(room);
@@ -864,8 +638,8 @@ impl Client {
             }
             ToClient::Missing { id, parents } => self.missing(link, id, parents),
             ToClient::Rejected { id, why } => {
-                if let Some(held) = self.held.get(&id) {
-                    self.links[link].outbox.park(held.event.key(), now_ms + REFUSED_AGAIN_MS);
+                if let Some(event) = self.holdings.event(&id) {
+                    self.links[link].outbox.park(event.key(), now_ms + REFUSED_AGAIN_MS);
                     effects.actions.push(Action::Rejected { server: self.server(link), id, why });
                 }
                 Ok(())
@@ -904,14 +678,14 @@ impl Client {
     ) -> Result<BTreeSet<EventId>, String> {
         let mut lacking = BTreeSet::new();
         for Item { position, id, event } in items {
-            if let (None, Some(bytes)) = (self.held.get(&id), event) {
+            if let (false, Some(bytes)) = (self.holdings.holds(&id), event) {
                 let event = Event::from_bytes(&bytes).map_err(|error| error.to_string())?;
                 if event.id() != id {
                     return Err(format!("it announced {} and sent {}", id.short(), event.id().short()));
                 }
                 self.receive(now_ms, link, Arc::new(event), effects)?;
             }
-            if self.held.contains_key(&id) {
+            if self.holdings.holds(&id) {
                 self.receipt(link, Receipt { id, position }, effects);
             } else {
                 lacking.insert(id);
@@ -932,28 +706,21 @@ impl Client {
         effects: &mut Effects,
     ) -> Result<(), String> {
         let id = event.id();
-        if self.held.contains_key(&id) || self.waiting.contains_key(&id) {
+        if self.holdings.holds(&id) || self.waiting.contains_key(&id) {
             return Ok(());
         }
-        let ours = match event.conversation() {
-            Conversation::Directory => true,
-            Conversation::Direct(..) => event.conversation().other(self.account).is_some(),
-            Conversation::Room(room) => {
-                self.followed.contains_key(&room) || event.charter().is_some_and(|charter| charter.public)
-            }
-        };
-        if !ours && matches!(event.conversation(), Conversation::Room(_)) {
-            return Ok(()); // it crossed with our Unfollow
-        }
-        if !ours {
-            return Err(format!("it sent event {} of a conversation that is not ours", id.short()));
+        if !self.holdings.is_ours(&event) {
+            return match event.conversation() {
+                Conversation::Room(_) => Ok(()), // it crossed with our Unfollow
+                _ => Err(format!("it sent event {} of a conversation that is not ours", id.short())),
+            };
         }
         // Another account may name any device it likes; ours can only have signed this with a later log.
         if event.device() == self.config.device && event.account() == self.account {
             self.overtaken = Some(id);
             return Err(format!("it sent event {} as ours, which this device has not written", id.short()));
         }
-        if !self.has_parents(&event) {
+        if !self.holdings.has_parents(&event) {
             if self.waiting.len() < WAITING_MAX {
                 self.wanted.remove(&id);
                 self.waiting.insert(id, (event, link));
@@ -989,24 +756,20 @@ impl Client {
         Ok(())
     }
 
-    fn has_parents(&self, event: &Event) -> bool {
-        event.parents().iter().all(|id| self.held.contains_key(id))
-    }
-
     fn ready(&self) -> Option<EventId> {
-        self.waiting.iter().find(|(_, (event, _))| self.has_parents(event)).map(|(id, _)| *id)
+        self.waiting.iter().find(|(_, (event, _))| self.holdings.has_parents(event)).map(|(id, _)| *id)
     }
 
     /// Moves every cursor as far as what is held allows.
     fn settle(&mut self, effects: &mut Effects) {
         for link in 0..self.links.len() {
             let server = self.server(link);
-            let held = &self.held;
+            let holdings = &self.holdings;
             let entry = &mut self.links[link];
             let Some(incarnation) = entry.incarnation else { continue };
             for (room, delivery) in &mut entry.deliveries {
                 let room = *room;
-                let Some(position) = delivery.settle(|id| held.contains_key(id)) else { continue };
+                let Some(position) = delivery.settle(|id| holdings.holds(id)) else { continue };
                 effects.log.push(Entry::Cursor { server, incarnation, position, room });
                 if entry.up && entry.following.contains(&room) {
                     let frame = ToServer::Cursor { room, position };

@@ -39,7 +39,7 @@
 //! | [`frame`] | what clients and servers say to each other | connections |
 //! | [`view`], [`directory`] | which servers there are; who is who | who is up |
 //! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
-//! | [`client`] with [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
+//! | [`client`] with [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
 //! | [`history`], [`evidence`]; [`intake`] with [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
 //! | [`ledger`], [`mod@verify`] with [`durability`], [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
 //! | [`names`], [`story`] with [`testimony`], [`diagram`], [`mod@page`], [`export_adya`], [`export_shiviz`], [`export_jsonl`] | the judgement and the history, for people and for other programs | where it is written |
@@ -91,6 +91,7 @@ pub mod diagram;
 pub mod directory;
 pub mod display;
 pub mod durability;
+pub mod effects;
 pub mod event;
 pub mod evidence;
 pub mod export_adya;
@@ -99,6 +100,7 @@ pub mod export_shiviz;
 pub mod follow;
 pub mod frame;
 pub mod history;
+pub mod holdings;
 pub mod id;
 pub mod intake;
 pub mod ledger;

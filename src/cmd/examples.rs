@@ -125,7 +125,7 @@ mod tests {
 
     fn paths(prefix: &str, command: &Command, found: &mut Vec<String>) {
         found.push(prefix.to_owned());
-        for sub in command.get_subcommands() {
+        for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
             paths(format!("{prefix} {}", sub.get_name()).trim_start(), sub, found);
         }
     }

@@ -1,0 +1,188 @@
+//! What a device holds: every event it wrote or received, conversation by conversation, with what they add up to.
+//!
+//! **Invariant**: what is held is causally closed, since [`crate::client`] takes an event only after its parents.
+//! All of it follows from the device's log, so a restarted client holds what it held.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::clock::Time;
+use crate::directory::Directory;
+use crate::event::{Conversation, Event, Kind};
+use crate::id::{AccountId, ConversationId, EventId, RoomId};
+use crate::order::{Key, Transcript};
+use crate::rooms::followed;
+
+/// Everything a device holds. See the module.
+#[derive(Debug, Clone, Hash)]
+pub struct Holdings {
+    account: AccountId,
+    held: BTreeMap<EventId, Held>,
+    transcripts: BTreeMap<ConversationId, (Conversation, Transcript)>,
+    directory: Directory,
+    /// The rooms that the account follows, each since when.
+    followed: BTreeMap<RoomId, Time>,
+}
+
+/// An event with the servers whose current incarnation is known to have it, one bit each.
+#[derive(Debug, Clone, Hash)]
+struct Held {
+    event: Arc<Event>,
+    at: u32,
+}
+
+impl Holdings {
+    /// Nothing yet, on a device of this account.
+    pub fn new(account: AccountId) -> Self {
+        Self {
+            account,
+            held: BTreeMap::new(),
+            transcripts: BTreeMap::new(),
+            directory: Directory::default(),
+            followed: BTreeMap::new(),
+        }
+    }
+
+    /// Takes an event whose parents are here.
+    pub fn take(&mut self, event: Arc<Event>) {
+        let (conversation, kind) = (event.conversation(), event.kind());
+        let (_, transcript) = self
+            .transcripts
+            .entry(conversation.id())
+            .or_insert_with(|| (conversation, Transcript::default()));
+        transcript.insert(&event);
+        self.held.insert(event.id(), Held { event, at: 0 });
+        match kind {
+            Kind::Register => self.read_directory(),
+            Kind::Follow | Kind::Unfollow => self.read_followed(),
+            _ => {}
+        }
+    }
+
+    /// Whether an event that comes now is a line of the display. What was said in a room before the account
+    /// followed it is read back, not displayed.
+    pub fn is_line(&self, event: &Event) -> bool {
+        let is_history = |room| self.followed.get(&room).is_none_or(|since| event.time() < *since);
+        event.kind().is_shown()
+            && !matches!(event.conversation(), Conversation::Room(room) if is_history(room))
+    }
+
+    /// Whether an event is for this account: of the directory, of a direct conversation of its own, of a room that
+    /// it follows, or the beginning of a public one.
+    pub fn is_ours(&self, event: &Event) -> bool {
+        match event.conversation() {
+            Conversation::Directory => true,
+            Conversation::Direct(..) => event.conversation().other(self.account).is_some(),
+            Conversation::Room(room) => {
+                self.follows(room) || event.charter().is_some_and(|charter| charter.public)
+            }
+        }
+    }
+
+    /// An event that is here.
+    pub fn event(&self, id: &EventId) -> Option<&Arc<Event>> {
+        self.held.get(id).map(|held| &held.event)
+    }
+
+    /// Whether an event is here.
+    pub fn holds(&self, id: &EventId) -> bool {
+        self.held.contains_key(id)
+    }
+
+    /// Whether all of an event's parents are here.
+    pub fn has_parents(&self, event: &Event) -> bool {
+        event.parents().iter().all(|id| self.holds(id))
+    }
+
+    /// The conversation that an event belongs to.
+    pub fn place_of(&self, id: &EventId) -> Option<Conversation> {
+        self.event(id).map(|event| event.conversation())
+    }
+
+    /// A conversation in canonical order.
+    pub fn transcript(&self, conversation: Conversation) -> Option<&Transcript> {
+        self.transcripts.get(&conversation.id()).map(|(_, transcript)| transcript)
+    }
+
+    /// The conversations that have events here.
+    pub fn conversations(&self) -> impl Iterator<Item = (Conversation, &Transcript)> {
+        self.transcripts.values().map(|(conversation, transcript)| (*conversation, transcript))
+    }
+
+    /// How many events of a conversation nobody has answered.
+    pub fn heads(&self, conversation: Conversation) -> usize {
+        self.transcript(conversation).map_or(0, |transcript| transcript.heads().count())
+    }
+
+    /// What an event is about, and the heads of its conversation, at most so many in all.
+    pub fn parents(
+        &self,
+        conversation: Conversation,
+        target: Option<EventId>,
+        most: usize,
+    ) -> BTreeSet<EventId> {
+        let heads = self.transcript(conversation).into_iter().flat_map(Transcript::heads);
+        let room = most - usize::from(target.is_some());
+        target.into_iter().chain(heads.take(room)).collect()
+    }
+
+    /// Who is who.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The rooms that the account follows.
+    pub fn followed(&self) -> impl Iterator<Item = RoomId> {
+        self.followed.keys().copied()
+    }
+
+    /// Whether the account follows a room.
+    pub fn follows(&self, room: RoomId) -> bool {
+        self.followed.contains_key(&room)
+    }
+
+    /// A server, by its place in the view, has an event; returns the event's key if it is here.
+    pub fn note_at(&mut self, id: &EventId, server: usize) -> Option<Key> {
+        let held = self.held.get_mut(id)?;
+        held.at |= 1 << server;
+        Some(held.event.key())
+    }
+
+    /// A server lacks an event; answers whether it is here.
+    pub fn note_missing(&mut self, id: &EventId, server: usize) -> bool {
+        let Some(held) = self.held.get_mut(id) else { return false };
+        held.at &= !(1 << server);
+        true
+    }
+
+    /// Whether a server's current incarnation is known to have an event.
+    pub fn is_at(&self, id: &EventId, server: usize) -> bool {
+        self.held.get(id).is_some_and(|held| held.at & (1 << server) != 0)
+    }
+
+    /// A server's log is another one: what it has is not known any more.
+    pub fn forget_server(&mut self, server: usize) {
+        for held in self.held.values_mut() {
+            held.at &= !(1 << server);
+        }
+    }
+
+    /// What the account's notes to itself say, the last for each room.
+    fn read_followed(&mut self) {
+        let notes = self.events(Conversation::direct(self.account, self.account));
+        self.followed = followed(notes.filter_map(|note| Some((note.kind(), note.room()?, note.time()))));
+    }
+
+    fn read_directory(&mut self) {
+        let registers = |event: &&Arc<Event>| event.kind() == Kind::Register;
+        let registrations = self.events(Conversation::Directory).filter(registers);
+        let named = registrations.filter_map(|event| Some((event.account(), event.text()?)));
+        self.directory = Directory::from_registrations(named);
+    }
+
+    /// A conversation's events, in canonical order.
+    fn events(&self, conversation: Conversation) -> impl Iterator<Item = &Arc<Event>> {
+        let keys = self.transcript(conversation).into_iter().flat_map(Transcript::keys);
+        keys.filter_map(|key| self.event(&key.id))
+    }
+}
