@@ -173,7 +173,7 @@ fn any_device_may_crash_at_any_moment() {
 fn servers_that_read_each_other_deliver_in_any_order() {
     check(&Expected {
         scope: Scope { peers: true, ..Scope::of(2) },
-        states: 11_114,
+        states: 12_390,
         seen: &[sight::ALL_COPIES, sight::AT_RISK, sight::MISSING],
     });
 }
