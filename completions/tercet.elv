@@ -111,6 +111,7 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand up 'Start the cluster on this machine, making it first if there is none'
             cand status 'Show how each server is'
             cand start 'Start servers that are not running'
+            cand restart 'Stop and start servers, one after the other, so that the cluster is there all the time'
             cand logs 'Show what a server said'
             cand down 'Stop the cluster'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -131,6 +132,7 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
             cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
             cand --detach 'Return once the servers are ready, and leave them running'
+            cand --heal 'Start servers again that die or lose their store, five times a minute at most; only while this command stays in the foreground'
             cand -q 'Say nothing but what went wrong'
             cand --quiet 'Say nothing but what went wrong'
             cand -v 'Also say what usually need not be known'
@@ -142,6 +144,8 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
             cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
             cand --json 'Print one JSON object'
+            cand -w 'Go on until ctrl-C: a live table, or without a terminal one for each change; with --json one object per line'
+            cand --watch 'Go on until ctrl-C: a live table, or without a terminal one for each change; with --json one object per line'
             cand -q 'Say nothing but what went wrong'
             cand --quiet 'Say nothing but what went wrong'
             cand -v 'Also say what usually need not be known'
@@ -150,6 +154,16 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand --help 'Print help'
         }
         &'tercet;cluster;start'= {
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
+            cand -q 'Say nothing but what went wrong'
+            cand --quiet 'Say nothing but what went wrong'
+            cand -v 'Also say what usually need not be known'
+            cand --verbose 'Also say what usually need not be known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'tercet;cluster;restart'= {
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
             cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
             cand -q 'Say nothing but what went wrong'
@@ -189,6 +203,7 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand up 'Start the cluster on this machine, making it first if there is none'
             cand status 'Show how each server is'
             cand start 'Start servers that are not running'
+            cand restart 'Stop and start servers, one after the other, so that the cluster is there all the time'
             cand logs 'Show what a server said'
             cand down 'Stop the cluster'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -200,6 +215,8 @@ set edit:completion:arg-completer[tercet] = {|@words|
         &'tercet;cluster;help;status'= {
         }
         &'tercet;cluster;help;start'= {
+        }
+        &'tercet;cluster;help;restart'= {
         }
         &'tercet;cluster;help;logs'= {
         }
@@ -316,6 +333,7 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand up 'Start the cluster on this machine, making it first if there is none'
             cand status 'Show how each server is'
             cand start 'Start servers that are not running'
+            cand restart 'Stop and start servers, one after the other, so that the cluster is there all the time'
             cand logs 'Show what a server said'
             cand down 'Stop the cluster'
         }
@@ -326,6 +344,8 @@ set edit:completion:arg-completer[tercet] = {|@words|
         &'tercet;help;cluster;status'= {
         }
         &'tercet;help;cluster;start'= {
+        }
+        &'tercet;help;cluster;restart'= {
         }
         &'tercet;help;cluster;logs'= {
         }
