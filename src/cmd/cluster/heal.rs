@@ -13,6 +13,9 @@
 //! a paused server is left alone.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -155,7 +158,7 @@ impl Healer {
         if !matches!(cluster.state(name)?, State::Dead(_)) {
             return Ok(Plan::Well);
         }
-        if is_without_store(cluster, name) {
+        if is_without_store(&cluster.home().server(name).store()) {
             tell_time(&format!(
                 "{YELLOW}server {name}: its store is gone; it starts a new one and fetches everything from the \
                  others{YELLOW:#}"
@@ -254,13 +257,16 @@ fn due(name: &str, restarts: &mut Restarts, now: Instant) -> Plan {
     Plan::Due(now + wait)
 }
 
-/// Only what is surely absent counts.
-fn is_without_store(cluster: &Cluster, name: &str) -> bool {
-    matches!(cluster.home().server(name).store().try_exists(), Ok(false))
+/// Whether a server's store is gone, folder and all or all that was in it. Only what surely is counts.
+fn is_without_store(store: &Path) -> bool {
+    match fs::read_dir(store) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
 
 fn kill_without_store(cluster: &Cluster, name: &str) {
-    if !is_without_store(cluster, name) {
+    if !is_without_store(&cluster.home().server(name).store()) {
         return;
     }
     tell_time(&format!("{RED}server {name} runs, and its store is gone: it is killed{RED:#}"));
@@ -293,6 +299,18 @@ mod tests {
         );
         assert!(matches!(restarts.wait(start + PERIOD), Wait::Backoff(_)), "the first is forgiven");
         assert_eq!(restarts.wait(start + PERIOD * 2), Wait::Backoff(FIRST_WAIT));
+    }
+
+    #[test]
+    fn a_store_is_gone_with_its_folder_or_with_all_that_was_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("store");
+        assert!(is_without_store(&store));
+        fs::create_dir(&store).unwrap();
+        assert!(is_without_store(&store));
+        fs::write(store.join("lock"), "").unwrap();
+        assert!(!is_without_store(&store));
+        assert!(!is_without_store(&store.join("lock")), "what is no folder is no lost disk");
     }
 
     #[test]

@@ -64,6 +64,7 @@ fn redraw(cluster: &Cluster, interrupts: &mut Interrupts) -> Result<Outcome, Fai
             Err(error) => return Err(Failure::io("write to standard output", &error)),
         }
         if interrupts.come_within(EVERY) {
+            say("")?; // past what the terminal shows of ctrl-C
             return Ok(Outcome::Done);
         }
     }
