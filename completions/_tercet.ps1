@@ -121,6 +121,7 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('up', 'up', [CompletionResultType]::ParameterValue, 'Start the cluster on this machine, making it first if there is none')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show how each server is')
             [CompletionResult]::new('start', 'start', [CompletionResultType]::ParameterValue, 'Start servers that are not running')
+            [CompletionResult]::new('restart', 'restart', [CompletionResultType]::ParameterValue, 'Stop and start servers, one after the other, so that the cluster is there all the time')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show what a server said')
             [CompletionResult]::new('down', 'down', [CompletionResultType]::ParameterValue, 'Stop the cluster')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -143,6 +144,7 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
             [CompletionResult]::new('--detach', '--detach', [CompletionResultType]::ParameterName, 'Return once the servers are ready, and leave them running')
+            [CompletionResult]::new('--heal', '--heal', [CompletionResultType]::ParameterName, 'Start servers again that die or lose their store, five times a minute at most; only while this command stays in the foreground')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
@@ -155,6 +157,8 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Go on until ctrl-C: a live table, or without a terminal one for each change; with --json one object per line')
+            [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Go on until ctrl-C: a live table, or without a terminal one for each change; with --json one object per line')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
@@ -164,6 +168,17 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             break
         }
         'tercet;cluster;start' {
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;cluster;restart' {
             [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
@@ -206,6 +221,7 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('up', 'up', [CompletionResultType]::ParameterValue, 'Start the cluster on this machine, making it first if there is none')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show how each server is')
             [CompletionResult]::new('start', 'start', [CompletionResultType]::ParameterValue, 'Start servers that are not running')
+            [CompletionResult]::new('restart', 'restart', [CompletionResultType]::ParameterValue, 'Stop and start servers, one after the other, so that the cluster is there all the time')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show what a server said')
             [CompletionResult]::new('down', 'down', [CompletionResultType]::ParameterValue, 'Stop the cluster')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -221,6 +237,9 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             break
         }
         'tercet;cluster;help;start' {
+            break
+        }
+        'tercet;cluster;help;restart' {
             break
         }
         'tercet;cluster;help;logs' {
@@ -389,6 +408,7 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('up', 'up', [CompletionResultType]::ParameterValue, 'Start the cluster on this machine, making it first if there is none')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show how each server is')
             [CompletionResult]::new('start', 'start', [CompletionResultType]::ParameterValue, 'Start servers that are not running')
+            [CompletionResult]::new('restart', 'restart', [CompletionResultType]::ParameterValue, 'Stop and start servers, one after the other, so that the cluster is there all the time')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show what a server said')
             [CompletionResult]::new('down', 'down', [CompletionResultType]::ParameterValue, 'Stop the cluster')
             break
@@ -403,6 +423,9 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             break
         }
         'tercet;help;cluster;start' {
+            break
+        }
+        'tercet;help;cluster;restart' {
             break
         }
         'tercet;help;cluster;logs' {

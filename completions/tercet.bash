@@ -70,6 +70,9 @@ _tercet() {
             tercet__subcmd__cluster,logs)
                 cmd="tercet__subcmd__cluster__subcmd__logs"
                 ;;
+            tercet__subcmd__cluster,restart)
+                cmd="tercet__subcmd__cluster__subcmd__restart"
+                ;;
             tercet__subcmd__cluster,start)
                 cmd="tercet__subcmd__cluster__subcmd__start"
                 ;;
@@ -90,6 +93,9 @@ _tercet() {
                 ;;
             tercet__subcmd__cluster__subcmd__help,logs)
                 cmd="tercet__subcmd__cluster__subcmd__help__subcmd__logs"
+                ;;
+            tercet__subcmd__cluster__subcmd__help,restart)
+                cmd="tercet__subcmd__cluster__subcmd__help__subcmd__restart"
                 ;;
             tercet__subcmd__cluster__subcmd__help,start)
                 cmd="tercet__subcmd__cluster__subcmd__help__subcmd__start"
@@ -150,6 +156,9 @@ _tercet() {
                 ;;
             tercet__subcmd__help__subcmd__cluster,logs)
                 cmd="tercet__subcmd__help__subcmd__cluster__subcmd__logs"
+                ;;
+            tercet__subcmd__help__subcmd__cluster,restart)
+                cmd="tercet__subcmd__help__subcmd__cluster__subcmd__restart"
                 ;;
             tercet__subcmd__help__subcmd__cluster,start)
                 cmd="tercet__subcmd__help__subcmd__cluster__subcmd__start"
@@ -357,7 +366,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster)
-            opts="-q -v -h --dir --profile --quiet --verbose --help init up status start logs down help"
+            opts="-q -v -h --dir --profile --quiet --verbose --help init up status start restart logs down help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -401,7 +410,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__help)
-            opts="init up status start logs down help"
+            opts="init up status start restart logs down help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -457,6 +466,20 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__help__subcmd__logs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__cluster__subcmd__help__subcmd__restart)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -568,6 +591,28 @@ _tercet() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        tercet__subcmd__cluster__subcmd__restart)
+            opts="-q -v -h --dir --profile --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         tercet__subcmd__cluster__subcmd__start)
             opts="-q -v -h --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -591,7 +636,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__status)
-            opts="-q -v -h --json --dir --profile --quiet --verbose --help"
+            opts="-w -q -v -h --json --watch --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -613,7 +658,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__up)
-            opts="-q -v -h --nodes --detach --dir --profile --quiet --verbose --help"
+            opts="-q -v -h --nodes --detach --heal --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -765,7 +810,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__help__subcmd__cluster)
-            opts="init up status start logs down"
+            opts="init up status start restart logs down"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -807,6 +852,20 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__help__subcmd__cluster__subcmd__logs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__help__subcmd__cluster__subcmd__restart)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -113,6 +113,7 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand up 'Start the cluster on this machine, making it first if there is none'
             cand status 'Show how each server is'
             cand start 'Start servers that are not running'
+            cand restart 'Stop and start servers, one after the other, so that the cluster is there all the time'
             cand logs 'Show what a server said'
             cand down 'Stop the cluster'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -133,6 +134,7 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
             cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
             cand --detach 'Return once the servers are ready, and leave them running'
+            cand --heal 'Start servers again that die or lose their store, five times a minute at most; only while this command stays in the foreground'
             cand -q 'Say nothing but what went wrong'
             cand --quiet 'Say nothing but what went wrong'
             cand -v 'Also say what usually need not be known'
@@ -144,6 +146,8 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
             cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
             cand --json 'Print one JSON object'
+            cand -w 'Go on until ctrl-C: a live table, or without a terminal one for each change; with --json one object per line'
+            cand --watch 'Go on until ctrl-C: a live table, or without a terminal one for each change; with --json one object per line'
             cand -q 'Say nothing but what went wrong'
             cand --quiet 'Say nothing but what went wrong'
             cand -v 'Also say what usually need not be known'
@@ -152,6 +156,16 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand --help 'Print help'
         }
         &'tercet;cluster;start'= {
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
+            cand -q 'Say nothing but what went wrong'
+            cand --quiet 'Say nothing but what went wrong'
+            cand -v 'Also say what usually need not be known'
+            cand --verbose 'Also say what usually need not be known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'tercet;cluster;restart'= {
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
             cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
             cand -q 'Say nothing but what went wrong'
@@ -191,6 +205,7 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand up 'Start the cluster on this machine, making it first if there is none'
             cand status 'Show how each server is'
             cand start 'Start servers that are not running'
+            cand restart 'Stop and start servers, one after the other, so that the cluster is there all the time'
             cand logs 'Show what a server said'
             cand down 'Stop the cluster'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -202,6 +217,8 @@ set edit:completion:arg-completer[tercet] = {|@words|
         &'tercet;cluster;help;status'= {
         }
         &'tercet;cluster;help;start'= {
+        }
+        &'tercet;cluster;help;restart'= {
         }
         &'tercet;cluster;help;logs'= {
         }
@@ -353,6 +370,7 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand up 'Start the cluster on this machine, making it first if there is none'
             cand status 'Show how each server is'
             cand start 'Start servers that are not running'
+            cand restart 'Stop and start servers, one after the other, so that the cluster is there all the time'
             cand logs 'Show what a server said'
             cand down 'Stop the cluster'
         }
@@ -363,6 +381,8 @@ set edit:completion:arg-completer[tercet] = {|@words|
         &'tercet;help;cluster;status'= {
         }
         &'tercet;help;cluster;start'= {
+        }
+        &'tercet;help;cluster;restart'= {
         }
         &'tercet;help;cluster;logs'= {
         }

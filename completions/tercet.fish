@@ -79,18 +79,19 @@ complete -c tercet -n "__fish_tercet_using_subcommand tail" -l json -d 'Print ea
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s h -l help -d 'Print help'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -s q -l quiet -d 'Say nothing but what went wrong'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -s v -l verbose -d 'Also say what usually need not be known'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -s h -l help -d 'Print help'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "init" -d 'Write keys and configurations for servers on machines of their own'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "up" -d 'Start the cluster on this machine, making it first if there is none'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "status" -d 'Show how each server is'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "start" -d 'Start servers that are not running'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "logs" -d 'Show what a server said'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "down" -d 'Stop the cluster'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "init" -d 'Write keys and configurations for servers on machines of their own'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "up" -d 'Start the cluster on this machine, making it first if there is none'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "status" -d 'Show how each server is'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "start" -d 'Start servers that are not running'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "restart" -d 'Stop and start servers, one after the other, so that the cluster is there all the time'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "logs" -d 'Show what a server said'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "down" -d 'Stop the cluster'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from init" -l server -d 'A server and where others reach it; once for each' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from init" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from init" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
@@ -101,12 +102,14 @@ complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_s
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -l detach -d 'Return once the servers are ready, and leave them running'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -l heal -d 'Start servers again that die or lose their store, five times a minute at most; only while this command stays in the foreground'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -l json -d 'Print one JSON object'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -s w -l watch -d 'Go on until ctrl-C: a live table, or without a terminal one for each change; with --json one object per line'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
@@ -115,6 +118,11 @@ complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_s
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from start" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from start" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from restart" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from restart" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from restart" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from restart" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from logs" -s n -l lines -d 'How many of its last lines' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from logs" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from logs" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
@@ -132,6 +140,7 @@ complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_s
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "up" -d 'Start the cluster on this machine, making it first if there is none'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "status" -d 'Show how each server is'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "start" -d 'Start servers that are not running'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "restart" -d 'Stop and start servers, one after the other, so that the cluster is there all the time'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "logs" -d 'Show what a server said'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "down" -d 'Stop the cluster'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -247,5 +256,6 @@ complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subc
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "up" -d 'Start the cluster on this machine, making it first if there is none'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "status" -d 'Show how each server is'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "start" -d 'Start servers that are not running'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "restart" -d 'Stop and start servers, one after the other, so that the cluster is there all the time'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "logs" -d 'Show what a server said'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "down" -d 'Stop the cluster'

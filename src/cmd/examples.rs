@@ -46,9 +46,24 @@ const EXAMPLES: [(&str, &[&str]); 19] = [
     ),
     ("cluster", &["tercet cluster up --detach", "tercet cluster status", "tercet cluster down"]),
     ("cluster init", &["tercet cluster init --server oslo=10.0.0.1:4711 --server porto=10.0.0.2:4711"]),
-    ("cluster up", &["tercet cluster up", "tercet cluster up --nodes 5 --detach"]),
-    ("cluster status", &["tercet cluster status", "tercet cluster status --json"]),
+    (
+        "cluster up",
+        &[
+            "tercet cluster up",
+            "tercet cluster up --heal             # and start again what dies",
+            "tercet cluster up --nodes 5 --detach",
+        ],
+    ),
+    (
+        "cluster status",
+        &[
+            "tercet cluster status",
+            "tercet cluster status --watch        # live, until ctrl-C",
+            "tercet cluster status --json --watch | jq -c .servers",
+        ],
+    ),
     ("cluster start", &["tercet cluster start 2 3"]),
+    ("cluster restart", &["tercet cluster restart", "tercet cluster restart 2"]),
     ("cluster logs", &["tercet cluster logs 2"]),
     ("cluster down", &["tercet cluster down", "tercet cluster down --purge   # and delete everything"]),
     ("kill", &["tercet kill 2", "tercet kill --random --signal stop", "tercet kill --all --signal cont"]),

@@ -27,7 +27,7 @@ pub enum Health {
     Running,
     /// SIGSTOP holds it.
     Paused,
-    /// It has ended, whether or not its parent has noticed.
+    /// It has ended, whether or not its parent has noticed: port, store and lock are free.
     Gone,
 }
 
@@ -51,8 +51,10 @@ impl Process {
     }
 }
 
+/// What the system says of a process, or rather of its first thread.
 struct Stat {
     state: char,
+    threads: u64,
     start_ticks: u64,
 }
 
@@ -67,13 +69,16 @@ impl Stat {
         let (_, after_name) = text.rsplit_once(')')?;
         let mut fields = after_name.split_ascii_whitespace();
         let state = fields.next()?.chars().next()?;
-        let start_ticks = fields.nth(18)?.parse().ok()?;
-        Some(Self { state, start_ticks })
+        let threads = fields.nth(16)?.parse().ok()?;
+        let start_ticks = fields.nth(1)?.parse().ok()?;
+        Some(Self { state, threads, start_ticks })
     }
 
+    /// The state is the first thread's. While others are still on their way out, the files that all share are
+    /// open and its port is taken; the last one to go closes them before it is counted out.
     fn health(&self) -> Health {
         match self.state {
-            'Z' | 'X' | 'x' => Health::Gone,
+            'Z' | 'X' | 'x' if self.threads <= 1 => Health::Gone,
             'T' => Health::Paused,
             _ => Health::Running,
         }
@@ -186,7 +191,24 @@ mod tests {
     #[test]
     fn a_program_name_full_of_parentheses_does_not_shift_the_fields() {
         let stat = Stat::parse("7 (a) R (b) T 1 7 7 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 4711 1 1").unwrap();
-        assert_eq!((stat.state, stat.start_ticks), ('T', 4711));
+        assert_eq!((stat.state, stat.threads, stat.start_ticks), ('T', 1, 4711));
+    }
+
+    #[test]
+    fn a_process_is_gone_when_its_last_thread_is_and_not_with_its_first() {
+        for (state, threads, expected) in [
+            // As SIGKILL leaves a server for a moment: the first thread is a zombie, a worker has the socket.
+            ("Z", 2, Health::Running),
+            ("X", 2, Health::Running),
+            ("Z", 1, Health::Gone),
+            ("Z", 0, Health::Gone),
+            ("X", 1, Health::Gone),
+            ("T", 4, Health::Paused),
+            ("S", 4, Health::Running),
+        ] {
+            let line = format!("7 (tercet) {state} 1 7 7 0 -1 4 0 0 0 0 0 0 0 0 20 0 {threads} 0 4711 0 0");
+            assert_eq!(Stat::parse(&line).unwrap().health(), expected, "{line}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Ready means that the pid file names the very child we started: the contract of [`super::pid`].
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
@@ -97,6 +97,9 @@ impl Cluster {
     /// Starts a server's process, in a process group of its own so that ctrl-C does not reach it. Callers
     /// that share the folder with others hold [`super::Home::lock`].
     ///
+    /// A stale pid file stays until the server that is ready replaces it: one that does not get so far is
+    /// still dead, not stopped.
+    ///
     /// # Errors
     /// When it is unknown, running or on another machine, its port is taken, or it cannot be started.
     pub fn spawn(&self, name: &str) -> Result<Starting, Failure> {
@@ -121,10 +124,6 @@ impl Cluster {
         let config = ServerConfig::load(&folder.config())?;
         if surroundings.netns.is_none() {
             check_port(&config, &folder)?;
-        }
-        if stale.is_some() {
-            fs::remove_file(folder.pid())
-                .map_err(|error| Failure::io(format!("remove {}", folder.pid().display()), &error))?;
         }
         let log = files::append_to(&folder.log())?;
         let log_from = log.metadata().map_or(0, |metadata| metadata.len());

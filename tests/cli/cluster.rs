@@ -8,6 +8,7 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::foreground::Foreground;
 use crate::support::{TestCluster, wait_until};
 
 fn modes(dir: &Path, found: &mut Vec<(String, u32)>) {
@@ -141,6 +142,19 @@ fn start_brings_back_one_server() {
 }
 
 #[test]
+fn a_dead_server_that_cannot_be_started_is_still_dead() {
+    let cluster = TestCluster::up(1);
+    cluster.run(&["kill", "1"]).ok();
+    let (key, kept) = (cluster.server("1").join("server.key"), cluster.server("1").join("kept.key"));
+    fs::rename(&key, &kept).unwrap();
+    cluster.run(&["cluster", "start", "1"]).failed();
+    assert_eq!(cluster.state("1"), "dead");
+    fs::rename(&kept, &key).unwrap();
+    cluster.start("1");
+    assert_eq!(cluster.state("1"), "up");
+}
+
+#[test]
 fn logs_shows_the_last_lines_made_inert() {
     let cluster = TestCluster::up(1);
     cluster.run(&["cluster", "down"]).ok();
@@ -179,33 +193,26 @@ fn logs_follows_what_is_said_later() {
 #[test]
 fn the_foreground_tells_of_deaths_and_returns_and_stops_everything_at_the_end() {
     let cluster = TestCluster::empty();
-    let mut up = std::process::Command::new(assert_cmd::cargo::cargo_bin("tercet"))
-        .args(["cluster", "up", "--nodes", "2"])
-        .env("TERCET_DIR", cluster.dir())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let stderr = BufReader::new(up.stderr.take().unwrap());
-    let (said, hear) = std::sync::mpsc::channel();
-    std::thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|line| drop(said.send(line))));
-    let mut told = String::new();
-    let mut hears = |what: &str| {
-        wait_until(&format!("{what:?} is told"), || {
-            told.extend(hear.try_iter().map(|line| line + "\n"));
-            told.contains(what)
-        });
-    };
-    hears("ctrl-C stops");
+    let mut up = Foreground::start(&cluster, &["cluster", "up", "--nodes", "2"]);
+    up.is_told("ctrl-C stops");
     let pid = cluster.pid("2");
     cluster.run(&["kill", "2"]).ok();
-    hears(&format!("server 2 (pid {pid}) died: signal: 9 (SIGKILL)"));
+    up.is_told(&format!("server 2 (pid {pid}) died: signal: 9 (SIGKILL)"));
     cluster.run(&["cluster", "start", "2"]).ok();
-    hears(&format!("server 2 is up again (pid {})", cluster.pid("2")));
-    kill_process(Pid::from_raw(i32::try_from(up.id()).unwrap()).unwrap(), Signal::INT).unwrap();
-    assert!(up.wait().unwrap().success());
-    hears("server 1 (pid");
+    up.is_told(&format!("server 2 is up again (pid {})", cluster.pid("2")));
+    assert_eq!(up.interrupt(), 0);
+    up.is_told("server 1 (pid");
     assert_eq!([cluster.state("1"), cluster.state("2")], ["stopped", "stopped"]);
+}
+
+#[test]
+fn the_foreground_outlasts_a_restart_of_the_only_server() {
+    let cluster = TestCluster::empty();
+    let mut up = Foreground::start(&cluster, &["cluster", "up", "--nodes", "1"]);
+    up.is_told("ctrl-C stops");
+    cluster.run(&["cluster", "restart"]).ok();
+    up.is_told(&format!("server 1 is up again (pid {})", cluster.pid("1")));
+    assert_eq!(up.interrupt(), 0);
 }
 
 #[test]

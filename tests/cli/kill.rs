@@ -16,6 +16,22 @@ fn kill_says_what_it_did_to_whom() {
 }
 
 #[test]
+fn whoever_was_killed_has_left_port_and_store() {
+    let cluster = TestCluster::up(1);
+    let address = cluster.status("1")["address"].as_str().unwrap().to_owned();
+    for round in 0..10 {
+        assert!(std::net::TcpListener::bind(&address).is_err(), "while it runs the port is taken");
+        cluster.run(&["kill", "1"]).ok();
+        let port = std::net::TcpListener::bind(&address);
+        assert!(port.is_ok(), "round {round}: {port:?}");
+        let lock = std::fs::File::open(cluster.server("1").join("store/lock")).unwrap();
+        assert!(lock.try_lock().is_ok(), "round {round}");
+        drop((port, lock));
+        cluster.start("1");
+    }
+}
+
+#[test]
 fn several_are_killed_at_once_each_once() {
     let cluster = TestCluster::up(3);
     let out = cluster.run(&["kill", "3", "1", "3"]).ok();

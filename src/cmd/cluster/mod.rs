@@ -1,13 +1,17 @@
-//! `tercet cluster`: make, start, watch and stop a cluster of servers.
+//! `tercet cluster`: make, start, watch, restart and stop a cluster of servers.
 
 use super::failure::{Failure, Outcome};
 use super::home::Home;
 
 pub mod down;
+mod heal;
 pub mod init;
+mod live;
 pub mod logs;
+pub mod restart;
 pub mod start;
 pub mod status;
+mod survey;
 pub mod up;
 mod watch;
 
@@ -22,6 +26,8 @@ pub enum Command {
     Status(status::Args),
     /// Start servers that are not running.
     Start(start::Args),
+    /// Stop and start servers, one after the other, so that the cluster is there all the time.
+    Restart(restart::Args),
     /// Show what a server said.
     Logs(logs::Args),
     /// Stop the cluster.
@@ -38,6 +44,7 @@ pub fn run(command: Command, home: &Home) -> Result<Outcome, Failure> {
         Command::Up(args) => up::run(&args, home),
         Command::Status(args) => status::run(&args, home),
         Command::Start(args) => start::run(&args, home),
+        Command::Restart(args) => restart::run(&args, home),
         Command::Logs(args) => logs::run(&args, home),
         Command::Down(args) => down::run(&args, home),
     }

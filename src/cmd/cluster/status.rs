@@ -1,14 +1,13 @@
 //! `tercet cluster status`: how each server is, by its process and by its own word.
 
-use std::thread;
-
 use anstyle::Style;
 use serde::Serialize;
 
-use crate::cmd::ask::{Answer, ask_status};
+use super::live;
+use super::survey::{Server, survey, word_for};
+use crate::cmd::ask::Answer;
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::home::{Cluster, Home};
-use crate::cmd::nodes::State;
 use crate::cmd::screen::{BOLD, DIM, GREEN, PLAIN, RED, Table, YELLOW, say};
 
 /// What `cluster status` is told.
@@ -17,25 +16,17 @@ pub struct Args {
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+    /// Go on until ctrl-C: a live table, or without a terminal one for each change; with --json one object per
+    /// line.
+    #[arg(short, long)]
+    pub watch: bool,
 }
 
 #[derive(Serialize)]
-struct Report {
+struct Report<'a> {
     cluster: String,
     dir: String,
-    servers: Vec<Server>,
-}
-
-#[derive(Serialize)]
-struct Server {
-    name: String,
-    state: &'static str,
-    address: String,
-    pid: Option<u32>,
-    position: Option<u64>,
-    connections: Option<u64>,
-    uptime_ms: Option<u64>,
-    syncing_to: Option<u64>,
+    servers: &'a [Server],
 }
 
 /// Shows how the servers are.
@@ -44,32 +35,68 @@ struct Server {
 /// When there is no cluster.
 pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
     let cluster = Cluster::load(home)?;
-    let servers = gather(&cluster)?;
-    if args.json {
-        let report = Report {
-            cluster: cluster.view().cluster().to_string(),
-            dir: home.dir().display().to_string(),
-            servers,
-        };
-        let json = serde_json::to_string_pretty(&report).map_err(|error| Failure::of(&error))?;
-        say(&json)?;
-        return Ok(Outcome::Done);
+    if args.watch {
+        return live::run(&cluster, args.json);
     }
-    let mut table = Table::new(&["name", "state", "address", "pid", "position", "connections", "uptime"]);
-    for server in servers {
-        let state = state_of(&server);
-        table.row(vec![
-            (server.name, BOLD),
-            state,
-            (server.address, PLAIN),
-            number(server.pid.map(u64::from)),
-            number(server.position),
-            number(server.connections),
-            (server.uptime_ms.map_or("-".to_owned(), duration), PLAIN),
-        ]);
-    }
-    say(&table.render())?;
+    let servers = survey(&cluster)?;
+    say(&if args.json { json(&cluster, &servers, false)? } else { table(&servers) })?;
     Ok(Outcome::Done)
+}
+
+/// The report as JSON, on one line or on many.
+pub(super) fn json(cluster: &Cluster, servers: &[Server], on_one_line: bool) -> Result<String, Failure> {
+    let report = Report {
+        cluster: cluster.view().cluster().to_string(),
+        dir: cluster.home().dir().display().to_string(),
+        servers,
+    };
+    let write = if on_one_line { serde_json::to_string } else { serde_json::to_string_pretty };
+    write(&report).map_err(|error| Failure::of(&error))
+}
+
+/// All that is known, and how to reach them.
+fn table(servers: &[Server]) -> String {
+    let mut table = Table::new(&[
+        "name",
+        "state",
+        "address",
+        "pid",
+        "position",
+        "behind",
+        "connections",
+        "stored",
+        "uptime",
+    ]);
+    for server in servers {
+        let [name, state, numbers @ ..] = cells(server);
+        let mut row = vec![name, state, (server.address.clone(), PLAIN), number(server.pid.map(u64::from))];
+        row.extend(numbers);
+        table.row(row);
+    }
+    table.render()
+}
+
+/// The same without what does not change, so that it is less wide.
+pub(super) fn live_table(servers: &[Server]) -> String {
+    let mut table = Table::new(&["name", "state", "position", "behind", "connections", "stored", "uptime"]);
+    servers.iter().for_each(|server| table.row(cells(server).into()));
+    table.render()
+}
+
+fn cells(server: &Server) -> [(String, Style); 7] {
+    let behind = match server.behind {
+        Some(0) | None => number(server.behind),
+        Some(behind) => (behind.to_string(), YELLOW),
+    };
+    [
+        (server.name.clone(), BOLD),
+        state_of(server),
+        number(server.position),
+        behind,
+        number(server.connections),
+        (server.stored_bytes.map_or("-".to_owned(), bytes), PLAIN),
+        (server.uptime_ms.map_or("-".to_owned(), duration), PLAIN),
+    ]
 }
 
 /// The table that `cluster up` shows: name, address, pid, store.
@@ -87,53 +114,6 @@ pub(super) fn show_processes(cluster: &Cluster) -> Result<(), Failure> {
         ]);
     }
     say(&table.render())
-}
-
-fn gather(cluster: &Cluster) -> Result<Vec<Server>, Failure> {
-    let members = cluster.view().servers();
-    let states = cluster.states()?;
-    // A paused server would only make the person wait; a dead one cannot answer.
-    let ask = |state: &State| matches!(state, State::Up(_) | State::Elsewhere);
-    let answers: Vec<Answer> = thread::scope(|scope| {
-        let asked: Vec<_> = members
-            .iter()
-            .zip(&states)
-            .map(|(member, (_, state))| ask(state).then(|| scope.spawn(|| ask_status(cluster, member))))
-            .collect();
-        let answer = |thread: Option<thread::ScopedJoinHandle<'_, Answer>>| match thread {
-            Some(thread) => thread.join().unwrap_or(Answer::Silent),
-            None => Answer::NotAsked,
-        };
-        asked.into_iter().map(answer).collect()
-    });
-    let server = |((member, (_, state)), answer): ((&crate::view::Member, &(String, State)), Answer)| {
-        let word = word_for(*state, &answer);
-        let status = if let Answer::Says(status) = answer { Some(status) } else { None };
-        Server {
-            name: member.name.clone(),
-            state: word,
-            address: member.address.clone(),
-            pid: state.process().map(|process| process.pid()),
-            position: status.as_ref().map(|status| status.position),
-            connections: status.as_ref().map(|status| status.connections),
-            uptime_ms: status.as_ref().map(|status| status.uptime_ms),
-            syncing_to: status.as_ref().and_then(|status| status.syncing_to),
-        }
-    };
-    Ok(members.iter().zip(&states).zip(answers).map(server).collect())
-}
-
-fn word_for(state: State, answer: &Answer) -> &'static str {
-    match (state, answer) {
-        (State::Up(_), Answer::Silent) => "hung",
-        (State::Up(_), _) => "up",
-        (State::Paused(_), _) => "paused",
-        (State::Stopped, _) => "stopped",
-        (State::Dead(_), _) => "dead",
-        (State::Elsewhere, Answer::Says(_)) => "up",
-        (State::Elsewhere, Answer::Silent) => "unreachable",
-        (State::Elsewhere, Answer::NotAsked) => "elsewhere",
-    }
 }
 
 fn state_of(server: &Server) -> (String, Style) {
@@ -166,24 +146,24 @@ fn duration(ms: u64) -> String {
     }
 }
 
+fn bytes(count: u64) -> String {
+    match count {
+        0..1_000 => format!("{count} B"),
+        1_000..1_000_000 => format!("{} kB", count / 1_000),
+        1_000_000..1_000_000_000 => format!("{}.{} MB", count / 1_000_000, count / 100_000 % 10),
+        _ => format!("{}.{} GB", count / 1_000_000_000, count / 100_000_000 % 10),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Server, duration, state_of};
+    use super::super::survey::tests::server;
+    use super::*;
 
     #[test]
     fn a_server_that_catches_up_says_how_far_it_is() {
-        let server = |syncing_to| Server {
-            name: "1".to_owned(),
-            state: "up",
-            address: String::new(),
-            pid: None,
-            position: Some(7),
-            connections: None,
-            uptime_ms: None,
-            syncing_to,
-        };
-        assert_eq!(state_of(&server(Some(9))).0, "up, syncing 7 of 9");
-        assert_eq!(state_of(&server(None)).0, "up");
+        assert_eq!(state_of(&server("1", Some(7), Some(9))).0, "up, syncing 7 of 9");
+        assert_eq!(state_of(&server("1", Some(7), None)).0, "up");
     }
 
     #[test]
@@ -192,6 +172,15 @@ mod tests {
             [(999, "0 s"), (61_000, "1 min 1 s"), (3_660_000, "1 h 1 min"), (90_000_000, "1 d 1 h")]
         {
             assert_eq!(duration(ms), text);
+        }
+    }
+
+    #[test]
+    fn bytes_are_told_in_units_that_fit() {
+        for (count, text) in
+            [(999, "999 B"), (4_096, "4 kB"), (1_250_000, "1.2 MB"), (64_900_000_000, "64.9 GB")]
+        {
+            assert_eq!(bytes(count), text);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::heal::Healer;
 use super::{status, watch};
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::files;
@@ -27,6 +28,10 @@ pub struct Args {
     /// Return once the servers are ready, and leave them running.
     #[arg(long)]
     pub detach: bool,
+    /// Start servers again that die or lose their store, five times a minute at most; only while this command
+    /// stays in the foreground.
+    #[arg(long, conflicts_with = "detach")]
+    pub heal: bool,
 }
 
 /// Starts what is not running. Without `--detach`, stays until ctrl-C and then stops the cluster.
@@ -46,7 +51,8 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
             format!("no server of this cluster is on this machine: there is no {}", home.servers().display());
         return Err(Failure::new(what).next("start them on their own machines with tercet serve"));
     }
-    if to_start.is_empty() {
+    // Who heals takes over what somebody else has started.
+    if to_start.is_empty() && !args.heal {
         say(&format!("the cluster in {} is running already", home.dir().display()))?;
         status::show_processes(&cluster)?;
         note("next: tercet chat NAME");
@@ -68,7 +74,7 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
         note("next: tercet chat NAME");
         return Ok(Outcome::Done);
     }
-    watch::run(&cluster, started, &mut interrupts)
+    watch::run(&cluster, started, args.heal.then(Healer::default), &mut interrupts)
 }
 
 fn load_or_create(args: &Args, home: &Home) -> Result<Cluster, Failure> {

@@ -1,8 +1,10 @@
-//! The foreground of `cluster up`: tells who dies and who comes back, and stops the servers at the end.
+//! The foreground of `cluster up`: tells who dies and who comes back, and stops the servers at the end. With a
+//! [`Healer`], it also sees to it that they come back.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::heal::Healer;
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::home::Cluster;
 use crate::cmd::interrupts::Interrupts;
@@ -16,10 +18,14 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(super) fn run(
     cluster: &Cluster,
     started: Vec<Started>,
+    healer: Option<Healer>,
     interrupts: &mut Interrupts,
 ) -> Result<Outcome, Failure> {
+    if healer.is_some() {
+        note("servers that die are started again");
+    }
     note("ctrl-C stops all servers of this cluster; in another terminal: tercet chat NAME");
-    if watch(cluster, started, interrupts)? == Ended::AllStopped {
+    if watch(cluster, started, healer, interrupts)? == Ended::AllStopped {
         note("all servers were stopped");
         return Ok(Outcome::Done);
     }
@@ -41,11 +47,15 @@ enum Ended {
 fn watch(
     cluster: &Cluster,
     mut started: Vec<Started>,
+    mut healer: Option<Healer>,
     interrupts: &mut Interrupts,
 ) -> Result<Ended, Failure> {
     let mut known: BTreeMap<String, State> = cluster.states()?.into_iter().collect();
     loop {
         if interrupts.come_within(LOOK) {
+            if let Some(healer) = healer {
+                healer.abandon();
+            }
             return Ok(Ended::Interrupted);
         }
         let now = cluster.states()?;
@@ -56,14 +66,32 @@ fn watch(
                 tell(name, before, *state, &mut started);
             }
         }
-        if now.iter().all(|(_, state)| matches!(state, State::Stopped | State::Elsewhere)) {
+        if let Some(healer) = &mut healer {
+            healer.step(cluster, &now, &mut started);
+        }
+        if all_stopped(&now) && stay_stopped(cluster)? {
             return Ok(Ended::AllStopped);
         }
     }
 }
 
+fn all_stopped(states: &[(String, State)]) -> bool {
+    states.iter().all(|(_, state)| matches!(state, State::Stopped | State::Elsewhere))
+}
+
+/// Whoever restarts the only server holds the lock from its end until it is up again.
+fn stay_stopped(cluster: &Cluster) -> Result<bool, Failure> {
+    // After a purge there is nothing left to lock.
+    let _lock = cluster.home().holds_a_cluster().then(|| cluster.home().lock()).transpose();
+    Ok(all_stopped(&cluster.states()?))
+}
+
+/// Says what has happened, and when.
+pub(super) fn tell_time(what: &str) {
+    note(&format!("{} {what}", jiff::Zoned::now().strftime("%H:%M:%S")));
+}
+
 fn tell(name: &str, before: State, now: State, started: &mut [Started]) {
-    let time = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
     let was = before.process();
     if let Some(was) = was
         && now.process() != Some(was)
@@ -75,20 +103,20 @@ fn tell(name: &str, before: State, now: State, started: &mut [Started]) {
         let pid = was.pid();
         match now {
             State::Stopped | State::Elsewhere => {
-                note(&format!("{time} {YELLOW}server {name} (pid {pid}) stopped{how}{YELLOW:#}"));
+                tell_time(&format!("{YELLOW}server {name} (pid {pid}) stopped{how}{YELLOW:#}"));
             }
-            _ => note(&format!("{time} {RED}server {name} (pid {pid}) died{how}{RED:#}")),
+            _ => tell_time(&format!("{RED}server {name} (pid {pid}) died{how}{RED:#}")),
         }
     }
     match now {
         State::Up(process) if was == Some(process) => {
-            note(&format!("{time} {GREEN}server {name} goes on{GREEN:#}"));
+            tell_time(&format!("{GREEN}server {name} goes on{GREEN:#}"));
         }
         State::Up(process) => {
-            note(&format!("{time} {GREEN}server {name} is up again (pid {}){GREEN:#}", process.pid()));
+            tell_time(&format!("{GREEN}server {name} is up again (pid {}){GREEN:#}", process.pid()));
         }
         State::Paused(process) => {
-            note(&format!("{time} {YELLOW}server {name} (pid {}) is paused{YELLOW:#}", process.pid()));
+            tell_time(&format!("{YELLOW}server {name} (pid {}) is paused{YELLOW:#}", process.pid()));
         }
         State::Stopped | State::Dead(_) | State::Elsewhere => {}
     }
