@@ -19,7 +19,13 @@ const EXAMPLES: [(&str, &[&str]); 18] = [
             "tercet demo                          # all of it, by itself, in a minute",
         ],
     ),
-    ("serve", &["tercet serve --config /var/lib/tercet/server.toml"]),
+    (
+        "serve",
+        &[
+            "tercet serve --config /var/lib/tercet/server.toml",
+            "tercet serve --config server.toml --metrics 127.0.0.1:9420",
+        ],
+    ),
     (
         "chat",
         &[

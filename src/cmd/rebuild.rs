@@ -109,7 +109,9 @@ async fn ask(member: &Member, identity: &Identity, hello: &ToServer) -> Result<S
     let (mut conn, _) =
         Conn::open(member, identity, hello, patience).await.map_err(|error| failed(&error))?;
     conn.send(&ToServer::Status, patience).await.map_err(|error| failed(&error))?;
-    match conn.recv(patience).await.map_err(|error| failed(&error))? {
+    let answer = conn.recv(patience).await.map_err(|error| failed(&error))?;
+    conn.close().await;
+    match answer {
         ToClient::Status(status) => Ok(status),
         _ => Err("answers something else than how it is".to_owned()),
     }
