@@ -43,6 +43,7 @@ set edit:completion:arg-completer[tercet] = {|@words|
         }
         &'tercet;serve'= {
             cand --config 'The server''s configuration, as `cluster up` and `cluster init` write it'
+            cand --metrics 'Also answer GET /metrics (for Prometheus) and GET /health at this loopback address'
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
             cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
             cand -q 'Say nothing but what went wrong'
