@@ -24,6 +24,7 @@ const EXAMPLES: [(&str, &[&str]); 18] = [
         &[
             "tercet serve --config /var/lib/tercet/server.toml",
             "tercet serve --config server.toml --metrics 127.0.0.1:9420",
+            "tercet serve --config server.toml --new-incarnation   # once, after a restore from a backup",
         ],
     ),
     (

@@ -41,6 +41,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// The store cannot be opened, or is damaged and no other server can stand in for it.
 pub(super) async fn open(setup: &ServerSetup, identity: &Arc<Identity>) -> Result<Replica, Failure> {
     let (store, server) = (&setup.config.store, setup.member.id);
+    Replica::finish_renewal(store).map_err(|error| Failure::of(&error))?;
     let what = match Replica::open(store, server) {
         Err(StoreError::Damaged { what, .. }) => what,
         other => return other.map_err(|error| Failure::of(&error)),

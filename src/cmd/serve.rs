@@ -62,6 +62,10 @@ pub struct Args {
     /// Also answer GET /metrics (for Prometheus) and GET /health at this loopback address.
     #[arg(long, value_name = "IP:PORT", value_parser = endpoint::loopback)]
     pub metrics: Option<SocketAddr>,
+
+    /// Do not serve: give the store a new incarnation, as one that comes from a backup needs, and end.
+    #[arg(long, conflicts_with = "metrics")]
+    pub new_incarnation: bool,
 }
 
 /// Runs the server until SIGTERM or SIGINT.
@@ -70,11 +74,32 @@ pub struct Args {
 /// When it cannot start, naming the file or the address; when the store fails.
 pub fn run(args: &Args) -> Result<Outcome, Failure> {
     let setup = ServerSetup::load(&args.config)?;
+    if args.new_incarnation {
+        return renew(&setup);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::io("start the runtime", &error))?;
     runtime.block_on(serve(&setup, args))?;
+    Ok(Outcome::Done)
+}
+
+fn renew(setup: &ServerSetup) -> Result<Outcome, Failure> {
+    let store = &setup.config.store;
+    let renewed = Replica::renew(store, setup.member.id).map_err(|error| {
+        Failure::of(&error).next("with the server stopped and the backup in its place, try again")
+    })?;
+    screen::note(&format!(
+        "{} the store {} has a new incarnation, {} (it had {}), and holds {} events. What it was is in {}, where \
+         it stays until you delete it",
+        timestamp(),
+        store.display(),
+        renewed.to.short(),
+        renewed.from.short(),
+        renewed.events,
+        renewed.before.display()
+    ));
     Ok(Outcome::Done)
 }
 

@@ -24,6 +24,7 @@ mod lock;
 mod open;
 mod read;
 mod record;
+mod renew;
 mod replica;
 mod set_aside;
 #[cfg(test)]
@@ -33,4 +34,5 @@ mod versions;
 
 pub use device_log::DeviceLog;
 pub use error::{LogError, StoreError};
+pub use renew::Renewed;
 pub use replica::Replica;

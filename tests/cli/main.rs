@@ -16,6 +16,7 @@ mod kill;
 mod metrics;
 mod people;
 mod rebuild;
+mod restore;
 mod rooms;
 mod screen;
 mod send;

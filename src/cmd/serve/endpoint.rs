@@ -237,4 +237,24 @@ mod tests {
             assert_eq!(parse(bad), Err(NoRequest), "{:?}", String::from_utf8_lossy(bad));
         }
     }
+
+    #[tokio::test]
+    async fn health_is_what_the_core_says_and_silence_is_no_health() {
+        let metrics = Metrics::new();
+        let (core, mut asked) = mpsc::channel::<Asked>(1);
+        let head = b"GET /health HTTP/1.1\r\n\r\n";
+        for (health, status, body) in [
+            (Health::Serving, "200 OK", "ok\n"),
+            (Health::Syncing { held: 5, of: 9 }, "503 Service Unavailable", "syncing 5 of 9\n"),
+        ] {
+            let (answer, ()) = tokio::join!(answer(head, &metrics, &core), async {
+                asked.recv().await.unwrap().send(health).unwrap();
+            });
+            assert_eq!((answer.status, answer.body.as_str()), (status, body));
+        }
+        tokio::time::pause(); // time passes as soon as nothing else can happen
+        assert_eq!(answer(head, &metrics, &core).await.body, "starting or busy\n");
+        drop(asked);
+        assert_eq!(answer(head, &metrics, &core).await.body, "stopping\n");
+    }
 }
