@@ -143,7 +143,7 @@ fn stopped(store: &Path, what: &str, why: &str) -> Failure {
         inert(what)
     ))
     .next(format!(
-        "start a server that holds everything, then this one again; or put a backup in place of {store}; or, to \
+        "start a server that holds everything, then this one again; or put a backup in place of {store} and give it a new incarnation (tercet serve --new-incarnation); or, to \
          go on with what people's devices and the other servers have: mv {store} {store}.lost"
     ))
 }
