@@ -143,8 +143,8 @@ fn stopped(store: &Path, what: &str, why: &str) -> Failure {
         inert(what)
     ))
     .next(format!(
-        "start a server that holds everything, then this one again; or put a backup in place of {store} and give it a new incarnation (tercet serve --new-incarnation); or, to \
-         go on with what people's devices and the other servers have: mv {store} {store}.lost"
+        "start a server that holds everything, then this one again; or put a backup in place of {store} and give it \
+         a new incarnation (tercet serve --new-incarnation); or, to go on with what people's devices and the other servers have: mv {store} {store}.lost"
     ))
 }
 

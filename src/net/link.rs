@@ -246,10 +246,10 @@ impl Link {
                 written = &mut writing => match written {
                     Ok(()) => {
                         let _ = timeout(Duration::from_millis(CLOSE_MS), reader.discard()).await;
-                        return Ok(Down::Closed);
+                        Ok(Down::Closed)
                     }
                     // A server that refuses and hangs up breaks our writing; its last words say more.
-                    Err(error) => return Ok(self.last_words(&mut reader, error).await.unwrap_or(Down::Closed)),
+                    Err(error) => Ok(self.last_words(&mut reader, error).await.unwrap_or(Down::Closed)),
                 },
                 () = own.overflowed() => Ok(Down::Hung),
                 () = self.unwanted.cancelled() => Err(Deaf),

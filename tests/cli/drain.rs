@@ -1,8 +1,11 @@
 //! How a server goes that is told to, and how everybody leaves who just leaves.
 
 use std::fs;
+use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::people::{ALL, Chat, ON_ALL, assert_valid, cluster_with_people};
 use crate::serving::Serving;
@@ -46,6 +49,24 @@ fn each_server_in_turn_drains_under_load_and_nobody_has_to_notice() {
     assert_eq!(bob.finish().code, 0);
     assert_eq!(bob_heard, said, "all of it, once, in order");
     assert_valid(&cluster.run(&["verify"]));
+}
+
+#[test]
+fn those_who_do_not_listen_hold_no_server_up() {
+    let cluster = cluster_with_people();
+    let server = Serving::take_over(&cluster, "1", &[], &[]);
+    let address = cluster.status("1")["address"].as_str().unwrap().to_owned();
+    let silent: Vec<_> = (0..5).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    let bob = Chat::start(cluster.dir(), "bob", &[]);
+    bob.is_told("server 1 is up");
+    let pid = i32::try_from(bob.pid()).ok().and_then(Pid::from_raw).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    let (status, took, words) = server.terminate();
+    assert!(status.code() == Some(0) && took < DRAINED_WITHIN, "{status} after {took:?}: {words:#?}");
+    kill_process(pid, Signal::CONT).unwrap();
+    bob.is_told("server 1 is down");
+    assert_eq!(bob.finish().code, 0);
+    drop(silent);
 }
 
 fn said_of_cuts(cluster: &TestCluster) -> Vec<String> {

@@ -32,7 +32,8 @@ fn get(address: &str, path: &str) -> String {
 /// The value of one series.
 fn value(text: &str, series: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
+    assert!(line.is_some(), "no {series} in\n{text}");
+    line.unwrap().parse().unwrap()
 }
 
 #[test]
