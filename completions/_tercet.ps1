@@ -49,8 +49,10 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
         }
         'tercet;serve' {
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The server''s configuration, as `cluster up` and `cluster init` write it')
+            [CompletionResult]::new('--metrics', '--metrics', [CompletionResultType]::ParameterName, 'Also answer GET /metrics (for Prometheus) and GET /health at this loopback address')
             [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
+            [CompletionResult]::new('--new-incarnation', '--new-incarnation', [CompletionResultType]::ParameterName, 'Do not serve: give the store a new incarnation, as one that comes from a backup needs, and end')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')

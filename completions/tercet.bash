@@ -1134,13 +1134,17 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__serve)
-            opts="-q -v -h --config --dir --profile --quiet --verbose --help"
+            opts="-q -v -h --config --metrics --new-incarnation --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metrics)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -45,8 +45,10 @@ set edit:completion:arg-completer[tercet] = {|@words|
         }
         &'tercet;serve'= {
             cand --config 'The server''s configuration, as `cluster up` and `cluster init` write it'
+            cand --metrics 'Also answer GET /metrics (for Prometheus) and GET /health at this loopback address'
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
             cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
+            cand --new-incarnation 'Do not serve: give the store a new incarnation, as one that comes from a backup needs, and end'
             cand -q 'Say nothing but what went wrong'
             cand --quiet 'Say nothing but what went wrong'
             cand -v 'Also say what usually need not be known'

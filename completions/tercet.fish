@@ -45,8 +45,10 @@ complete -c tercet -n "__fish_tercet_needs_command" -f -a "completions" -d 'Make
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "man" -d 'Install the manual pages'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tercet -n "__fish_tercet_using_subcommand serve" -l config -d 'The server\'s configuration, as `cluster up` and `cluster init` write it' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand serve" -l metrics -d 'Also answer GET /metrics (for Prometheus) and GET /health at this loopback address' -r
 complete -c tercet -n "__fish_tercet_using_subcommand serve" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand serve" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand serve" -l new-incarnation -d 'Do not serve: give the store a new incarnation, as one that comes from a backup needs, and end'
 complete -c tercet -n "__fish_tercet_using_subcommand serve" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand serve" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand serve" -s h -l help -d 'Print help'

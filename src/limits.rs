@@ -51,6 +51,10 @@ pub const CLIENT_SILENCE_MS: u64 = 15_000;
 pub const WRITE_STALL_MS: u64 = 10_000;
 /// Longest that a connection which a side ends may take to hand over its last frames.
 pub const CLOSE_MS: u64 = 2_000;
+/// Longest that whoever leaves waits until the other side has taken the goodbye.
+pub const GOODBYE_MS: u64 = 300;
+/// Longest that a server which is told to stop takes to sync, to hand over what is queued and to say goodbye.
+pub const DRAIN_MS: u64 = 4_500;
 /// Pause after the operating system refused to hand over a connection, for want of files for instance.
 pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// First wait before a server is dialled again; doubled, with jitter, up to [`REDIAL_MAX_MS`].
@@ -108,6 +112,7 @@ pub const SENT_AT: usize = 2;
 pub const SERVERS_MAX: usize = 32;
 
 const _: () = {
+    assert!(DRAIN_MS > CLOSE_MS && DRAIN_MS < 5_000, "a server that is told to stop is gone within 5 s");
     assert!(EVENT_MAX_BYTES >= MESSAGE_MAX_BYTES + 32 * PARENTS_MAX + 320, "an event must fit its parts");
     assert!(FRAME_EVENTS_BYTES >= EVENT_MAX_BYTES, "a frame must hold the largest event");
     assert!(

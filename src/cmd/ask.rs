@@ -37,7 +37,9 @@ pub fn ask_status(cluster: &Cluster, server: &Member) -> Answer {
     let Ok(identity) = identity(cluster) else { return Answer::NotAsked };
     let asking = async {
         let (mut conn, _) = open(cluster, server, &identity).await?;
-        request(&mut conn, server, &ToServer::Status).await
+        let answer = request(&mut conn, server, &ToServer::Status).await?;
+        conn.close().await;
+        Ok(answer)
     };
     match block_on(asking) {
         Ok(ToClient::Status(status)) => Answer::Says(status),
@@ -79,6 +81,7 @@ pub fn read_log(
             heard(reached, tip);
             // What is appended from now on is beyond what this verify looks at.
             if reached >= welcome.position.max(after) || reached == after {
+                conn.close().await;
                 return Ok(ServerHistory {
                     source: format!("server {} (running)", server.name),
                     server: server.id,

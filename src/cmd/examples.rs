@@ -8,7 +8,7 @@ use super::failure::EXIT_STATUS;
 const TEMPLATE: &str = "{about}{after-help}\n\n{usage-heading} {usage}\n\n{all-args}";
 
 /// Each command with its examples, `#` before what they do.
-const EXAMPLES: [(&str, &[&str]); 19] = [
+const EXAMPLES: [(&str, &[&str]); 20] = [
     (
         "",
         &[
@@ -19,7 +19,14 @@ const EXAMPLES: [(&str, &[&str]); 19] = [
             "tercet demo                          # all of it, by itself, in a minute",
         ],
     ),
-    ("serve", &["tercet serve --config /var/lib/tercet/server.toml"]),
+    (
+        "serve",
+        &[
+            "tercet serve --config /var/lib/tercet/server.toml",
+            "tercet serve --config server.toml --metrics 127.0.0.1:9420",
+            "tercet serve --config server.toml --new-incarnation   # once, after a restore from a backup",
+        ],
+    ),
     (
         "chat",
         &[

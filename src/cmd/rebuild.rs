@@ -41,6 +41,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// The store cannot be opened, or is damaged and no other server can stand in for it.
 pub(super) async fn open(setup: &ServerSetup, identity: &Arc<Identity>) -> Result<Replica, Failure> {
     let (store, server) = (&setup.config.store, setup.member.id);
+    Replica::finish_renewal(store).map_err(|error| Failure::of(&error))?;
     let what = match Replica::open(store, server) {
         Err(StoreError::Damaged { what, .. }) => what,
         other => return other.map_err(|error| Failure::of(&error)),
@@ -109,7 +110,9 @@ async fn ask(member: &Member, identity: &Identity, hello: &ToServer) -> Result<S
     let (mut conn, _) =
         Conn::open(member, identity, hello, patience).await.map_err(|error| failed(&error))?;
     conn.send(&ToServer::Status, patience).await.map_err(|error| failed(&error))?;
-    match conn.recv(patience).await.map_err(|error| failed(&error))? {
+    let answer = conn.recv(patience).await.map_err(|error| failed(&error))?;
+    conn.close().await;
+    match answer {
         ToClient::Status(status) => Ok(status),
         _ => Err("answers something else than how it is".to_owned()),
     }
@@ -140,8 +143,8 @@ fn stopped(store: &Path, what: &str, why: &str) -> Failure {
         inert(what)
     ))
     .next(format!(
-        "start a server that holds everything, then this one again; or put a backup in place of {store}; or, to \
-         go on with what people's devices and the other servers have: mv {store} {store}.lost"
+        "start a server that holds everything, then this one again; or put a backup in place of {store} and give it \
+         a new incarnation (tercet serve --new-incarnation); or, to go on with what people's devices and the other servers have: mv {store} {store}.lost"
     ))
 }
 

@@ -10,15 +10,22 @@
 //! When too much waits for the disk the core stops listening, and so, through the bounded queues and TCP, do
 //! the uploaders. Any error of the store ends the server: what is not on the disk is never acked.
 
+mod drain;
+mod endpoint;
+mod metrics;
+mod notify;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc as blocking};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 use super::config::ServerSetup;
 use super::failure::{Failure, Outcome};
@@ -38,15 +45,27 @@ use crate::server::{Config, ConnId, Input, Output, Request, Server};
 use crate::store::{Replica, StoreError};
 use crate::text::inert;
 use crate::view::View;
+use drain::Leaving;
+use endpoint::{Asked, Health};
+use metrics::{Depths, Fault, Metrics};
+use notify::Manager;
 
 const TICK: Duration = Duration::from_secs(1);
 
 /// What `serve` is told.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// The server's configuration, as `cluster up` and `cluster init` write it.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+
+    /// Also answer GET /metrics (for Prometheus) and GET /health at this loopback address.
+    #[arg(long, value_name = "IP:PORT", value_parser = endpoint::loopback)]
+    pub metrics: Option<SocketAddr>,
+
+    /// Do not serve: give the store a new incarnation, as one that comes from a backup needs, and end.
+    #[arg(long, conflicts_with = "metrics")]
+    pub new_incarnation: bool,
 }
 
 /// Runs the server until SIGTERM or SIGINT.
@@ -55,19 +74,40 @@ pub struct Args {
 /// When it cannot start, naming the file or the address; when the store fails.
 pub fn run(args: &Args) -> Result<Outcome, Failure> {
     let setup = ServerSetup::load(&args.config)?;
-    let config = args.config.clone();
+    if args.new_incarnation {
+        return renew(&setup);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::io("start the runtime", &error))?;
     // As a task and not on this thread: a connection's task that wakes the core then hands it the thread that
     // it runs on, instead of waking another.
-    let serving = runtime.spawn(async move { serve(&setup, &config).await });
+    let args = args.clone();
+    let serving = runtime.spawn(async move { serve(&setup, &args).await });
     runtime.block_on(serving).map_err(|error| Failure::new(format!("the server broke off: {error}")))??;
     Ok(Outcome::Done)
 }
 
-async fn serve(setup: &ServerSetup, config: &Path) -> Result<(), Failure> {
+fn renew(setup: &ServerSetup) -> Result<Outcome, Failure> {
+    let store = &setup.config.store;
+    let renewed = Replica::renew(store, setup.member.id).map_err(|error| {
+        Failure::of(&error).next("with the server stopped and the backup in its place, try again")
+    })?;
+    screen::note(&format!(
+        "{} the store {} has a new incarnation, {} (it had {}), and holds {} events. What it was is in {}, where \
+         it stays until you delete it",
+        timestamp(),
+        store.display(),
+        renewed.to.short(),
+        renewed.from.short(),
+        renewed.events,
+        renewed.before.display()
+    ));
+    Ok(Outcome::Done)
+}
+
+async fn serve(setup: &ServerSetup, args: &Args) -> Result<(), Failure> {
     let failed = |error| Failure::io("listen for signals", &error);
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
@@ -75,8 +115,15 @@ async fn serve(setup: &ServerSetup, config: &Path) -> Result<(), Failure> {
     // Before the store: whoever finds the port taken has opened nothing.
     let socket = TcpListener::bind(listen).await.map_err(|error| {
         Failure::io(format!("listen at {listen}"), &error)
-            .next(format!("stop whoever has that port, or change `listen` in {}", config.display()))
+            .next(format!("stop whoever has that port, or change `listen` in {}", args.config.display()))
     })?;
+    let metrics = Arc::new(Metrics::new());
+    let (ask, asked) = mpsc::channel(1);
+    if let Some(address) = args.metrics {
+        let address = endpoint::spawn(address, Arc::clone(&metrics), ask).await?;
+        screen::note(&format!("{} metrics at http://{address}/metrics", timestamp()));
+    }
+    let manager = Manager::from_env();
     let identity = Arc::new(Identity::new(&setup.key).map_err(|error| Failure::of(&error))?);
     let replica = tokio::select! {
         biased;
@@ -86,32 +133,26 @@ async fn serve(setup: &ServerSetup, config: &Path) -> Result<(), Failure> {
     };
 
     let name = &setup.config.name;
-    let (inbound, from_net) = mpsc::channel(CORE_QUEUE);
+    let (inbound, mut from_net) = mpsc::channel(CORE_QUEUE);
     let (stop_listening, stopped) = oneshot::channel::<()>();
     let shutdown = async move { drop(stopped.await) };
-    let own = Arc::clone(&identity);
-    let listening =
-        tokio::spawn(
-            async move { listener::serve(socket, &own, Request::from_frame, inbound, shutdown).await },
-        );
+    let doors = CancellationToken::new();
+    let (own, closing) = (Arc::clone(&identity), doors.clone());
+    let listening = tokio::spawn(async move {
+        listener::serve(socket, &own, Request::from_frame, inbound, closing, shutdown).await
+    });
     let (events, from_peers) = mpsc::channel(CORE_QUEUE);
     let links = dial_peers(setup, &identity, &events);
-    let core = Core::new(setup, replica)?;
+    let mut core = Core::new(setup, replica, metrics, manager.clone())?;
     let pid = PidFile::write(&setup.folder.pid())?;
-    screen::note(&format!(
-        "{} server {name} listens at {listen}: {} events, incarnation {}",
-        timestamp(),
-        core.replica.durable(),
-        core.replica.incarnation().short()
-    ));
-    core.run(from_net, from_peers, &mut terminate, &mut interrupt).await?;
-    drop(links);
+    let listens = format!("listens at {listen}: {} events", core.replica.durable());
+    let incarnation = core.replica.incarnation().short();
+    screen::note(&format!("{} server {name} {listens}, incarnation {incarnation}", timestamp()));
+    manager.tell(&format!("READY=1\nSTATUS={listens}"));
+    core.run(&mut from_net, from_peers, asked, &mut terminate, &mut interrupt).await?;
     screen::note(&format!("{} server {name} stops", timestamp()));
-    drop(stop_listening);
-    listening
-        .await
-        .map_err(|error| Failure::new(format!("the listener broke off: {error}")))?
-        .map_err(|error| Failure::of(&error))?;
+    manager.tell("STOPPING=1\nSTATUS=stopping");
+    Leaving { doors, stop_listening, listening, links }.leave(core, from_net).await?;
     pid.remove()
 }
 
@@ -147,12 +188,21 @@ struct Core {
     writing: bool,
     batches: blocking::SyncSender<Vec<Write>>,
     synced: mpsc::Receiver<Synced>,
+    /// Ends when the writer has closed the store.
+    closed: oneshot::Receiver<()>,
     /// What was last told of catching up: how many events, of how many.
     told: Option<(Position, Position)>,
+    metrics: Arc<Metrics>,
+    manager: Manager,
 }
 
 impl Core {
-    fn new(setup: &ServerSetup, replica: Replica) -> Result<Self, Failure> {
+    fn new(
+        setup: &ServerSetup,
+        replica: Replica,
+        metrics: Arc<Metrics>,
+        manager: Manager,
+    ) -> Result<Self, Failure> {
         let view = setup.cluster.view();
         let config = Config {
             server: setup.member.id,
@@ -165,10 +215,15 @@ impl Core {
         };
         let (batches, to_write) = blocking::sync_channel(1);
         let (done, synced) = mpsc::channel(1);
-        let writer = replica.clone();
+        let (closing, closed) = oneshot::channel();
+        let (writer, measured) = (replica.clone(), Arc::clone(&metrics));
         std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || write_batches(&writer, &to_write, &done))
+            .spawn(move || {
+                write_batches(&writer, &to_write, &done, &measured);
+                drop(writer);
+                drop::<oneshot::Sender<()>>(closing);
+            })
             .map_err(|error| Failure::io("start the writer", &error))?;
         let read = replica.peers().map_err(|error| fatal(&error))?;
         let server = Server::new(config, replica.durable(), replica.forks(), &read);
@@ -182,14 +237,18 @@ impl Core {
             writing: false,
             batches,
             synced,
+            closed,
             told: None,
+            metrics,
+            manager,
         })
     }
 
     async fn run(
-        mut self,
-        mut from_net: mpsc::Receiver<FromNet<Request>>,
+        &mut self,
+        from_net: &mut mpsc::Receiver<FromNet<Request>>,
         mut from_peers: mpsc::Receiver<LinkEvent>,
+        mut asked: mpsc::Receiver<Asked>,
         terminate: &mut Signal,
         interrupt: &mut Signal,
     ) -> Result<(), Failure> {
@@ -200,8 +259,12 @@ impl Core {
             tokio::select! {
                 biased;
                 synced = self.synced.recv() => self.synced(synced)?,
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+                Some(answer) = asked.recv() => {
+                    // Whoever asked has gone: nothing is lost.
+                    let _ = answer.send(self.health(from_net.len() + from_peers.len()));
+                }
                 _ = ticks.tick() => {
                     self.step(Input::Tick)?;
                     self.note_progress();
@@ -222,7 +285,28 @@ impl Core {
             }
             self.write()?;
         }
-        self.finish().await
+    }
+
+    /// How it is at this moment; the gauges are set on the way. `queued`: inputs that wait for the core.
+    fn health(&self, queued: usize) -> Health {
+        let syncing = self.server.syncing();
+        let sent = self.outboxes.values().map(Outbox::waiting);
+        self.metrics.gauge(&Depths {
+            durable: self.replica.durable(),
+            lag: syncing.map_or(0, |(held, of)| of - held),
+            connections: self.outboxes.len(),
+            peers: self.peers.len(),
+            forks: self.replica.forks(),
+            inputs: queued,
+            staged_bytes: self.server.staged_bytes(),
+            batch: self.batch.len(),
+            outgoing: sent.clone().sum(),
+            longest: sent.max().unwrap_or(0),
+        });
+        match syncing {
+            Some((held, of)) => Health::Syncing { held, of },
+            None => Health::Serving,
+        }
     }
 
     fn heard(&mut self, event: FromNet<Request>) -> Result<(), Failure> {
@@ -231,15 +315,20 @@ impl Core {
                 self.outboxes.insert(conn, outbox);
                 self.step(Input::Opened { conn, key })
             }
-            FromNet::Frame { conn, frame } => self.step(Input::Request { conn, request: frame }),
+            FromNet::Frame { conn, frame } => {
+                self.metrics.uploaded(&frame);
+                self.step(Input::Request { conn, request: frame })
+            }
             FromNet::Closed { conn, why } => {
                 self.outboxes.remove(&conn);
                 if let Some(why) = why {
+                    self.metrics.fault(Fault::Connection);
                     screen::note(&format!("{} connection {conn} ended: {}", timestamp(), inert(&why)));
                 }
                 self.step(Input::Closed { conn })
             }
             FromNet::AcceptFailed { why } => {
+                self.metrics.fault(Fault::Accept);
                 screen::note(&format!("{} connections cannot be accepted: {why}", timestamp()));
                 Ok(())
             }
@@ -255,9 +344,13 @@ impl Core {
                 self.note_progress();
                 Ok(())
             }
-            LinkEvent::Frame { server: peer, frame } => self.step(Input::PeerFrame { peer, frame }),
+            LinkEvent::Frame { server: peer, frame } => {
+                self.metrics.fetched(&frame);
+                self.step(Input::PeerFrame { peer, frame })
+            }
             LinkEvent::Down { server: peer, why } => {
                 self.peers.remove(&peer);
+                self.metrics.fault(Fault::Peer);
                 self.note_peer(peer, &why.to_string());
                 self.step(Input::PeerDown { peer })
             }
@@ -270,6 +363,7 @@ impl Core {
         match (self.told, syncing) {
             (told, Some((held, of))) if told != syncing => {
                 screen::note(&format!("{} syncing {held} of {of}", timestamp()));
+                self.manager.tell(&format!("STATUS=syncing {held} of {of}"));
             }
             (Some(_), None) => {
                 let held = self.replica.durable();
@@ -277,6 +371,7 @@ impl Core {
                     "{} in step with every server that answers: {held} events",
                     timestamp()
                 ));
+                self.manager.tell(&format!("STATUS=in step: {held} events"));
             }
             _ => {}
         }
@@ -302,6 +397,7 @@ impl Core {
                     }
                 }
                 Output::DropPeer { peer, why } => {
+                    self.metrics.fault(Fault::Peer);
                     self.note_peer(peer, &format!("it sent what cannot be right: {why}"));
                     if let Some(queue) = self.peers.remove(&peer) {
                         queue.close();
@@ -315,14 +411,15 @@ impl Core {
 
     /// A queue that is full or closed is the end of its connection, which the network reports.
     fn send(&self, conn: ConnId, frame: ToClient) {
-        if let Some(outbox) = self.outboxes.get(&conn)
-            && outbox.try_send(frame).is_err()
-        {
+        let Some(outbox) = self.outboxes.get(&conn) else { return };
+        self.metrics.sent(&frame);
+        if outbox.try_send(frame).is_err() {
             outbox.close();
         }
     }
 
     fn refuse(&mut self, conn: ConnId, refusal: Refusal) {
+        self.metrics.fault(Fault::Refused);
         screen::note(&format!("{} connection {conn} refused: {}", timestamp(), inert(&refusal.to_string())));
         self.send(conn, ToClient::Refused(refusal));
         if let Some(outbox) = self.outboxes.remove(&conn) {
@@ -346,30 +443,20 @@ impl Core {
             synced.ok_or_else(|| Failure::new("the writer broke off"))?.map_err(|error| fatal(&error))?;
         self.step(Input::Synced { upto })
     }
-
-    /// Takes nothing more in; what was taken is synced and acked before the connections close.
-    async fn finish(mut self) -> Result<(), Failure> {
-        self.step(Input::Tick)?;
-        self.write()?;
-        while self.writing {
-            let synced = self.synced.recv().await;
-            self.synced(synced)?;
-            self.write()?;
-        }
-        let conns: Vec<_> = self.outboxes.keys().copied().collect();
-        for conn in conns {
-            self.send(conn, ToClient::Refused(Refusal::Stopping));
-            if let Some(outbox) = self.outboxes.remove(&conn) {
-                outbox.close();
-            }
-        }
-        Ok(())
-    }
 }
 
-fn write_batches(replica: &Replica, batches: &blocking::Receiver<Vec<Write>>, done: &mpsc::Sender<Synced>) {
+fn write_batches(
+    replica: &Replica,
+    batches: &blocking::Receiver<Vec<Write>>,
+    done: &mpsc::Sender<Synced>,
+    metrics: &Metrics,
+) {
     while let Ok(batch) = batches.recv() {
+        let started = Instant::now();
         let synced = replica.commit(&batch).map(|()| replica.durable());
+        if synced.is_ok() {
+            metrics.synced(&batch, started.elapsed());
+        }
         if done.blocking_send(synced).is_err() {
             return; // the core has ended
         }

@@ -31,7 +31,7 @@ use crate::frame::{Rejection, Role, ToServer};
 use crate::history::Entry;
 use crate::id::{EventId, Position, RoomId, ServerId};
 use crate::limits::{CLIENT_QUEUE, CLOCK_AHEAD_MAX_MS, PROTOCOL_VERSION};
-use crate::net::link::{Down, LinkEvent, LinkHandle, spawn_link};
+use crate::net::link::{Down, LinkEvent, LinkHandle, close_all, spawn_link};
 use crate::net::queue::LinkQueue;
 use crate::net::tls::Identity;
 use crate::store::DeviceLog;
@@ -238,6 +238,7 @@ impl Session {
                 drop(command_queue);
                 worker.tell(Notice::Failed(failure.what().to_owned())).await;
             }
+            close_all(worker.links).await;
             outcome
         });
         Ok((Self { commands, worker, cause, log: device.log_path }, notice_queue))

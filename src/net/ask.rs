@@ -11,6 +11,7 @@ use super::codec::{Reader, WireError, Writer};
 use super::dial::{self, DialError, Dialled, Welcome};
 use super::tls::Identity;
 use crate::frame::{Refusal, ToClient, ToServer};
+use crate::limits::GOODBYE_MS;
 use crate::view::Member;
 
 /// A connection to one server.
@@ -93,6 +94,16 @@ impl Conn {
                 Err(AskError::Closed { address: self.address.clone(), why: "without a word".to_owned() })
             }
             Err(error) => Err(self.explain(error)),
+        }
+    }
+
+    /// Ends the connection with a goodbye, by which the server can tell its end from a cut. Waits until the
+    /// server has taken it, at the latest after [`GOODBYE_MS`].
+    pub async fn close(mut self) {
+        let limit = Duration::from_millis(GOODBYE_MS);
+        // Whether it arrives is of no consequence for what was asked.
+        if self.writer.close(limit).await.is_ok() {
+            let _ = timeout(limit, self.reader.discard()).await;
         }
     }
 

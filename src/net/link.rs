@@ -12,10 +12,12 @@
 //! What this module must not know: what other servers do, and what a client owes to this one. The queue of
 //! a lost connection is lost with it (outboxes send again what was not acked, rule 9).
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -28,8 +30,8 @@ use super::writer::{KeepAlive, write_queue};
 use crate::frame::{Refusal, ToClient, ToServer};
 use crate::id::ServerId;
 use crate::limits::{
-    CLOSE_MS, HANDSHAKE_MS, PING_MS, REDIAL_MAX_MS, REFUSED_AGAIN_MS, SEND_QUEUE_FRAMES, SILENCE_MS,
-    WRITE_STALL_MS,
+    CLOSE_MS, GOODBYE_MS, HANDSHAKE_MS, PING_MS, REDIAL_MAX_MS, REFUSED_AGAIN_MS, SEND_QUEUE_FRAMES,
+    SILENCE_MS, WRITE_STALL_MS,
 };
 use crate::view::Member;
 
@@ -128,6 +130,7 @@ impl From<WireError> for Down {
 #[derive(Debug)]
 pub struct LinkHandle {
     redial: Arc<Notify>,
+    task: JoinHandle<()>,
     _wanted: DropGuard,
 }
 
@@ -137,8 +140,20 @@ impl LinkHandle {
         self.redial.notify_one();
     }
 
-    /// Ends the link. Frames still queued are not sent.
-    pub fn close(self) {}
+    /// Ends the link with a goodbye, by which the server can tell its end from a cut. Returns when the server
+    /// has taken it, at the latest after [`GOODBYE_MS`]; frames still queued go out before it, if in time.
+    pub async fn close(self) {
+        close_all(vec![self]).await;
+    }
+}
+
+/// As [`LinkHandle::close`], all at once.
+pub async fn close_all(links: Vec<LinkHandle>) {
+    // Each guard that is dropped here ends one link.
+    let tasks: Vec<_> = links.into_iter().map(|LinkHandle { task, .. }| task).collect();
+    for task in tasks {
+        let _ended = task.await; // a link that broke off has ended, too
+    }
 }
 
 /// Starts a link to one server in a task of its own. It ends with the handle, or when nobody listens to
@@ -151,18 +166,15 @@ pub fn spawn_link(
 ) -> LinkHandle {
     let redial = Arc::new(Notify::new());
     let wanted = CancellationToken::new();
-    let link = Link { member, identity, hello, events, redial: redial.clone() };
     let unwanted = wanted.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            () = unwanted.cancelled() => {}
-            _ = link.run() => {}
-        }
+    let link = Link { member, identity, hello, events, unwanted, redial: redial.clone() };
+    let task = tokio::spawn(async move {
+        let Err(Deaf) = link.run().await;
     });
-    LinkHandle { redial, _wanted: wanted.drop_guard() }
+    LinkHandle { redial, task, _wanted: wanted.drop_guard() }
 }
 
-/// Nobody listens any more.
+/// Nobody listens any more, or wants the link.
 struct Deaf;
 
 struct Link {
@@ -170,16 +182,21 @@ struct Link {
     identity: Arc<Identity>,
     hello: ToServer,
     events: mpsc::Sender<LinkEvent>,
+    unwanted: CancellationToken,
     redial: Arc<Notify>,
 }
 
 impl Link {
-    async fn run(&self) -> Result<(), Deaf> {
+    async fn run(&self) -> Result<Infallible, Deaf> {
         let mut backoff = Backoff::new();
         let mut told = None;
         loop {
             let limit = Duration::from_millis(HANDSHAKE_MS);
-            let why = match dial::dial(&self.member, &self.identity, &self.hello, limit).await {
+            let dialled = tokio::select! {
+                dialled = dial::dial(&self.member, &self.identity, &self.hello, limit) => dialled,
+                () = self.unwanted.cancelled() => return Err(Deaf),
+            };
+            let why = match dialled {
                 Err(error) => Down::from(error),
                 Ok(dialled) => {
                     let up = Instant::now();
@@ -201,12 +218,16 @@ impl Link {
                 () = sleep(wait) => {}
                 () = self.redial.notified() => {}
                 () = self.events.closed() => return Err(Deaf),
+                () = self.unwanted.cancelled() => return Err(Deaf),
             }
         }
     }
 
     async fn tell(&self, event: LinkEvent) -> Result<(), Deaf> {
-        self.events.send(event).await.map_err(|_| Deaf)
+        tokio::select! {
+            told = self.events.send(event) => told.map_err(|_| Deaf),
+            () = self.unwanted.cancelled() => Err(Deaf),
+        }
     }
 
     /// From `Up` to the reason of the `Down`.
@@ -218,19 +239,30 @@ impl Link {
         let stall = Duration::from_millis(WRITE_STALL_MS);
         let writing = write_queue(writer, backlog, stall, Some(keep_alive));
         tokio::pin!(writing);
-        self.tell(LinkEvent::Up { server: self.member.id, welcome, queue }).await?;
-        tokio::select! {
-            why = self.read(&mut reader) => why,
-            written = &mut writing => match written {
-                Ok(()) => {
-                    let _ = timeout(Duration::from_millis(CLOSE_MS), reader.discard()).await;
-                    Ok(Down::Closed)
-                }
-                // A server that refuses and hangs up breaks our writing; its last words say more.
-                Err(error) => self.last_words(&mut reader, error).await,
-            },
-            () = own.overflowed() => Ok(Down::Hung),
+        let conversing = async {
+            self.tell(LinkEvent::Up { server: self.member.id, welcome, queue }).await?;
+            tokio::select! {
+                why = self.read(&mut reader) => why,
+                written = &mut writing => match written {
+                    Ok(()) => {
+                        let _ = timeout(Duration::from_millis(CLOSE_MS), reader.discard()).await;
+                        Ok(Down::Closed)
+                    }
+                    // A server that refuses and hangs up breaks our writing; its last words say more.
+                    Err(error) => Ok(self.last_words(&mut reader, error).await.unwrap_or(Down::Closed)),
+                },
+                () = own.overflowed() => Ok(Down::Hung),
+                () = self.unwanted.cancelled() => Err(Deaf),
+            }
+        };
+        let why = conversing.await;
+        if why.is_err() {
+            // Only where the writer has not ended: it still has its goodbye to say.
+            own.finish(None);
+            let parting = async { tokio::join!(writing, reader.discard()) };
+            let _ = timeout(Duration::from_millis(GOODBYE_MS), parting).await;
         }
+        why
     }
 
     async fn read(&self, reader: &mut Reader<dial::Stream, ToClient>) -> Result<Down, Deaf> {

@@ -118,8 +118,28 @@ impl Accept for TcpListener {
     }
 }
 
-/// Serves connections until `shutdown`; then every connection's queue is written out, for at most
-/// [`limits::CLOSE_MS`]. Dropping the future ends all connections at once.
+/// Takes connections until its doors are closed, from when on the operating system refuses newcomers.
+struct Doorway {
+    listener: Option<TcpListener>,
+    closing: CancellationToken,
+}
+
+impl Accept for Doorway {
+    async fn accept(&mut self) -> io::Result<TcpStream> {
+        if let Some(listener) = &self.listener {
+            tokio::select! {
+                biased;
+                () = self.closing.cancelled() => {}
+                accepted = listener.accept() => return accepted.map(|(stream, _)| stream),
+            }
+        }
+        self.listener = None;
+        std::future::pending().await
+    }
+}
+
+/// Takes connections until `closing`, and serves those it has until `shutdown`; then every connection's queue
+/// is written out, for at most [`limits::CLOSE_MS`]. Dropping the future ends all connections at once.
 ///
 /// # Errors
 /// Only before the first connection: [`ServeError`].
@@ -128,8 +148,10 @@ pub async fn serve<R: Send + 'static>(
     identity: &Identity,
     admit: Admit<R>,
     inbound: mpsc::Sender<FromNet<R>>,
+    closing: CancellationToken,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    let listener = Doorway { listener: Some(listener), closing };
     serve_within(Bounds::default(), listener, identity, admit, inbound, shutdown).await
 }
 

@@ -100,6 +100,13 @@ impl<T> Queue<T> {
     }
 }
 
+impl<T> Queue<T> {
+    /// How many frames wait for the connection's writer.
+    pub fn waiting(&self) -> usize {
+        self.frames.max_capacity() - self.frames.capacity()
+    }
+}
+
 impl<T> WeakQueue<T> {
     /// Queues a last frame if there is room and closes the queue behind it.
     pub(super) fn finish(&self, last: Option<T>) {

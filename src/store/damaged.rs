@@ -38,8 +38,13 @@ pub(super) fn refuse_marked(folder: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Renames the store in this folder to the first free name beside it.
+/// Renames the damaged store in this folder to the first free name beside it.
 pub(super) fn move_away(folder: &Path) -> Result<PathBuf, StoreError> {
+    move_aside(folder, AWAY)
+}
+
+/// Renames the store in this folder to the first free name of this kind beside it.
+pub(super) fn move_aside(folder: &Path, kind: &str) -> Result<PathBuf, StoreError> {
     let path = folder.join(LOCK);
     let _lock = Lock::take(&path).map_err(|error| match error {
         LockError::Held(holder) => StoreError::InUse { path: folder.to_owned(), holder },
@@ -48,7 +53,7 @@ pub(super) fn move_away(folder: &Path) -> Result<PathBuf, StoreError> {
     let failed = || StoreError::io(folder, "move away");
     let mut number = 1_u32;
     let target = loop {
-        let target = files::beside(folder, &format!("{AWAY}{number}"));
+        let target = files::beside(folder, &format!("{kind}{number}"));
         match target.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => break target,
             Err(error) => return Err(failed()(error)),

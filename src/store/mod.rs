@@ -25,6 +25,7 @@ mod open;
 mod read;
 mod recent;
 mod record;
+mod renew;
 mod replica;
 mod set_aside;
 mod tally;
@@ -35,4 +36,5 @@ mod versions;
 
 pub use device_log::DeviceLog;
 pub use error::{LogError, StoreError};
+pub use renew::Renewed;
 pub use replica::Replica;

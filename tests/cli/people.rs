@@ -33,10 +33,10 @@ pub fn cluster_with_people() -> TestCluster {
 
 /// Lines that a process has written so far.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
+pub struct Lines(Arc<Mutex<Vec<String>>>);
 
 impl Lines {
-    fn of(reader: impl Read + Send + 'static) -> (Self, std::thread::JoinHandle<()>) {
+    pub fn of(reader: impl Read + Send + 'static) -> (Self, std::thread::JoinHandle<()>) {
         let lines = Self::default();
         let sink = lines.clone();
         let reading = std::thread::spawn(move || {
@@ -47,7 +47,7 @@ impl Lines {
         (lines, reading)
     }
 
-    fn all(&self) -> Vec<String> {
+    pub fn all(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
 }

@@ -210,7 +210,37 @@ async fn a_link_ends_with_its_handle() {
     let mut client = Client::of(member);
     let (mut reader, _writer) = puppet.answer(&welcome()).await;
     let _queue = client.up().await;
-    client.handle.close();
+    client.handle.close().await;
     assert!(soon("the end", client.events.recv()).await.is_none());
     assert!(!matches!(reader.next(LONG).await, Ok(Some(_))), "the connection goes on");
+}
+
+#[tokio::test]
+async fn a_link_that_is_closed_says_goodbye_and_whoever_is_cut_off_does_not() {
+    let mut server = Server::start(Bounds::default()).await;
+    let mut client = Client::of(server.member.clone());
+    let (conn, _, outbox) = server.opened().await;
+    assert_eq!(server.frame().await, (conn, hello()));
+    outbox.try_send(welcome()).unwrap();
+    let queue = client.up().await;
+    queue.try_send(ToServer::Ping).unwrap();
+    client.handle.close().await;
+    assert_eq!(server.frame().await, (conn, ToServer::Ping), "what was queued goes before it");
+    assert_eq!(server.closed().await, (conn, None));
+    let (conn, _outbox, client) = server.let_in(CLIENT).await;
+    drop(client);
+    let (closed, why) = server.closed().await;
+    assert!(closed == conn && why.is_some_and(|why| why.contains("without a goodbye")));
+}
+
+#[tokio::test]
+async fn closing_a_link_to_a_server_that_hangs_takes_a_bounded_time() {
+    let (puppet, member) = Puppet::start().await;
+    let mut client = Client::of(member);
+    let _wire = puppet.answer(&welcome()).await;
+    let _queue = client.up().await;
+    soon("the end of the link", client.handle.close()).await;
+    // Nor does one that is still being dialled wait for its server.
+    let (_puppet, member) = Puppet::start().await;
+    soon("the end of the link", Client::of(member).handle.close()).await;
 }

@@ -3,10 +3,12 @@
 use serde_bytes::ByteBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::id::EventId;
 use crate::limits::FRAME_MAX_BYTES;
+use crate::net::listener::serve;
 use crate::net::queue::QueueError;
 
 #[tokio::test]
@@ -230,4 +232,32 @@ async fn a_core_that_is_behind_slows_its_clients_down() {
         taken += 1;
     }
     assert!(taken <= 17, "{taken} frames were waiting for a core with a queue of 16");
+}
+
+#[tokio::test]
+async fn closed_doors_take_nobody_in_and_those_inside_go_on() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let member = member(&listener.local_addr().unwrap(), SEED);
+    let (sender, inbound) = mpsc::channel(16);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let doors = CancellationToken::new();
+    let closing = doors.clone();
+    let task = tokio::spawn(async move {
+        let shutdown = async { drop(stopped.await) };
+        serve(listener, &identity(SEED), admit, sender, closing, shutdown).await.unwrap();
+    });
+    let mut server = Server { member, inbound, stop, task };
+    let (conn, outbox, mut client) = server.let_in(CLIENT).await;
+    doors.cancel();
+    let refused = async {
+        while !matches!(TcpStream::connect(&server.member.address).await, Err(error)
+            if error.kind() == std::io::ErrorKind::ConnectionRefused)
+        {}
+    };
+    soon("a refusal by the operating system", refused).await;
+    client.writer.send(&ToServer::Ping, LONG).await.unwrap();
+    assert_eq!(server.frame().await, (conn, ToServer::Ping));
+    outbox.try_send(ToClient::Pong).unwrap();
+    assert_eq!(client.reader.next(LONG).await.unwrap(), Some(ToClient::Pong));
+    server.stop().await;
 }

@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod device_log;
 mod flips;
+mod renew;
 mod replica;
 
 use std::path::Path;
