@@ -59,11 +59,11 @@ impl Thread {
         self.places.get(id).map(|place| &self.messages[*place])
     }
 
-    /// How many messages of others an account has not read.
-    pub fn unread(&self, account: AccountId) -> usize {
+    /// How many messages of others an account has not read, leaving out those whose authors it does not hear.
+    pub fn unread(&self, account: AccountId, is_unheard: impl Fn(AccountId) -> bool) -> usize {
         let read = self.read.get(&account);
         let is_news = |message: &&Message| {
-            message.author != account && message.text.is_some() && read.is_none_or(|read| message.key > *read)
+            message.author != account && message.text.is_some() && !is_unheard(message.author)
         };
         self.messages
             .iter()
@@ -215,10 +215,17 @@ mod tests {
         talk.says(1, "one");
         let two = talk.says(1, "two");
         talk.says(1, "three");
-        assert_eq!((talk.thread().unread(who(2)), talk.thread().unread(who(1))), (3, 0));
+        assert_eq!(
+            (talk.thread().unread(who(2), |_| false), talk.thread().unread(who(1), |_| false)),
+            (3, 0)
+        );
         talk.does(2, Kind::Read, Some(two), "");
-        assert_eq!(talk.thread().unread(who(2)), 1);
+        assert_eq!(talk.thread().unread(who(2), |_| false), 1);
+        assert_eq!(talk.thread().unread(who(2), |author| author == who(1)), 0, "who is not heard");
         talk.says(2, "I see");
-        assert_eq!((talk.thread().unread(who(2)), talk.thread().unread(who(1))), (0, 1));
+        assert_eq!(
+            (talk.thread().unread(who(2), |_| false), talk.thread().unread(who(1), |_| false)),
+            (0, 1)
+        );
     }
 }

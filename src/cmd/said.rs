@@ -6,6 +6,9 @@ use crate::event::{Conversation, Event, Kind};
 use crate::id::{EventId, RoomId};
 use crate::thread::Thread;
 
+/// What is shown in place of a message that was taken back.
+pub const TAKEN_BACK: &str = "(taken back)";
+
 /// What an event says, with what it is about spelled out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
@@ -16,6 +19,8 @@ pub enum Said {
         /// Whom it answers, and what they said.
         answers: Option<(String, String)>,
     },
+    /// A message that its author has taken back.
+    TakenBack,
     /// The author said this in place of something else.
     Edit {
         /// What the message said before.
@@ -70,6 +75,46 @@ impl Said {
             (Kind::Invite, Content::Room(room)) => Self::Invite(room),
             _ => Self::Nothing,
         }
+    }
+}
+
+impl Said {
+    /// The same, now that its conversation is known to its end: nothing is left of what was taken back.
+    pub fn as_it_reads_now(self, event: &Event, thread: &Thread) -> Self {
+        let gone = |id: EventId| thread.message(&id).is_some_and(|message| message.text.is_none());
+        let about_gone = event.target().is_some_and(gone);
+        let nothing = || TAKEN_BACK.to_owned();
+        match self {
+            Self::Message { .. } if gone(event.id()) => Self::TakenBack,
+            Self::Message { text, answers: Some((who, _)) } if about_gone => {
+                Self::Message { text, answers: Some((who, nothing())) }
+            }
+            Self::Edit { .. } if about_gone => Self::Edit { before: nothing(), text: nothing() },
+            Self::React { sign, .. } if about_gone => Self::React { sign, to: nothing() },
+            other => other,
+        }
+    }
+}
+
+/// What an event's kind is called in `tail --json`.
+pub fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Register => "register",
+        Kind::Post => "post",
+        Kind::Merge => "merge",
+        Kind::Create => "create",
+        Kind::Join => "join",
+        Kind::Leave => "leave",
+        Kind::Topic => "topic",
+        Kind::Invite => "invite",
+        Kind::Follow => "follow",
+        Kind::Unfollow => "unfollow",
+        Kind::Edit => "edit",
+        Kind::Reply => "reply",
+        Kind::Delete => "delete",
+        Kind::Read => "read",
+        Kind::React => "react",
+        Kind::Unreact => "unreact",
     }
 }
 

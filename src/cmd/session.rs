@@ -22,6 +22,7 @@ use crate::cmd::device;
 use crate::cmd::failure::Failure;
 use crate::cmd::files;
 use crate::cmd::home::Cluster;
+use crate::cmd::place::room_labels;
 use crate::cmd::said::{Said, label};
 use crate::event::{Conversation, Event, EventError, Kind};
 use crate::frame::{Rejection, Role, ToServer};
@@ -111,7 +112,7 @@ pub enum Notice {
     SignedIn,
     /// The session has ended by itself; the last notice.
     Failed(String),
-    /// Everybody who has a name, anew after each change.
+    /// Everybody who has a name, and the rooms with their `#`, anew after each change.
     Names(Vec<String>),
 }
 
@@ -206,7 +207,7 @@ impl Session {
             ahead_ms: BTreeMap::new(),
             notices,
             registration: Registration::Open,
-            names: 0,
+            names: (0, 0),
         };
         worker.write(&opening)?;
         let cause = Arc::new(OnceLock::new());
@@ -348,8 +349,8 @@ struct Worker {
     ahead_ms: BTreeMap<ServerId, i64>,
     notices: mpsc::Sender<Notice>,
     registration: Registration,
-    /// How many names have been told.
-    names: usize,
+    /// How many names and conversations there were when names were told.
+    names: (usize, usize),
 }
 
 type Reply = (oneshot::Sender<Result<(), SayError>>, Result<(), SayError>);
@@ -466,10 +467,12 @@ impl Worker {
     }
 
     fn tell_names(&mut self, turn: &mut Turn) {
-        let names = self.client.directory().len();
+        let names = (self.client.directory().len(), self.client.conversations().count());
         if names != self.names {
             self.names = names;
-            let all: Vec<String> = self.client.directory().all().map(|(name, _)| name.to_owned()).collect();
+            let mut all: Vec<String> =
+                self.client.directory().all().map(|(name, _)| name.to_owned()).collect();
+            all.extend(room_labels(&self.client));
             let list: String = all.iter().map(|name| format!("{}\n", crate::text::inert(name))).collect();
             // For the shell's completion only: without it that knows fewer names.
             let _unwritten = tokio::task::block_in_place(|| files::write(&self.known_names, list.as_bytes()));
