@@ -75,7 +75,7 @@ impl Scene {
         asks(alice, "/create #lab", "#lab is open", "[123] alice > #lab:");
         says(alice, bob, "/topic what we try out", "");
         alice.shows("* alice set the topic: what we try out");
-        asks(bob, "/join #lab", "in #lab, 2 members, about: what we try out", "[123] bob > #lab:");
+        asks(bob, "/join #lab", "joined #lab; just type", "[123] bob > #lab:");
         alice.shows("* bob joined");
         says(bob, alice, "here I am", "bob: here I am");
         asks(bob, "/dm alice", "talking to alice", "[123] bob > alice:");

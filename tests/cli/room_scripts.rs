@@ -11,7 +11,7 @@ use crate::support::TestCluster;
 fn cluster_with_a_room() -> TestCluster {
     let cluster = cluster_with_people();
     for (name, command, answer) in
-        [("alice", "/create #lab", "#lab is open"), ("bob", "/join #lab", "in #lab, 2 members")]
+        [("alice", "/create #lab", "#lab is open"), ("bob", "/join #lab", "joined #lab")]
     {
         let mut chat = Chat::start(cluster.dir(), name, &ON_ALL);
         chat.say(command);
@@ -44,7 +44,7 @@ fn a_room_can_be_sent_to_and_read_from_scripts() {
     assert!(tail(&cluster, "bob", &["alice"]).iter().all(|line| !line.contains("built")));
     let all = tail(&cluster, "bob", &[]);
     assert!(all.iter().any(|line| line.ends_with("[#lab] alice: built")), "{all:?}");
-    assert!(all.iter().any(|line| line.ends_with("[#lab] * bob joined")), "{all:?}");
+    assert!(all.iter().any(|line| line.contains("[#lab] * bob joined")), "{all:?}");
     let known = fs::read_to_string(cluster.dir().join("people/bob/known")).unwrap();
     assert!(known.lines().any(|line| line == "#lab"), "{known}");
 }
@@ -143,8 +143,9 @@ fn who_is_blocked_is_not_heard_and_does_not_count() {
     bob.is_told("alice is heard again");
     bob.say("/history");
     bob.hears("alice: can you hear me?");
-    assert!(bob.heard_from("alice").len() == 1, "{:?}", bob.lines());
+    assert!(bob.heard_from("alice").is_empty(), "it is not shown by itself: {:?}", bob.lines());
     assert_eq!(bob.finish().code, 0);
+    assert_eq!(Chat::start(cluster.dir(), "alice", &[]).finish().code, 0);
     assert_valid(&cluster.run(&["verify"]));
 }
 

@@ -12,7 +12,7 @@ fn in_one_room(cluster: &TestCluster) -> (Chat, Chat) {
     alice.hears("before bob came  3/3");
     let mut bob = Chat::start(cluster.dir(), "bob", &ON_ALL);
     bob.say("/join #lab");
-    bob.is_told("in #lab, 2 members");
+    bob.is_told("joined #lab");
     alice.hears("* bob joined");
     (alice, bob)
 }
@@ -60,7 +60,7 @@ fn a_private_room_is_for_whom_it_was_opened() {
     let invitation = bob.hears("* alice invites to a room: /join #");
     let (_, room) = invitation.split_once("/join ").unwrap();
     bob.say(&format!("/join {}", room.trim()));
-    bob.is_told("in #den, 2 members");
+    bob.is_told("joined #den");
     bob.say("/history");
     bob.hears("alice: a secret");
     end_well(&cluster, [(alice, 0), (bob, 1)]); // one of bob's commands was refused

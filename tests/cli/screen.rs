@@ -153,7 +153,7 @@ fn tab_completes_commands_and_names() {
     let cluster = cluster_with_people();
     let alice = Terminal::chat(cluster.dir(), "alice", WIDE, &[]);
     alice.ends_with("[123] alice:");
-    alice.types("/d\tb\t");
+    alice.types("/dm\tb\t");
     alice.ends_with("[123] alice: /dm bob");
     alice.enters("");
     alice.ends_with("[123] alice > bob:");

@@ -306,7 +306,8 @@ pub async fn proof(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Do
 ///
 /// # Errors
 /// See [`change`].
-pub async fn unread(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
+pub async fn unread(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Done, Failure> {
+    mark_current(session, eyes, shared).await?;
     let waiting = waiting(session, eyes).await?;
     let mut lines = vec![eyes.aside(&match waiting.len() {
         0 => "nothing unread".to_owned(),
@@ -323,6 +324,7 @@ pub async fn unread(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
 /// # Errors
 /// See [`change`].
 pub async fn next(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Done, Failure> {
+    mark_current(session, eyes, shared).await?;
     let Some((conversation, name, unread)) = waiting(session, eyes).await?.into_iter().next() else {
         return Ok(Done::Answer(vec![eyes.aside("nothing unread")]));
     };
@@ -376,6 +378,17 @@ pub async fn seen(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
         }
     };
     Ok(Done::Answer(vec![eyes.aside(&line)]))
+}
+
+/// Marks the current conversation as read: the person who types has it before their eyes.
+///
+/// # Errors
+/// See [`change`].
+pub async fn mark_current(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<(), Failure> {
+    match shared.current() {
+        Some((conversation, _)) => mark_read(session, eyes, conversation).await,
+        None => Ok(()),
+    }
 }
 
 /// Marks a conversation as read, for oneself on all devices and for others to see; only if a person reads it.

@@ -62,7 +62,8 @@ pub async fn join(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
     };
     let account = eyes.account;
     let own = Conversation::direct(account, account);
-    if !session.ask(move |client| follows(client, room)).await? {
+    let is_new = !session.ask(move |client| follows(client, room)).await?;
+    if is_new {
         let note = Input::Say { conversation: own, kind: Kind::Follow, body: room.as_bytes().to_vec() };
         if let Err(why) = perform(session, note).await? {
             return Ok(Done::Not(why));
@@ -88,11 +89,15 @@ pub async fn join(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
     }
     let name = session.ask(move |client| room_name(client, room)).await?;
     shared.turn_to(conversation, name.clone());
+    if is_new {
+        // Who is there and what was said is still to come.
+        return Ok(Done::Answer(vec![
+            eyes.aside(&format!("joined {name}; just type, /history for what was said before")),
+        ]));
+    }
     let members = count(members + usize::from(!is_member), "member");
     let about = topic.map_or_else(String::new, |topic| format!(", about: {}", inert(&topic)));
-    Ok(Done::Answer(vec![
-        eyes.aside(&format!("in {name}, {members}{about}; just type, /history for what was said")),
-    ]))
+    Ok(Done::Answer(vec![eyes.aside(&format!("in {name}, {members}{about}; just type"))]))
 }
 
 /// As [`find`]; a chat that has just started hears of the rooms first.

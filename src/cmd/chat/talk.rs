@@ -252,7 +252,7 @@ pub async fn carry_out(session: &Session, eyes: &Eyes, shared: &Shared, line: Li
         Line::Export(path) => export::export(session, eyes, shared, path).await,
         Line::Block(name) => block(session, eyes, name).await,
         Line::Unblock(name) => unblock(eyes, &name),
-        Line::Unread => messages::unread(session, eyes).await,
+        Line::Unread => messages::unread(session, eyes, shared).await,
         Line::Next => messages::next(session, eyes, shared).await,
         Line::Seen(name) => messages::seen(session, eyes, shared, name).await,
         Line::Who => who(session, eyes).await,
@@ -318,6 +318,7 @@ async fn turn_to(session: &Session, eyes: &Eyes, shared: &Shared, name: String) 
         return Ok(Done::Not(format!("there is nobody called {name} here: {hint}")));
     };
     let conversation = Conversation::direct(eyes.account, other);
+    messages::mark_current(session, eyes, shared).await?;
     shared.turn_to(conversation, name.clone());
     messages::mark_read(session, eyes, conversation).await?;
     Ok(Done::Answer(vec![eyes.aside(&format!("talking to {name}; just type"))]))
