@@ -235,6 +235,7 @@ fn about(kind: Kind, rest: &str, usage: &'static str) -> Result<Line, LineError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cmd::chat::render::explained;
 
     #[test]
     fn lines_are_understood() {
@@ -276,6 +277,14 @@ mod tests {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(says), "{text:?} gave {error:?}");
         }
+    }
+
+    #[test]
+    fn the_readme_lists_every_command_as_the_help_does() {
+        let readme = include_str!("../../../README.md");
+        let commands = COMMANDS.map(|(_, usage, what)| (usage, what));
+        let help = explained(&commands, None).join("\n");
+        assert!(readme.contains(&help), "README.md wants this in its section on rooms:\n{help}");
     }
 
     #[test]

@@ -114,6 +114,7 @@ pub async fn history(
     let shown = match total {
         0 => format!("nothing {what} {name} yet"),
         all if all <= number => format!("{} {what} {name}, all in their true order", count(all, "message")),
+        all if number == 1 => format!("the last of {all} messages {what} {name}"),
         all => format!("the last {number} of {all} messages {what} {name}, in their true order"),
     };
     lines.insert(0, eyes.aside(&shown));
