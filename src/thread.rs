@@ -89,11 +89,16 @@ impl Thread {
             (Kind::Post, Content::Text(text)) => self.say(event, text, None),
             (Kind::Reply, Content::About(target, text)) => self.say(event, text, Some(target)),
             (Kind::Edit, Content::About(target, text)) => self.change(target, |message| {
-                if message.text.is_some() {
+                // Servers take no other edit; but a reader need not trust them for that.
+                if message.author == author && message.text.is_some() {
                     (message.text, message.edited) = (Some(text.to_owned()), true);
                 }
             }),
-            (Kind::Delete, Content::About(target, _)) => self.change(target, |message| message.text = None),
+            (Kind::Delete, Content::About(target, _)) => self.change(target, |message| {
+                if message.author == author {
+                    message.text = None;
+                }
+            }),
             (Kind::React, Content::About(target, sign)) => self.change(target, |message| {
                 message.reactions.entry(sign.to_owned()).or_default().insert(author);
             }),
@@ -193,6 +198,17 @@ mod tests {
         talk.does(1, Kind::Edit, Some(hello), "back again");
         assert_eq!(talk.thread().message(&hello).unwrap().text, None);
         assert_eq!(talk.thread().messages.len(), 1, "its place stays");
+    }
+
+    #[test]
+    fn nobody_changes_what_another_said() {
+        let mut talk = Talk::default();
+        let hello = talk.says(1, "hello");
+        talk.does(2, Kind::Edit, Some(hello), "good bye");
+        talk.does(2, Kind::Delete, Some(hello), "");
+        let thread = talk.thread();
+        let message = thread.message(&hello).unwrap();
+        assert_eq!((message.text.as_deref(), message.edited), (Some("hello"), false));
     }
 
     #[test]

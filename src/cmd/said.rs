@@ -45,7 +45,7 @@ pub enum Said {
     Topic(String),
     /// An invitation to a room.
     Invite(RoomId),
-    /// Nothing that is shown.
+    /// Nothing that counts.
     Nothing,
 }
 
@@ -57,7 +57,10 @@ impl Said {
             Some((client.directory().name(event.account()), event.text().unwrap_or_default().to_owned()))
         };
         let words = |id: &EventId| spoken(id).map(|(_, text)| text).unwrap_or_default();
+        let is_own =
+            |id: &EventId| client.event(id).is_some_and(|target| target.account() == event.account());
         match (event.kind(), event.content()) {
+            (Kind::Edit | Kind::Delete, Content::About(target, _)) if !is_own(&target) => Self::Nothing,
             (Kind::Post, Content::Text(text)) => Self::Message { text: text.to_owned(), answers: None },
             (Kind::Reply, Content::About(target, text)) => {
                 Self::Message { text: text.to_owned(), answers: spoken(&target) }
@@ -79,13 +82,12 @@ impl Said {
 }
 
 impl Said {
-    /// The same, now that its conversation is known to its end: nothing is left of what was taken back.
-    pub fn as_it_reads_now(self, event: &Event, thread: &Thread) -> Self {
-        let gone = |id: EventId| thread.message(&id).is_some_and(|message| message.text.is_none());
-        let about_gone = event.target().is_some_and(gone);
+    /// The same without the words of messages that are `gone`, taken back by their authors since.
+    pub fn without(self, event: &Event, gone: impl Fn(&EventId) -> bool) -> Self {
+        let about_gone = event.target().is_some_and(|target| gone(&target));
         let nothing = || TAKEN_BACK.to_owned();
         match self {
-            Self::Message { .. } if gone(event.id()) => Self::TakenBack,
+            Self::Message { .. } if gone(&event.id()) => Self::TakenBack,
             Self::Message { text, answers: Some((who, _)) } if about_gone => {
                 Self::Message { text, answers: Some((who, nothing())) }
             }

@@ -9,7 +9,7 @@
 //! Whatever has arrived is taken in one go: its entries are appended and synced once, and only then does
 //! anything leave or appear (the machine's [`Effects`] say so).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -31,6 +31,7 @@ use crate::limits::{CLIENT_QUEUE, CLOCK_AHEAD_MAX_MS, PROTOCOL_VERSION};
 use crate::net::link::{Down, LinkEvent, LinkHandle, spawn_link};
 use crate::net::queue::LinkQueue;
 use crate::net::tls::Identity;
+use crate::order::Key;
 use crate::store::DeviceLog;
 use crate::text::Name;
 
@@ -488,10 +489,34 @@ impl Worker {
         for notice in turn.notices {
             self.tell(notice).await;
         }
+        let taken_back = self.taken_back(&turn.effects.actions);
         for action in turn.effects.actions {
-            self.act(action).await;
+            self.act(action, &taken_back).await;
         }
         Ok(())
+    }
+
+    /// What the authors of these lines, or of what they are about, have taken back by now. A line that is painted
+    /// only now must not bring it back.
+    fn taken_back(&self, actions: &[Action]) -> BTreeSet<EventId> {
+        let mut oldest: BTreeMap<Conversation, Key> = BTreeMap::new();
+        for action in actions {
+            if let Action::Show { event, .. } = action {
+                let target = event.target().and_then(|target| self.client.event(&target));
+                let first = target.map_or(event.key(), |target| target.key().min(event.key()));
+                let oldest = oldest.entry(event.conversation()).or_insert(first);
+                *oldest = first.min(*oldest);
+            }
+        }
+        let later = oldest.into_iter().flat_map(|(conversation, oldest)| {
+            let keys = self.client.transcript(conversation).into_iter().flat_map(|all| all.keys().rev());
+            keys.take_while(move |key| *key > oldest)
+        });
+        let deletes = later.filter_map(|key| self.client.event(&key.id)).filter_map(|event| {
+            let target = event.target().filter(|_| event.kind() == Kind::Delete)?;
+            (self.client.event(&target)?.account() == event.account()).then_some(target)
+        });
+        deletes.collect()
     }
 
     /// The machine refuses to go on: a number of this device may have been given twice already.
@@ -518,7 +543,7 @@ impl Worker {
         .map_err(|error| Failure::of(&error))
     }
 
-    async fn act(&mut self, action: Action) {
+    async fn act(&mut self, action: Action, taken_back: &BTreeSet<EventId>) {
         match action {
             Action::Send { server, frame } => {
                 if let Some(queue) = self.queues.get(&server)
@@ -534,7 +559,9 @@ impl Worker {
                 self.tell(Notice::Down { server, why: Down::Protocol(why) }).await;
             }
             Action::Show { event, late } => {
-                self.tell(Notice::Show(Shown::of(&self.client, &event, late))).await;
+                let mut shown = Shown::of(&self.client, &event, late);
+                shown.said = shown.said.without(&event, |id| taken_back.contains(id));
+                self.tell(Notice::Show(shown)).await;
             }
             Action::Copies { id, copies } => self.tell(Notice::Copies { id, copies }).await,
             Action::Rejected { server, why, .. } => self.tell(Notice::Rejected { server, why }).await,

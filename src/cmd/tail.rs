@@ -199,7 +199,8 @@ fn newest(
         let conversation = event.conversation();
         let thread = threads.entry(conversation).or_insert_with(|| thread(client, conversation));
         let mut shown = Shown::of(client, event, false);
-        shown.said = shown.said.as_it_reads_now(event, thread);
+        let gone = |id: &EventId| thread.message(id).is_some_and(|message| message.text.is_none());
+        shown.said = shown.said.without(event, gone);
         shown
     };
     last.into_iter().map(|(_, event)| show(event)).collect()

@@ -67,6 +67,26 @@ fn a_private_room_is_for_whom_it_was_opened() {
 }
 
 #[test]
+fn who_comes_later_does_not_read_what_was_taken_back() {
+    let cluster = cluster_with_people();
+    let mut alice = Chat::with(cluster.dir(), "alice", "bob", &ON_ALL);
+    for (line, shown) in [
+        ("a slip", "alice: a slip"),
+        ("/edit ~1 another slip", "* alice changed"),
+        ("/delete ~1", "* alice took a message back"),
+        ("that stays", "alice: that stays"),
+    ] {
+        alice.say(line);
+        alice.hears(shown);
+    }
+    assert_eq!(alice.finish().code, 0);
+    let bob = Chat::start(cluster.dir(), "bob", &[]).finish();
+    assert!(bob.out.contains("alice: that stays") && bob.out.contains("took a message back"), "{bob:?}");
+    assert!(bob.out.contains("alice: (taken back)") && !bob.out.contains("slip"), "{bob:?}");
+    assert_valid(&cluster.run(&["verify"]));
+}
+
+#[test]
 fn what_is_said_about_messages_reads_alike_for_both() {
     let cluster = cluster_with_people();
     let (mut alice, mut bob) = in_one_room(&cluster);

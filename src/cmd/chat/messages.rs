@@ -136,12 +136,13 @@ fn line(client: &Client, eyes: &Eyes, thread: &Thread, message: &Message, number
         .and_then(|target| thread.message(&target))
         .map(|target| (name(target.author), target.text.clone().unwrap_or_else(|| TAKEN_BACK.to_owned())));
     let own = client.event(&message.key.id).filter(|event| event.device() == client.device());
-    let reactions = message.reactions.iter().map(|(sign, people)| (sign.clone(), people.len())).collect();
+    let reactions: Vec<_> =
+        message.reactions.iter().map(|(sign, people)| (sign.clone(), people.len())).collect();
     eyes.past(
         message,
         &name(message.author),
-        answers,
-        reactions,
+        answers.as_ref(),
+        &reactions,
         own.map(|event| client.copies(&event.id())),
         number,
     )

@@ -96,8 +96,8 @@ impl Eyes {
         &self,
         message: &Message,
         author: &str,
-        answers: Option<(String, String)>,
-        reactions: Vec<(String, usize)>,
+        answers: Option<&(String, String)>,
+        reactions: &[(String, usize)],
         held: Option<usize>,
         number: usize,
     ) -> String {
@@ -122,7 +122,7 @@ impl Eyes {
             "{} {} {who}: {}{text}{edited}{signs}{held}",
             styled(DIM, format!("~{number:<3}")),
             styled(DIM, self.clock_at(message.key.time)),
-            self.quote(answers.as_ref())
+            self.quote(answers)
         )
     }
 
@@ -264,7 +264,7 @@ fn deed(said: &Said) -> String {
         Said::Leave => "left".to_owned(),
         Said::Topic(topic) if topic.is_empty() => "took the topic away".to_owned(),
         Said::Topic(topic) => format!("set the topic: {}", inert(topic)),
-        Said::Nothing => String::new(),
+        Said::Nothing => "did something that does not count".to_owned(),
         Said::Invite(room) => format!("invites to a room: /join #?{}", room.short()),
     }
 }
