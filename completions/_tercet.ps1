@@ -101,13 +101,13 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Go on with new lines as their places are settled. They count as shown: a chat does not show them again')
             [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Go on with new lines as their places are settled. They count as shown: a chat does not show them again')
-            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print each line as a JSON object: id, time, with, from, own, text, late, copies, servers')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print each line as a JSON object: id, time, with, kind, about, from, own, text, late, copies, servers')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'tercet;cluster' {

@@ -59,11 +59,11 @@ impl Thread {
         self.places.get(id).map(|place| &self.messages[*place])
     }
 
-    /// How many messages of others an account has not read.
-    pub fn unread(&self, account: AccountId) -> usize {
+    /// How many messages of others an account has not read, leaving out those whose authors it does not hear.
+    pub fn unread(&self, account: AccountId, is_unheard: impl Fn(AccountId) -> bool) -> usize {
         let read = self.read.get(&account);
         let is_news = |message: &&Message| {
-            message.author != account && message.text.is_some() && read.is_none_or(|read| message.key > *read)
+            message.author != account && message.text.is_some() && !is_unheard(message.author)
         };
         self.messages
             .iter()
@@ -89,11 +89,16 @@ impl Thread {
             (Kind::Post, Content::Text(text)) => self.say(event, text, None),
             (Kind::Reply, Content::About(target, text)) => self.say(event, text, Some(target)),
             (Kind::Edit, Content::About(target, text)) => self.change(target, |message| {
-                if message.text.is_some() {
+                // Servers take no other edit; but a reader need not trust them for that.
+                if message.author == author && message.text.is_some() {
                     (message.text, message.edited) = (Some(text.to_owned()), true);
                 }
             }),
-            (Kind::Delete, Content::About(target, _)) => self.change(target, |message| message.text = None),
+            (Kind::Delete, Content::About(target, _)) => self.change(target, |message| {
+                if message.author == author {
+                    message.text = None;
+                }
+            }),
             (Kind::React, Content::About(target, sign)) => self.change(target, |message| {
                 message.reactions.entry(sign.to_owned()).or_default().insert(author);
             }),
@@ -196,6 +201,17 @@ mod tests {
     }
 
     #[test]
+    fn nobody_changes_what_another_said() {
+        let mut talk = Talk::default();
+        let hello = talk.says(1, "hello");
+        talk.does(2, Kind::Edit, Some(hello), "good bye");
+        talk.does(2, Kind::Delete, Some(hello), "");
+        let thread = talk.thread();
+        let message = thread.message(&hello).unwrap();
+        assert_eq!((message.text.as_deref(), message.edited), (Some("hello"), false));
+    }
+
+    #[test]
     fn reactions_are_counted_once_for_each_person_and_can_be_taken_back() {
         let mut talk = Talk::default();
         let hello = talk.says(1, "hello");
@@ -215,10 +231,17 @@ mod tests {
         talk.says(1, "one");
         let two = talk.says(1, "two");
         talk.says(1, "three");
-        assert_eq!((talk.thread().unread(who(2)), talk.thread().unread(who(1))), (3, 0));
+        assert_eq!(
+            (talk.thread().unread(who(2), |_| false), talk.thread().unread(who(1), |_| false)),
+            (3, 0)
+        );
         talk.does(2, Kind::Read, Some(two), "");
-        assert_eq!(talk.thread().unread(who(2)), 1);
+        assert_eq!(talk.thread().unread(who(2), |_| false), 1);
+        assert_eq!(talk.thread().unread(who(2), |author| author == who(1)), 0, "who is not heard");
         talk.says(2, "I see");
-        assert_eq!((talk.thread().unread(who(2)), talk.thread().unread(who(1))), (0, 1));
+        assert_eq!(
+            (talk.thread().unread(who(2), |_| false), talk.thread().unread(who(1), |_| false)),
+            (0, 1)
+        );
     }
 }

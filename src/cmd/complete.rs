@@ -1,4 +1,4 @@
-//! What the shell may complete: names of servers, people and profiles. From files of this machine alone, since
+//! What the shell may complete: names of servers, people, rooms and profiles. From files of this machine alone, since
 //! whoever presses TAB does not want to wait for a network.
 //!
 //! The cluster's folder is found as the command would find it, but for a `--dir` or `--profile` that is typed
@@ -17,6 +17,9 @@ use crate::text::Name;
 /// The variable by which a shell asks for candidates.
 pub const VARIABLE: &str = "TERCET_COMPLETE";
 
+/// One that only clap_complete's script for bash sets; the one above is gone by then.
+const BASH_VARIABLE: &str = "_CLAP_COMPLETE_COMP_TYPE";
+
 /// Servers of the cluster.
 pub fn nodes() -> ArgValueCompleter {
     candidates(|settings| {
@@ -27,7 +30,7 @@ pub fn nodes() -> ArgValueCompleter {
     })
 }
 
-/// Everybody whom a device on this machine has heard of.
+/// Everybody whom a device on this machine has heard of, and every room.
 pub fn names() -> ArgValueCompleter {
     candidates(|settings| {
         let people = settings.people();
@@ -66,6 +69,39 @@ fn candidates(find: impl Fn(&Settings) -> Vec<String> + Send + Sync + 'static) -
 
 fn matching(typed: &OsStr, words: Vec<String>) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy();
-    let fits = words.into_iter().filter(|word| word.starts_with(&*typed));
+    let in_bash = std::env::var_os(BASH_VARIABLE).is_some();
+    let words = words.into_iter().map(|word| if in_bash { quoted(word, &typed) } else { word });
+    let fits = words.filter(|word| word.starts_with(&*typed));
     fits.map(CompletionCandidate::new).collect()
+}
+
+/// A word as bash has to read it: it puts candidates into the line as they are, where `#` begins a comment. The
+/// other shells quote by themselves.
+fn quoted(word: String, typed: &str) -> String {
+    let is_open = typed.starts_with(['\'', '"']);
+    match word.strip_prefix('#') {
+        Some(_) if is_open => format!("{}{word}", &typed[..1]),
+        Some(_) if typed.starts_with('#') => word, // a comment already: what is in the line cannot be mended
+        Some(room) => format!("\\#{room}"),
+        None => word,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_is_no_comment_in_bash() {
+        let cases = [
+            ("", "#lab", "\\#lab"),
+            ("\\#l", "#lab", "\\#lab"),
+            ("'#l", "#lab", "'#lab"),
+            ("\"#l", "#lab", "\"#lab"),
+            ("", "bob", "bob"),
+        ];
+        for (typed, word, line) in cases {
+            assert_eq!(quoted(word.to_owned(), typed), line, "{typed:?}");
+        }
+    }
 }

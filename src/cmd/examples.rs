@@ -41,6 +41,7 @@ const EXAMPLES: [(&str, &[&str]); 20] = [
             "tercet send bob \"The build is green\"",
             "make 2>&1 | tail -n 3 | tercet send bob - --as alice",
             "tercet send bob ping --copies 3 --wait 5 --json",
+            "tercet send '#lab' hello     # a room that you have joined",
         ],
     ),
     (
@@ -48,6 +49,7 @@ const EXAMPLES: [(&str, &[&str]); 20] = [
         &[
             "tercet tail                # the last ten lines of all conversations",
             "tercet tail bob -n 1",
+            "tercet tail '#lab'",
             "tercet tail --follow --json | jq -r .text",
         ],
     ),

@@ -96,9 +96,14 @@ impl Home {
         self.people().join(name.as_str()).join("account.key")
     }
 
-    /// The names that one person's device has heard of, for completion: a copy, never read by the chat.
+    /// The names and rooms (with `#`) that one person's device has heard of, for completion: a copy, never read by the chat.
     pub fn known_names(&self, name: &Name) -> PathBuf {
         self.people().join(name.as_str()).join("known")
+    }
+
+    /// Whom one person does not want to hear on this machine.
+    pub fn blocked(&self, name: &Name) -> PathBuf {
+        self.people().join(name.as_str()).join("blocked")
     }
 
     /// The folder of one person's devices.

@@ -2,7 +2,8 @@
 //!
 //! Beside them are what they share: [`failure`] (what every error says), [`screen`] (all printing),
 //! [`home`] (the cluster folder), [`config`] (its files), [`settings`] (what a person has set for all commands),
-//! [`pid`] and [`nodes`] (server processes), [`visit`] (a session for a moment), [`examples`] and [`complete`]
+//! [`pid`] and [`nodes`] (server processes), [`visit`] (a session for a moment), [`said`], [`place`] and [`blocked`] (what events say, where,
+//! and by whom it is not to be heard), [`examples`] and [`complete`]
 //! (what help and shell show). All but `screen` and `visit` print nothing, so that `demo` and the tests drive a
 //! cluster by the same calls as a person does.
 
@@ -12,6 +13,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub mod ask;
 pub mod bench;
+pub mod blocked;
 pub mod chaos;
 pub mod chat;
 pub mod cluster;
@@ -32,6 +34,7 @@ pub mod kill;
 pub mod man;
 pub mod nodes;
 pub mod pid;
+pub mod place;
 mod rebuild;
 pub mod replay;
 pub mod said;

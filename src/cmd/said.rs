@@ -6,6 +6,9 @@ use crate::event::{Conversation, Event, Kind};
 use crate::id::{EventId, RoomId};
 use crate::thread::Thread;
 
+/// What is shown in place of a message that was taken back.
+pub const TAKEN_BACK: &str = "(taken back)";
+
 /// What an event says, with what it is about spelled out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
@@ -16,6 +19,8 @@ pub enum Said {
         /// Whom it answers, and what they said.
         answers: Option<(String, String)>,
     },
+    /// A message that its author has taken back.
+    TakenBack,
     /// The author said this in place of something else.
     Edit {
         /// What the message said before.
@@ -40,7 +45,7 @@ pub enum Said {
     Topic(String),
     /// An invitation to a room.
     Invite(RoomId),
-    /// Nothing that is shown.
+    /// Nothing that counts.
     Nothing,
 }
 
@@ -52,7 +57,10 @@ impl Said {
             Some((client.directory().name(event.account()), event.text().unwrap_or_default().to_owned()))
         };
         let words = |id: &EventId| spoken(id).map(|(_, text)| text).unwrap_or_default();
+        let is_own =
+            |id: &EventId| client.event(id).is_some_and(|target| target.account() == event.account());
         match (event.kind(), event.content()) {
+            (Kind::Edit | Kind::Delete, Content::About(target, _)) if !is_own(&target) => Self::Nothing,
             (Kind::Post, Content::Text(text)) => Self::Message { text: text.to_owned(), answers: None },
             (Kind::Reply, Content::About(target, text)) => {
                 Self::Message { text: text.to_owned(), answers: spoken(&target) }
@@ -70,6 +78,45 @@ impl Said {
             (Kind::Invite, Content::Room(room)) => Self::Invite(room),
             _ => Self::Nothing,
         }
+    }
+}
+
+impl Said {
+    /// The same without the words of messages that are `gone`, taken back by their authors since.
+    pub fn without(self, event: &Event, gone: impl Fn(&EventId) -> bool) -> Self {
+        let about_gone = event.target().is_some_and(|target| gone(&target));
+        let nothing = || TAKEN_BACK.to_owned();
+        match self {
+            Self::Message { .. } if gone(&event.id()) => Self::TakenBack,
+            Self::Message { text, answers: Some((who, _)) } if about_gone => {
+                Self::Message { text, answers: Some((who, nothing())) }
+            }
+            Self::Edit { .. } if about_gone => Self::Edit { before: nothing(), text: nothing() },
+            Self::React { sign, .. } if about_gone => Self::React { sign, to: nothing() },
+            other => other,
+        }
+    }
+}
+
+/// What an event's kind is called in `tail --json`.
+pub fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Register => "register",
+        Kind::Post => "post",
+        Kind::Merge => "merge",
+        Kind::Create => "create",
+        Kind::Join => "join",
+        Kind::Leave => "leave",
+        Kind::Topic => "topic",
+        Kind::Invite => "invite",
+        Kind::Follow => "follow",
+        Kind::Unfollow => "unfollow",
+        Kind::Edit => "edit",
+        Kind::Reply => "reply",
+        Kind::Delete => "delete",
+        Kind::Read => "read",
+        Kind::React => "react",
+        Kind::Unreact => "unreact",
     }
 }
 

@@ -76,6 +76,12 @@ pub fn warn(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
+/// How wide the terminal is, in columns; `None` if standard output is none.
+pub fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
 /// The one place where a failure is shown.
 pub fn render(failure: &Failure) {
     warn(&format!("{RED}tercet:{RED:#} {failure}"));

@@ -1,4 +1,4 @@
-//! `tercet send NAME TEXT`: one message, for scripts.
+//! `tercet send TO TEXT`: one message, for scripts.
 //!
 //! Done means that as many servers as asked have it on disk. A message that has not come so far stays in the
 //! device's outbox, and the exit status and the words say how far it came.
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::failure::{Failure, Outcome};
 use super::home::Cluster;
+use super::place::Place;
 use super::screen;
 use super::settings::Settings;
 use super::visit::{self, Visit};
@@ -21,9 +22,9 @@ use crate::text::{Name, count};
 /// What `send` is told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// To whom.
+    /// To whom: a name, or '#ROOM' (in quotes, since shells take # for a comment) if you have joined it.
     #[arg(value_name = "TO", add = complete::names())]
-    to: Name,
+    to: Place,
     /// The message; `-`, or nothing, reads it from standard input.
     #[arg(value_name = "TEXT", allow_hyphen_values = true)]
     text: Option<String>,
@@ -160,7 +161,7 @@ fn text(given: Option<&str>) -> Result<String, Failure> {
     };
     if text.trim().is_empty() {
         return Err(Failure::new("there is nothing to send: the message is empty")
-            .next("tercet send NAME \"text\", or pipe the text in"));
+            .next("tercet send TO \"text\", or pipe the text in"));
     }
     Ok(text)
 }

@@ -12,7 +12,7 @@
 //! Lines of the display and cursors are in no such hurry, and each would cost a sync or a frame of its own.
 //! They wait for the next sync, [`GATHER`] at most, and of several cursors for one server the last goes out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -25,6 +25,7 @@ use crate::cmd::device;
 use crate::cmd::failure::Failure;
 use crate::cmd::files;
 use crate::cmd::home::Cluster;
+use crate::cmd::place::room_labels;
 use crate::cmd::said::{Said, label};
 use crate::event::{Conversation, Event, EventError, Kind};
 use crate::frame::{Rejection, Role, ToServer};
@@ -34,6 +35,7 @@ use crate::limits::{CLIENT_QUEUE, CLOCK_AHEAD_MAX_MS, PROTOCOL_VERSION};
 use crate::net::link::{Down, LinkEvent, LinkHandle, close_all, spawn_link};
 use crate::net::queue::LinkQueue;
 use crate::net::tls::Identity;
+use crate::order::Key;
 use crate::store::DeviceLog;
 use crate::text::Name;
 
@@ -118,7 +120,7 @@ pub enum Notice {
     SignedIn,
     /// The session has ended by itself; the last notice.
     Failed(String),
-    /// Everybody who has a name, anew after each change.
+    /// Everybody who has a name, and the rooms with their `#`, anew after each change.
     Names(Vec<String>),
     /// Events of other devices are here: checked, in their place, and on this device's disk.
     Arrived {
@@ -223,7 +225,7 @@ impl Session {
             ahead_ms: BTreeMap::new(),
             notices,
             registration: Registration::Open,
-            names: 0,
+            names: (0, 0),
             gathered: Gathered::default(),
         };
         worker.write(&opening)?;
@@ -375,8 +377,8 @@ struct Worker {
     ahead_ms: BTreeMap<ServerId, i64>,
     notices: mpsc::Sender<Notice>,
     registration: Registration,
-    /// How many names have been told.
-    names: usize,
+    /// How many names and conversations there were when names were told.
+    names: (usize, usize),
     gathered: Gathered,
 }
 
@@ -515,10 +517,12 @@ impl Worker {
     }
 
     fn tell_names(&mut self, turn: &mut Turn) {
-        let names = self.client.directory().len();
+        let names = (self.client.directory().len(), self.client.conversations().count());
         if names != self.names {
             self.names = names;
-            let all: Vec<String> = self.client.directory().all().map(|(name, _)| name.to_owned()).collect();
+            let mut all: Vec<String> =
+                self.client.directory().all().map(|(name, _)| name.to_owned()).collect();
+            all.extend(room_labels(&self.client));
             let list: String = all.iter().map(|name| format!("{}\n", crate::text::inert(name))).collect();
             // For the shell's completion only: without it that knows fewer names.
             let _unwritten = block_in_place(|| files::write(&self.known_names, list.as_bytes()));
@@ -569,9 +573,8 @@ impl Worker {
 
     /// Lines that are in the log on the disk.
     async fn show_gathered(&mut self) {
-        for (event, late) in std::mem::take(&mut self.gathered.lines) {
-            self.act(Action::Show { event, late }).await;
-        }
+        let lines = std::mem::take(&mut self.gathered.lines);
+        self.show(lines).await;
     }
 
     /// Everything that was gathered.
@@ -586,6 +589,27 @@ impl Worker {
             self.show_gathered().await;
         }
         Ok(())
+    }
+
+    /// What the authors of these lines, or of what they are about, have taken back by now. A line that is painted
+    /// only now must not bring it back.
+    fn taken_back(&self, lines: &[(Arc<Event>, bool)]) -> BTreeSet<EventId> {
+        let mut oldest: BTreeMap<Conversation, Key> = BTreeMap::new();
+        for (event, _) in lines {
+            let target = event.target().and_then(|target| self.client.event(&target));
+            let first = target.map_or(event.key(), |target| target.key().min(event.key()));
+            let oldest = oldest.entry(event.conversation()).or_insert(first);
+            *oldest = first.min(*oldest);
+        }
+        let later = oldest.into_iter().flat_map(|(conversation, oldest)| {
+            let keys = self.client.transcript(conversation).into_iter().flat_map(|all| all.keys().rev());
+            keys.take_while(move |key| *key > oldest)
+        });
+        let deletes = later.filter_map(|key| self.client.event(&key.id)).filter_map(|event| {
+            let target = event.target().filter(|_| event.kind() == Kind::Delete)?;
+            (self.client.event(&target)?.account() == event.account()).then_some(target)
+        });
+        deletes.collect()
     }
 
     /// The machine refuses to go on: a number of this device may have been given twice already.
@@ -642,12 +666,19 @@ impl Worker {
                 }
                 self.tell(Notice::Down { server, why: Down::Protocol(why) }).await;
             }
-            Action::Show { event, late } => {
-                self.tell(Notice::Show(Shown::of(&self.client, &event, late))).await;
-            }
+            Action::Show { event, late } => self.show(vec![(event, late)]).await,
             Action::Copies { id, copies } => self.tell(Notice::Copies { id, copies }).await,
             Action::Rejected { server, why, .. } => self.tell(Notice::Rejected { server, why }).await,
             Action::LogLost { server, acked } => self.tell(Notice::LogLost { server, acked }).await,
+        }
+    }
+
+    async fn show(&self, lines: Vec<(Arc<Event>, bool)>) {
+        let taken_back = self.taken_back(&lines);
+        for (event, late) in lines {
+            let mut shown = Shown::of(&self.client, &event, late);
+            shown.said = shown.said.without(&event, |id| taken_back.contains(id));
+            self.tell(Notice::Show(shown)).await;
         }
     }
 

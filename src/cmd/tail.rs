@@ -4,7 +4,7 @@
 //! does not move. With it this is a display of its own: it starts with what was shown before, goes on with
 //! what this device has not shown yet, and then with each line as its place is settled.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +14,14 @@ use tokio::sync::mpsc;
 use super::complete;
 use super::failure::{Failure, Outcome};
 use super::home::Cluster;
+use super::place::Place;
+use super::said::{Said, kind_name, thread};
 use super::screen;
 use super::session::{Shown, now_ms};
 use super::settings::Settings;
 use super::visit::{self, Visit};
 use crate::client::Client;
-use crate::event::{Conversation, Event, Kind};
+use crate::event::{Conversation, Event};
 use crate::history::Entry;
 use crate::id::EventId;
 use crate::limits::REORDER_WINDOW_MS;
@@ -30,9 +32,9 @@ use crate::text::Name;
 /// What `tail` is told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Only the conversation with this person [default: all conversations].
+    /// Only the conversation with this person, or in '#ROOM' [default: all conversations].
     #[arg(value_name = "WITH", add = complete::names())]
-    with: Option<Name>,
+    with: Option<Place>,
     /// Who you are [default: the profile's name, or the only account on this machine].
     #[arg(long = "as", value_name = "NAME", env = "TERCET_NAME", hide_env_values = true, add = complete::people())]
     me: Option<Name>,
@@ -42,7 +44,12 @@ pub struct Args {
     /// Go on with new lines as their places are settled. They count as shown: a chat does not show them again.
     #[arg(short, long)]
     follow: bool,
-    /// Print each line as a JSON object: id, time, with, from, own, text, late, copies, servers.
+    /// Print each line as a JSON object: id, time, with, kind, about, from, own, text, late, copies, servers.
+    ///
+    /// `with` is a person or '#ROOM'. `kind` is post, reply, edit, delete, react, join, leave, topic or invite,
+    /// and `about` the id of the message that a reply, edit, delete or react is about, else null. `text` is what
+    /// was said, the sign of a react or the room of an invite; null where there is none, and for a message that
+    /// was taken back.
     #[arg(long)]
     json: bool,
     /// For how long to wait for a server.
@@ -50,17 +57,20 @@ pub struct Args {
     wait: u64,
 }
 
-/// A message as `--json` prints it.
+/// A line as `--json` prints it.
 #[derive(serde::Serialize)]
 struct Line<'a> {
     id: EventId,
     /// When it was written, by its author's clock: RFC 3339, UTC.
     time: String,
-    /// The other side of the conversation.
+    /// The other side of the conversation, or the room with its `#`.
     with: &'a str,
+    kind: &'static str,
+    /// The message that it is about.
+    about: Option<EventId>,
     from: &'a str,
     own: bool,
-    text: &'a str,
+    text: Option<String>,
     late: bool,
     /// How many servers have it, if this device wrote it.
     copies: Option<usize>,
@@ -96,8 +106,9 @@ async fn last(visit: &Visit, args: &Args) -> Result<Outcome, Failure> {
     if caught_up {
         settle(visit, conversation).await?;
     }
-    let number = args.lines;
-    let lines = visit.session.ask(move |client| newest(client, conversation, number, |_| true)).await?;
+    let (number, blocked) = (args.lines, visit.eyes.blocked.clone());
+    let heard = move |event: &Event| !blocked.holds(event.account());
+    let lines = visit.session.ask(move |client| newest(client, conversation, number, heard)).await?;
     for shown in &lines {
         print(visit, args, shown, conversation)?;
     }
@@ -130,12 +141,9 @@ async fn follow(
     let log = visit.session.log().to_owned();
     // What the session shows while this is read is in both: it is printed here, and not again below.
     let before = displayed(&log)?;
-    let (number, known) = (args.lines, Arc::new(before));
-    let past = Arc::clone(&known);
-    let lines = visit
-        .session
-        .ask(move |client| newest(client, conversation, number, |key| past.contains(&key.id)))
-        .await?;
+    let (number, blocked) = (args.lines, visit.eyes.blocked.clone());
+    let past = move |event: &Event| before.contains(&event.id()) && !blocked.holds(event.account());
+    let lines = visit.session.ask(move |client| newest(client, conversation, number, past)).await?;
     let mut printed: BTreeSet<EventId> = BTreeSet::new();
     for line in &lines {
         printed.insert(line.event.id());
@@ -143,7 +151,8 @@ async fn follow(
     }
     while let Some(line) = shown.recv().await {
         let wanted = conversation.is_none_or(|wanted| line.event.conversation() == wanted);
-        if wanted && !printed.remove(&line.event.id()) {
+        let is_heard = !visit.eyes.blocked.holds(line.event.account());
+        if wanted && is_heard && !printed.remove(&line.event.id()) {
             print(visit, args, &line, conversation)?;
         }
     }
@@ -152,7 +161,7 @@ async fn follow(
 
 async fn conversation(visit: &Visit, args: &Args) -> Result<Option<Conversation>, Failure> {
     match &args.with {
-        Some(name) => visit.conversation(name).await.map(Some),
+        Some(place) => visit.conversation(place).await.map(Some),
         None => Ok(None),
     }
 }
@@ -166,28 +175,45 @@ fn displayed(log: &std::path::Path) -> Result<BTreeSet<EventId>, Failure> {
     Ok(entries.iter().filter_map(id).collect())
 }
 
-/// The last `number` messages of one conversation or all, in canonical order.
+/// The last `number` lines of one conversation or all, in canonical order.
 fn newest(
     client: &Client,
     conversation: Option<Conversation>,
     number: usize,
-    wanted: impl Fn(&Key) -> bool,
+    wanted: impl Fn(&Event) -> bool,
 ) -> Vec<Shown> {
     let here = |candidate: &Conversation| conversation.is_none_or(|wanted| wanted == *candidate);
-    let post = |key: &Key| -> Option<Arc<Event>> {
-        client.event(&key.id).filter(|event| event.kind() == Kind::Post).cloned()
+    let line = |key: Key| -> Option<(Key, &Arc<Event>)> {
+        let event = client.event(&key.id).filter(|event| event.kind().is_shown() && wanted(event))?;
+        Some((key, event))
     };
     let transcripts = client.conversations().filter(|(candidate, _)| here(candidate));
-    let mut last: Vec<(Key, Arc<Event>)> = transcripts
-        .flat_map(|(_, transcript)| {
-            let keys = transcript.keys().rev().filter(&wanted);
-            keys.filter_map(|key| Some((key, post(&key)?))).take(number).collect::<Vec<_>>()
-        })
+    let mut last: Vec<_> = transcripts
+        .flat_map(|(_, transcript)| transcript.keys().rev().filter_map(line).take(number).collect::<Vec<_>>())
         .collect();
     last.sort_unstable_by_key(|(key, _)| *key);
     let skipped = last.len().saturating_sub(number);
     last.drain(..skipped);
-    last.iter().map(|(_, event)| Shown::of(client, event, false)).collect()
+    let mut threads = BTreeMap::new();
+    let mut show = |event: &Arc<Event>| {
+        let conversation = event.conversation();
+        let thread = threads.entry(conversation).or_insert_with(|| thread(client, conversation));
+        let mut shown = Shown::of(client, event, false);
+        let gone = |id: &EventId| thread.message(id).is_some_and(|message| message.text.is_none());
+        shown.said = shown.said.without(event, gone);
+        shown
+    };
+    last.into_iter().map(|(_, event)| show(event)).collect()
+}
+
+/// What `text` of a JSON line is.
+fn words(shown: &Shown) -> Option<String> {
+    match &shown.said {
+        Said::Message { text, .. } | Said::Edit { text, .. } | Said::Topic(text) => Some(text.clone()),
+        Said::React { sign, .. } => Some(sign.clone()),
+        Said::Invite(room) => Some(format!("#?{}", room.short())),
+        Said::TakenBack | Said::Delete | Said::Join | Said::Leave | Said::Nothing => None,
+    }
 }
 
 fn print(
@@ -205,9 +231,11 @@ fn print(
         id: shown.event.id(),
         time,
         with: &shown.with,
+        kind: kind_name(shown.event.kind()),
+        about: shown.event.target(),
         from: &shown.author,
         own: shown.event.account() == visit.eyes.account,
-        text: shown.event.text().unwrap_or_default(),
+        text: words(shown),
         late: shown.late,
         copies: shown.copies,
         servers: visit.eyes.view.servers().len(),

@@ -10,9 +10,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use super::blocked::Blocked;
 use super::chat::render::{Eyes, is_grave};
 use super::failure::{Failure, Outcome};
 use super::home::Cluster;
+use super::place::{Place, find_room, follows, room_labels};
 use super::screen;
 use super::session::{Notice, Options, Session, Shown};
 use super::similar::did_you_mean;
@@ -93,6 +95,7 @@ impl Visit {
             zone: jiff::tz::TimeZone::system(),
             reads: false,
             name: name.to_string(),
+            blocked: Blocked::load(&cluster.home().blocked(name))?,
         };
         let hearing = tokio::spawn(hear(notices, eyes.clone(), Arc::clone(&name_taken), lines));
         Ok(Self {
@@ -130,11 +133,56 @@ impl Visit {
         }
     }
 
-    /// The conversation with somebody, waiting for the directory if they are not known yet.
+    /// The conversation at a place, waiting for the servers if it is not known yet.
     ///
     /// # Errors
-    /// When there is nobody of that name, or no server to ask.
-    pub async fn conversation(&self, other: &Name) -> Result<Conversation, Failure> {
+    /// When there is nobody or no room of that name, the room is not joined, or there is no server to ask.
+    pub async fn conversation(&self, place: &Place) -> Result<Conversation, Failure> {
+        match place {
+            Place::Person(name) => self.person(name).await,
+            Place::Room(name) => self.room(name).await,
+        }
+    }
+
+    async fn room(&self, name: &Name) -> Result<Conversation, Failure> {
+        let (asked, me) = (name.clone(), self.name.to_string());
+        let known = move |client: &Client| {
+            let is_mine = client.directory().account(&me) == Some(client.account());
+            let joined = find_room(client, &asked).is_some_and(|room| follows(client, room));
+            let mut followed = client.followed();
+            let all_begun = followed.all(|room| client.transcript(Conversation::Room(room)).is_some());
+            is_mine && (joined || (client.is_caught_up() && all_begun))
+        };
+        let _in_time = self.waits_for(known).await?;
+        let asked = name.clone();
+        let (found, caught_up, labels) = self
+            .session
+            .ask(move |client| {
+                let found = find_room(client, &asked).map(|room| (room, follows(client, room)));
+                (found, client.is_caught_up(), room_labels(client))
+            })
+            .await?;
+        let me = &self.name;
+        match found {
+            Some((room, true)) => Ok(Conversation::Room(room)),
+            None if !caught_up => Err(Failure::new(format!(
+                "#{name} is not known on this machine, and no server answered; nothing was written"
+            ))
+            .next("tercet cluster status")),
+            Some(_) => Err(Failure::new(format!("{me} has not joined #{name}; nothing was written"))
+                .next(format!("printf '/join #{name}\\n' | tercet chat {me}"))),
+            None => {
+                let meant = did_you_mean(&format!("#{name}"), labels.iter().map(String::as_str));
+                Err(Failure::new(format!("there is no room #{name} for {me}; nothing was written")).next(
+                    meant.unwrap_or_else(|| {
+                        format!("tercet chat {me}, then /rooms lists them and /create #{name} opens it")
+                    }),
+                ))
+            }
+        }
+    }
+
+    async fn person(&self, other: &Name) -> Result<Conversation, Failure> {
         let (name, me) = (other.to_string(), self.name.to_string());
         let known = move |client: &Client| {
             let directory = client.directory();

@@ -156,7 +156,7 @@ fn nobody_by_that_name_yet() {
     let cluster = TestCluster::up(3);
     let mut alice = Chat::start(cluster.dir(), "alice", &[]);
     alice.say("hello?");
-    alice.is_told("not sent: nobody to send it to yet; /dm NAME first");
+    alice.is_told("not sent: nobody to send it to yet; /dm NAME or /join #ROOM first");
     alice.say("/dm bob");
     alice.is_told("there is nobody called bob here: /who lists everybody");
     Chat::start(cluster.dir(), "bob", &[]).finish();
@@ -302,7 +302,7 @@ fn everything_restarts_and_goes_on() {
     }
     let (mut alice, bob) = alice_and_bob(&cluster);
     alice.say("/history 100");
-    alice.is_told("the last 6 with bob");
+    alice.is_told("6 messages with bob, all in their true order");
     alice.hears("answer 2");
     let heard = alice.heard_from("alice");
     assert_eq!(heard, expected, "{:#?}", alice.lines());

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use portable_pty::CommandBuilder;
 
-use crate::people::cluster_with_people;
+use crate::people::{Chat, cluster_with_people};
 use crate::support::{TestCluster, run};
 use crate::terminal::Terminal;
 
@@ -103,6 +103,28 @@ fn bash_completes_servers_and_people() {
         let args = ["--norc", "-c", script, "bash", file.to_str().unwrap(), line];
         check(&format!("bash: {line}"), &machine.shell("bash", &args), wanted, unwanted);
     }
+}
+
+#[test]
+fn bash_does_not_take_a_room_for_a_comment() {
+    let machine = Machine::new();
+    ["1", "2", "3"].iter().for_each(|name| machine.cluster.start(name));
+    let mut alice = Chat::start(machine.cluster.dir(), "alice", &[]);
+    alice.say("/create #lab");
+    alice.is_told("#lab is open");
+    assert_eq!(alice.finish().code, 0);
+    let file = machine.install("bash");
+    let script = r#"
+        source "$1"; spec=$(complete -p tercet); spec=${spec##*-F }
+        COMP_WORDS=(tercet send "$2"); COMP_CWORD=2; COMP_TYPE=9
+        ${spec%% *} tercet "$2" send
+        printf '%s\n' "${COMPREPLY[@]}""#;
+    for (typed, candidate) in [("\\#", "\\#lab"), ("'#l", "'#lab")] {
+        let args = ["--norc", "-c", script, "bash", file.to_str().unwrap(), typed];
+        check(&format!("bash: {typed}"), &machine.shell("bash", &args), &[candidate], &["bob"]);
+    }
+    let args = ["--norc", "-c", script, "bash", file.to_str().unwrap(), ""];
+    check("bash", &machine.shell("bash", &args), &["\\#lab", "bob"], &["#lab"]);
 }
 
 #[test]

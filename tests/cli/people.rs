@@ -170,10 +170,13 @@ impl Drop for Chat {
     }
 }
 
-/// The messages by `author` among a chat's lines: `12:34 [with] author: text  3/3` gives `text`.
+/// The messages by `author` among a chat's lines: `12:34 [with] author: text  3/3` gives `text`, and so does the
+/// same after a `~N` of `/history`.
 pub fn messages(lines: &[String], author: &str) -> Vec<String> {
     let by = format!("{author}: ");
     let text = |line: &String| {
+        let numbered = line.strip_prefix('~').and_then(|rest| rest.split_once(' '));
+        let line = numbered.map_or(line.as_str(), |(_, rest)| rest.trim_start());
         let (before, text) = line.split_once(&by)?;
         let is_heading = before.len() >= 6 && before.as_bytes()[2] == b':' && !before.contains('^');
         let text = text.split("  ").next()?;

@@ -10,6 +10,8 @@ const NARROW: (u16, u16) = (40, 20);
 const UP: &str = "\x1b[A";
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
+const PASTE: &str = "\x1b[200~";
+const PASTED: &str = "\x1b[201~";
 
 /// Alice at a terminal, talking to bob; every server is up.
 fn alice(cluster: &TestCluster, size: (u16, u16), environment: &[(&str, &str)]) -> Terminal {
@@ -47,10 +49,10 @@ fn a_conversation_looks_like_one() {
         bob.hears("alice: half a sentence");
         assert!(alice.shows("alice: half a sentence").ends_with("sentence  3/3"));
         for (command, answer) in [
-            ("/help", "-- /quit          leave"),
+            ("/help", "leave, as ctrl-D; what is not safe"),
             ("/view", "-- 3 of 3 servers reachable"),
-            ("/who", "   bob                  key"),
-            ("/history 2", "-- the last 2 with bob, in their true order"),
+            ("/who", "  bob    key"),
+            ("/history 2", "-- the last 2 of 3 messages with bob, in their true order"),
             ("/dm nobody", "-- there is nobody called nobody here"),
             ("/fly", "-- there is no command /fly; /help lists them"),
         ] {
@@ -151,7 +153,7 @@ fn tab_completes_commands_and_names() {
     let cluster = cluster_with_people();
     let alice = Terminal::chat(cluster.dir(), "alice", WIDE, &[]);
     alice.ends_with("[123] alice:");
-    alice.types("/d\tb\t");
+    alice.types("/dm\tb\t");
     alice.ends_with("[123] alice: /dm bob");
     alice.enters("");
     alice.ends_with("[123] alice > bob:");
@@ -212,7 +214,7 @@ fn no_color_means_none() {
         cluster.signal(&["2"], "kill");
         alice.shows("-- server 2 is down");
         alice.enters("/help");
-        alice.shows("-- /quit");
+        alice.shows("leave, as ctrl-D");
         alice.ends_with("[1x3] alice > bob:");
         alice.types(CTRL_D);
         let raw = alice.raw();
@@ -248,6 +250,44 @@ fn a_dumb_terminal_is_good_enough() {
     assert!(!alice.raw().contains(&0x1b), "{:?}", String::from_utf8_lossy(&alice.raw()));
     alice.types(CTRL_D);
     assert_eq!(alice.finish(), 0);
+}
+
+#[test]
+fn what_is_pasted_is_one_message() {
+    let cluster = cluster_with_people();
+    let alice = alice(&cluster, WIDE, &[]);
+    let bob = Chat::with(cluster.dir(), "bob", "alice", &[]);
+    alice.types(&format!("{PASTE}first\r/dm carol\nthird\n{PASTED}"));
+    alice.shows("third");
+    assert_eq!(count(&alice, "alice: first"), 0, "nothing is sent before Enter");
+    alice.enters("");
+    alice.shows("alice: first");
+    alice.shows("      | /dm carol");
+    assert!(alice.shows("      | third").ends_with("third  3/3"));
+    alice.ends_with("[123] alice > bob:");
+    assert!(bob.hears("alice: first").ends_with("alice: first␊/dm carol␊third"), "one line for a script");
+}
+
+#[test]
+fn what_comes_in_elsewhere_is_counted_in_the_prompt() {
+    let cluster = cluster_with_people();
+    let alice = Terminal::chat(cluster.dir(), "alice", WIDE, &[]);
+    alice.ends_with("[123] alice:");
+    alice.enters("/create #lab");
+    alice.ends_with("[123] alice > #lab:");
+    let mut bob = Chat::with(cluster.dir(), "bob", "alice", &[]);
+    for text in ["one", "two"] {
+        bob.say(text);
+        alice.shows(&format!("[bob] bob: {text}"));
+    }
+    alice.ends_with("[123] alice > #lab:");
+    alice.enters("");
+    alice.ends_with("[123] +2 alice > #lab:");
+    cluster.signal(&["2"], "kill");
+    alice.ends_with("[1x3] +2 alice > #lab:");
+    alice.enters("/next");
+    alice.shows("-- 2 messages with bob, all in their true order");
+    alice.ends_with("[1x3] alice > bob:");
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn each_line_as_json_has_the_documented_fields() {
     for field in &fields {
         assert!(help.contains(field), "{field} is not in the help: {help}");
     }
-    assert_eq!(fields.len(), 9, "{fields:?}");
+    assert_eq!(fields.len(), 11, "{fields:?}");
     assert_eq!(bobs["text"], "tab\tand \"quotes\" and \u{1b}[31m");
     assert_eq!(
         (&bobs["from"], &bobs["with"], &bobs["own"]),
@@ -72,6 +72,7 @@ fn each_line_as_json_has_the_documented_fields() {
         (&alices["with"], &alices["own"], &alices["copies"]),
         (&"bob".into(), &true.into(), &3.into())
     );
+    assert_eq!((&bobs["kind"], bobs["about"].is_null()), (&"post".into(), true));
     assert_eq!(alices["id"], bobs["id"]);
     assert!(bobs["copies"].is_null() && bobs["time"].as_str().unwrap().ends_with('Z'), "{bobs}");
 }

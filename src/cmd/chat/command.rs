@@ -1,5 +1,7 @@
 //! What a typed line means. Pure: text in, [`Line`] out.
 
+use std::path::PathBuf;
+
 use crate::cmd::similar::nearest;
 use crate::content::Charter;
 use crate::event::Kind;
@@ -18,7 +20,7 @@ pub enum Line {
     History(usize),
     /// `/view`: the servers.
     View,
-    /// `/create #ROOM [private] [no-history]`: begins a room.
+    /// `/create #ROOM [private]`: begins a room.
     Create(Charter),
     /// `/join #ROOM`.
     Join(Name),
@@ -46,6 +48,14 @@ pub enum Line {
     Next,
     /// `/seen NAME`.
     Seen(Name),
+    /// `/late`: what was shown late here.
+    Late,
+    /// `/export FILE`.
+    Export(PathBuf),
+    /// `/block NAME`.
+    Block(Name),
+    /// `/unblock NAME`.
+    Unblock(Name),
     /// `/who`: the accounts.
     Who,
     /// `/help`.
@@ -89,31 +99,35 @@ pub enum LineError {
 pub const HISTORY_DEFAULT: usize = 20;
 
 /// Every command with its usage and what it does, as `/help` lists them.
-pub const COMMANDS: [(&str, &str, &str); 24] = [
+pub const COMMANDS: [(&str, &str, &str); 28] = [
     ("dm", "/dm NAME", "talk to NAME; then just type"),
     ("history", "/history [N]", "the last N messages here, in their true order"),
     ("rooms", "/rooms", "the rooms that you may join"),
     ("join", "/join #ROOM", "join a room and talk there"),
     ("leave", "/leave [#ROOM]", "leave it"),
-    ("create", "/create #ROOM [private]", "open a room, to everybody or to whom you /invite"),
+    ("create", "/create #ROOM [private]", "open a room, to all or to whom you /invite"),
     ("invite", "/invite NAME", "let NAME into this room"),
     ("members", "/members", "who is in this room"),
     ("topic", "/topic [TEXT]", "what this room is about"),
-    ("reply", "/reply [~N] TEXT", "answer a message: the last, or the N-th last of /history"),
-    ("react", "/react [~N] SIGN", "react to a message, +1 for instance"),
+    ("reply", "/reply [~N] TEXT", "answer the last message, or ~N of /history"),
+    ("react", "/react [~N] SIGN", "react to a message, with +1 for instance"),
     ("unreact", "/unreact [~N] SIGN", "take that back"),
     ("edit", "/edit [~N] TEXT", "put TEXT in place of a message of yours"),
     ("delete", "/delete [~N]", "take a message of yours back"),
     ("unread", "/unread", "where there is something new"),
     ("next", "/next", "go there"),
     ("search", "/search TEXT", "the messages here that hold TEXT"),
+    ("late", "/late", "what was shown late here, and where it belongs"),
     ("seen", "/seen NAME", "how far NAME has read here"),
-    ("why", "/why [~N]", "when a message was written, after what, and on which disks it is"),
-    ("proof", "/proof", "this conversation's fingerprint, to compare with others"),
+    ("why", "/why [~N]", "what a message follows, and on which disks it is"),
+    ("proof", "/proof", "a fingerprint to compare with others who are here"),
+    ("export", "/export FILE", "write all of it to FILE.md or FILE.jsonl"),
+    ("block", "/block NAME", "hear nothing from NAME on this machine"),
+    ("unblock", "/unblock NAME", "hear them again"),
     ("who", "/who", "everybody who has an account"),
     ("view", "/view", "the servers and their state"),
     ("help", "/help", "this list"),
-    ("quit", "/quit", "leave (also ctrl-D); what is not safe yet goes out next time"),
+    ("quit", "/quit", "leave, as ctrl-D; what is not safe goes out later"),
 ];
 
 /// Understands one line.
@@ -135,6 +149,7 @@ pub fn parse(line: &str) -> Result<Line, LineError> {
     let rest = rest.trim();
     match (word, rest) {
         ("dm", "") => Err(LineError::Usage("/dm NAME")),
+        ("dm", room) if room.starts_with('#') => Err(LineError::Usage("/join #ROOM; /dm is for people")),
         ("dm", name) => Ok(Line::Dm(name.parse()?)),
         ("history", "") => Ok(Line::History(HISTORY_DEFAULT)),
         ("history", number) => {
@@ -167,6 +182,10 @@ pub fn parse(line: &str) -> Result<Line, LineError> {
         ("unread", "") => Ok(Line::Unread),
         ("next", "") => Ok(Line::Next),
         ("seen", name) if !name.is_empty() => Ok(Line::Seen(name.parse()?)),
+        ("late", "") => Ok(Line::Late),
+        ("export", file) if !file.is_empty() => Ok(Line::Export(file.into())),
+        ("block", name) if !name.is_empty() => Ok(Line::Block(name.parse()?)),
+        ("unblock", name) if !name.is_empty() => Ok(Line::Unblock(name.parse()?)),
         ("who", "") => Ok(Line::Who),
         ("help", _) => Ok(Line::Help),
         ("quit" | "exit", "") => Ok(Line::Quit),
@@ -216,6 +235,7 @@ fn about(kind: Kind, rest: &str, usage: &'static str) -> Result<Line, LineError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cmd::chat::render::explained;
 
     #[test]
     fn lines_are_understood() {
@@ -243,6 +263,8 @@ mod tests {
     fn lines_that_mean_nothing_say_what_would() {
         let cases = [
             ("/dm", "usage: /dm NAME"),
+            ("/dm #lab", "usage: /join #ROOM"),
+            ("/export", "usage: /export FILE"),
             ("/history many", "usage: /history [N]"),
             ("/history -1", "usage: /history [N]"),
             ("/who is it", "usage: /who"),
@@ -258,10 +280,22 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_lists_every_command_as_the_help_does() {
+        let readme = include_str!("../../../README.md");
+        let commands = COMMANDS.map(|(_, usage, what)| (usage, what));
+        let help = explained(&commands, None).join("\n");
+        assert!(readme.contains(&help), "README.md wants this in its section on rooms:\n{help}");
+    }
+
+    #[test]
     fn every_command_in_the_help_is_understood() {
         for (name, usage, _) in COMMANDS {
-            let line =
-                usage.replace("[N]", "3").replace("NAME", "bob").replace(['[', ']'], "").replace("~N", "~2");
+            let line = usage
+                .replace("[N]", "3")
+                .replace("NAME", "bob")
+                .replace(['[', ']'], "")
+                .replace("~N", "~2")
+                .replace("FILE", "talk.md");
             assert!(parse(&line).is_ok(), "/{name}: {line:?} is not understood");
         }
     }

@@ -30,6 +30,8 @@ use crate::limits::SENT_AT;
 use crate::text::{Name, count, inert};
 
 const TYPED_MAX: usize = 1_000;
+/// The most that the prompt counts to.
+const ELSEWHERE_MAX: usize = 99;
 const UP: Style = AnsiColor::Green.on_default();
 const DOWN: Style = AnsiColor::Red.on_default().bold();
 
@@ -79,10 +81,15 @@ impl Outlook {
     }
 }
 
-/// The prompt: the servers, who is typing to whom. Of one width, whatever the servers' state.
+/// The prompt: the servers, how many messages have come into other conversations, who is typing to whom. Of one
+/// width, whatever the servers' state; the number is that of when the prompt was made.
 fn prompt(me: &Name, shared: &Shared, outlook: &Outlook) -> String {
     let with = shared.current().map_or_else(String::new, |(_, name)| format!(" > {}", inert(&name)));
-    format!("[{}] {me}{with}: ", outlook.servers(|text, _| text.to_owned()))
+    let elsewhere = match shared.elsewhere() {
+        0 => String::new(),
+        some => format!(" +{}", some.min(ELSEWHERE_MAX)),
+    };
+    format!("[{}]{elsewhere} {me}{with}: ", outlook.servers(|text, _| text.to_owned()))
 }
 
 /// Completion and the prompt's colours.
@@ -132,19 +139,29 @@ impl Completer for Assistant {
     }
 }
 
-/// Where the word under the cursor starts, and what it may become: a command, or a name after `/dm`.
+/// Where the word under the cursor starts, and what it may become: a command, or a name or a room after a command
+/// that takes one. A room's `#` may be left out.
 fn complete(line: &str, cursor: usize, names: &[String]) -> (usize, Vec<String>) {
     let typed = line.get(..cursor).unwrap_or(line);
-    if let Some(start) = typed.strip_prefix("/dm ") {
-        let matching = names.iter().filter(|name| name.starts_with(start.trim_start()));
-        return (cursor - start.trim_start().len(), matching.cloned().collect());
+    if let Some((command, start)) = typed.split_once(' ') {
+        let start = start.trim_start();
+        let is_wanted = |name: &&String| match command {
+            "/dm" | "/invite" | "/seen" | "/block" | "/unblock" => {
+                !name.starts_with('#') && name.starts_with(start)
+            }
+            "/join" | "/leave" => name
+                .strip_prefix('#')
+                .is_some_and(|room| room.starts_with(start.strip_prefix('#').unwrap_or(start))),
+            _ => false,
+        };
+        return (cursor - start.len(), names.iter().filter(is_wanted).cloned().collect());
     }
     match typed.strip_prefix('/') {
-        Some(word) if !word.contains(' ') => {
+        Some(word) => {
             let matching = COMMANDS.iter().map(|(name, _, _)| *name).filter(|name| name.starts_with(word));
             (0, matching.map(|name| format!("/{name} ")).collect())
         }
-        _ => (cursor, Vec::new()),
+        None => (cursor, Vec::new()),
     }
 }
 
@@ -302,14 +319,18 @@ mod tests {
 
     #[test]
     fn commands_and_names_are_completed() {
-        let names = ["alice".to_owned(), "alan".to_owned(), "bob".to_owned()];
-        let cases: [(&str, usize, &[&str]); 6] = [
+        let names = ["alice", "alan", "bob", "#lab", "#lobby"].map(str::to_owned);
+        let cases: [(&str, usize, &[&str]); 10] = [
             ("/h", 0, &["/history ", "/help "]),
             ("/dm al", 4, &["alice", "alan"]),
             ("/dm ", 4, &["alice", "alan", "bob"]),
             ("/dm  b", 5, &["bob"]),
-            ("hello al", 8, &[]),
-            ("/view x", 7, &[]),
+            ("/join ", 6, &["#lab", "#lobby"]),
+            ("/join #la", 6, &["#lab"]),
+            ("/leave lo", 7, &["#lobby"]),
+            ("/block b", 7, &["bob"]),
+            ("hello al", 6, &[]),
+            ("/view x", 6, &[]),
         ];
         for (line, start, candidates) in cases {
             let (at, found) = complete(line, line.len(), &names);

@@ -3,11 +3,12 @@
 //! `~N` names the N-th last message of the conversation, as `/history` numbers them.
 
 use super::command::Back;
-use super::render::{Eyes, copies};
+use super::render::{Eyes, copies, table};
 use super::talk::{Done, Shared, perform};
 use crate::client::{Client, Input};
+use crate::cmd::blocked::Blocked;
 use crate::cmd::failure::Failure;
-use crate::cmd::said::{label, thread};
+use crate::cmd::said::{TAKEN_BACK, label, thread};
 use crate::cmd::session::Session;
 use crate::content::about;
 use crate::event::{Conversation, Kind};
@@ -88,7 +89,7 @@ pub async fn history(
         return Ok(Done::Not("whose history? /dm NAME or /join #ROOM first".to_owned()));
     };
     let (eyes_in, account) = (eyes.clone(), eyes.account);
-    let mut lines = session
+    let (mut lines, total) = session
         .ask(move |client| {
             let thread = thread(client, conversation);
             let read = thread.read.get(&account).copied();
@@ -96,7 +97,9 @@ pub async fn history(
             let first = total.saturating_sub(number);
             let mut lines = Vec::new();
             for (place, message) in thread.messages.iter().enumerate().skip(first) {
-                let is_unread = message.author != account && read.is_none_or(|read| message.key > read);
+                let is_unread = message.author != account
+                    && !eyes_in.blocked.holds(message.author)
+                    && read.is_none_or(|read| message.key > read);
                 let before_was_read =
                     place == first || read.is_some_and(|read| thread.messages[place - 1].key <= read);
                 if is_unread && before_was_read && place > 0 {
@@ -104,11 +107,17 @@ pub async fn history(
                 }
                 lines.push(line(client, &eyes_in, &thread, message, total - place));
             }
-            lines
+            (lines, total)
         })
         .await?;
     let what = if conversation_is_room(conversation) { "in" } else { "with" };
-    lines.insert(0, eyes.aside(&format!("the last messages {what} {name}, in their true order")));
+    let shown = match total {
+        0 => format!("nothing {what} {name} yet"),
+        all if all <= number => format!("{} {what} {name}, all in their true order", count(all, "message")),
+        all if number == 1 => format!("the last of {all} messages {what} {name}"),
+        all => format!("the last {number} of {all} messages {what} {name}, in their true order"),
+    };
+    lines.insert(0, eyes.aside(&shown));
     mark_read(session, eyes, conversation).await?;
     Ok(Done::Answer(lines))
 }
@@ -118,17 +127,22 @@ fn conversation_is_room(conversation: Conversation) -> bool {
 }
 
 fn line(client: &Client, eyes: &Eyes, thread: &Thread, message: &Message, number: usize) -> String {
+    if eyes.blocked.holds(message.author) {
+        return eyes.blocked(message, number);
+    }
     let name = |account| client.directory().name(account);
-    let answers = message.answers.and_then(|target| thread.message(&target)).map(|target| {
-        (name(target.author), target.text.clone().unwrap_or_else(|| "(taken back)".to_owned()))
-    });
+    let answers = message
+        .answers
+        .and_then(|target| thread.message(&target))
+        .map(|target| (name(target.author), target.text.clone().unwrap_or_else(|| TAKEN_BACK.to_owned())));
     let own = client.event(&message.key.id).filter(|event| event.device() == client.device());
-    let reactions = message.reactions.iter().map(|(sign, people)| (sign.clone(), people.len())).collect();
+    let reactions: Vec<_> =
+        message.reactions.iter().map(|(sign, people)| (sign.clone(), people.len())).collect();
     eyes.past(
         message,
         &name(message.author),
-        answers,
-        reactions,
+        answers.as_ref(),
+        &reactions,
         own.map(|event| client.copies(&event.id())),
         number,
     )
@@ -146,7 +160,8 @@ pub async fn search(session: &Session, eyes: &Eyes, shared: &Shared, text: Strin
             let thread = thread(client, conversation);
             let total = thread.messages.len();
             let holds = |message: &Message| {
-                message.text.as_ref().is_some_and(|text| text.to_lowercase().contains(&wanted))
+                let found = message.text.as_ref().is_some_and(|text| text.to_lowercase().contains(&wanted));
+                found && !eyes_in.blocked.holds(message.author)
             };
             let all: Vec<_> =
                 thread.messages.iter().enumerate().filter(|(_, message)| holds(message)).collect();
@@ -162,6 +177,41 @@ pub async fn search(session: &Session, eyes: &Eyes, shared: &Shared, text: Strin
     let heading = match all {
         0 => "nothing found".to_owned(),
         _ => format!("{} found{more}", count(all, "message")),
+    };
+    Ok(Done::Answer(std::iter::once(eyes.aside(&heading)).chain(lines).collect()))
+}
+
+/// `/late`: the messages that were shown below their place, each where it belongs.
+///
+/// # Errors
+/// See [`change`].
+pub async fn late(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Done, Failure> {
+    let Some((conversation, _)) = shared.current() else { return Ok(Done::Not(NOWHERE.to_owned())) };
+    let (eyes_in, late) = (eyes.clone(), shared.late(conversation));
+    let (number, lines) = session
+        .ask(move |client| {
+            let thread = thread(client, conversation);
+            let total = thread.messages.len();
+            let found =
+                thread.messages.iter().enumerate().filter(|(_, message)| late.contains(&message.key.id));
+            let found: Vec<_> = found.collect();
+            let places = found.iter().flat_map(|(place, message)| {
+                let before = place.checked_sub(1).and_then(|before| thread.messages.get(before));
+                let after = before.map(|before| {
+                    let is_heard = !eyes_in.blocked.holds(before.author);
+                    let text = if is_heard { before.text.as_deref() } else { Some("(blocked)") };
+                    eyes_in.before(&client.directory().name(before.author), text)
+                });
+                after.into_iter().chain([line(client, &eyes_in, &thread, message, total - place)])
+            });
+            (found.len(), places.collect::<Vec<_>>())
+        })
+        .await?;
+    let heading = match number {
+        0 => "nothing here was shown late since this chat began".to_owned(),
+        some => {
+            format!("{} shown late since this chat began, each below what it follows", count(some, "message"))
+        }
     };
     Ok(Done::Answer(std::iter::once(eyes.aside(&heading)).chain(lines).collect()))
 }
@@ -258,17 +308,16 @@ pub async fn proof(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Do
 ///
 /// # Errors
 /// See [`change`].
-pub async fn unread(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
-    let waiting = session.ask(waiting).await?;
+pub async fn unread(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Done, Failure> {
+    mark_current(session, eyes, shared).await?;
+    let waiting = waiting(session, eyes).await?;
     let mut lines = vec![eyes.aside(&match waiting.len() {
         0 => "nothing unread".to_owned(),
         some => format!("unread in {}; /next goes there", count(some, "conversation")),
     })];
-    lines.extend(
-        waiting
-            .iter()
-            .map(|(_, name, unread)| format!("   {:<20} {}", inert(name), count(*unread, "message"))),
-    );
+    let row =
+        |(_, name, unread): &(Conversation, String, usize)| vec![inert(name), count(*unread, "message")];
+    lines.extend(table(&waiting.iter().map(row).collect::<Vec<_>>()));
     Ok(Done::Answer(lines))
 }
 
@@ -277,7 +326,8 @@ pub async fn unread(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
 /// # Errors
 /// See [`change`].
 pub async fn next(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Done, Failure> {
-    let Some((conversation, name, unread)) = session.ask(waiting).await?.into_iter().next() else {
+    mark_current(session, eyes, shared).await?;
+    let Some((conversation, name, unread)) = waiting(session, eyes).await?.into_iter().next() else {
         return Ok(Done::Answer(vec![eyes.aside("nothing unread")]));
     };
     shared.turn_to(conversation, name);
@@ -285,7 +335,12 @@ pub async fn next(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Don
 }
 
 /// The conversations with something unread.
-fn waiting(client: &Client) -> Vec<(Conversation, String, usize)> {
+async fn waiting(session: &Session, eyes: &Eyes) -> Result<Vec<(Conversation, String, usize)>, Failure> {
+    let blocked = eyes.blocked.clone();
+    session.ask(move |client| waiting_for(client, &blocked)).await
+}
+
+fn waiting_for(client: &Client, blocked: &Blocked) -> Vec<(Conversation, String, usize)> {
     let followed: Vec<_> = client.followed().collect();
     let is_open = |conversation: &Conversation| match conversation {
         Conversation::Directory => false,
@@ -294,7 +349,7 @@ fn waiting(client: &Client) -> Vec<(Conversation, String, usize)> {
     };
     let conversations = client.conversations().map(|(conversation, _)| conversation).filter(is_open);
     let all = conversations.map(|conversation| {
-        let unread = thread(client, conversation).unread(client.account());
+        let unread = thread(client, conversation).unread(client.account(), |author| blocked.holds(author));
         (conversation, label(client, conversation), unread)
     });
     all.filter(|(_, _, unread)| *unread > 0).collect()
@@ -312,7 +367,7 @@ pub async fn seen(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
             let account = client.directory().account(&asked)?;
             let thread = thread(client, conversation);
             let read = thread.read.get(&account).copied();
-            let unread = thread.unread(account);
+            let unread = thread.unread(account, |_| false);
             Some(read.and_then(|key| client.event(&key.id).cloned()).map(|event| (event, unread)))
         })
         .await?;
@@ -325,6 +380,17 @@ pub async fn seen(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
         }
     };
     Ok(Done::Answer(vec![eyes.aside(&line)]))
+}
+
+/// Marks the current conversation as read: the person who types has it before their eyes.
+///
+/// # Errors
+/// See [`change`].
+pub async fn mark_current(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<(), Failure> {
+    match shared.current() {
+        Some((conversation, _)) => mark_read(session, eyes, conversation).await,
+        None => Ok(()),
+    }
 }
 
 /// Marks a conversation as read, for oneself on all devices and for others to see; only if a person reads it.
@@ -340,7 +406,7 @@ pub async fn mark_read(session: &Session, eyes: &Eyes, conversation: Conversatio
         .ask(move |client| {
             let thread = thread(client, conversation);
             let others = thread.messages.iter().rev().find(|message| message.author != account);
-            others.filter(|_| thread.unread(account) > 0).map(|message| message.key.id)
+            others.filter(|_| thread.unread(account, |_| false) > 0).map(|message| message.key.id)
         })
         .await?;
     if let Some(target) = last {

@@ -6,6 +6,7 @@
 
 mod command;
 mod editor;
+mod export;
 mod messages;
 pub(super) mod render;
 mod rooms;
@@ -15,6 +16,7 @@ mod talk;
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use crate::cmd::blocked::Blocked;
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::home::Cluster;
 use crate::cmd::session::{Options, Session};
@@ -90,6 +92,7 @@ async fn chat(cluster: &Cluster, name: &Name, args: &Args) -> Result<Outcome, Fa
         zone: jiff::tz::TimeZone::system(),
         reads: on_terminal,
         name: name.to_string(),
+        blocked: Blocked::load(&cluster.home().blocked(name))?,
     };
     let history = cluster.home().account_key(name).with_file_name("typed");
     if on_terminal {

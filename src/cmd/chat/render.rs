@@ -6,9 +6,11 @@
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use unicode_width::UnicodeWidthStr;
 
 use crate::clock::Time;
-use crate::cmd::said::Said;
+use crate::cmd::blocked::Blocked;
+use crate::cmd::said::{Said, TAKEN_BACK};
 use crate::cmd::session::{Notice, Shown};
 use crate::event::{Conversation, Event};
 use crate::id::AccountId;
@@ -54,6 +56,8 @@ pub struct Eyes {
     pub reads: bool,
     /// What the person is called, for mentions.
     pub name: String,
+    /// Whom the person does not want to hear.
+    pub blocked: Blocked,
 }
 
 impl Eyes {
@@ -71,13 +75,14 @@ impl Eyes {
             Said::Message { text, answers } => {
                 format!("{time} {heading}{who}: {}{}", self.quote(answers.as_ref()), self.words(text, own))
             }
+            Said::TakenBack => format!("{time} {heading}{who}: {}", styled(DIM, TAKEN_BACK)),
             other => format!(
                 "{time} {heading}{}",
                 styled(DIM, format!("* {} {}", inert(&shown.author), deed(other)))
             ),
         };
         if shown.late {
-            line.push_str(&styled(WARN, "  (late: belongs further up, see /history)"));
+            line.push_str(&styled(WARN, "  (late: belongs further up, see /late or /history)"));
         }
         if let Some(held) = shown.copies {
             line.push_str("  ");
@@ -91,8 +96,8 @@ impl Eyes {
         &self,
         message: &Message,
         author: &str,
-        answers: Option<(String, String)>,
-        reactions: Vec<(String, usize)>,
+        answers: Option<&(String, String)>,
+        reactions: &[(String, usize)],
         held: Option<usize>,
         number: usize,
     ) -> String {
@@ -100,7 +105,7 @@ impl Eyes {
         let who = styled(if own { OWN } else { OTHER }, inert(author));
         let text = match &message.text {
             Some(text) => self.words(text, own),
-            None => styled(DIM, "(taken back)"),
+            None => styled(DIM, TAKEN_BACK),
         };
         let edited =
             if message.edited && message.text.is_some() { styled(DIM, " (edited)") } else { String::new() };
@@ -117,8 +122,19 @@ impl Eyes {
             "{} {} {who}: {}{text}{edited}{signs}{held}",
             styled(DIM, format!("~{number:<3}")),
             styled(DIM, self.clock_at(message.key.time)),
-            self.quote(answers.as_ref())
+            self.quote(answers)
         )
+    }
+
+    /// A message of somebody who is not to be heard, in `/history`.
+    pub fn blocked(&self, message: &Message, number: usize) -> String {
+        styled(DIM, format!("~{number:<3} {} (blocked)", self.clock_at(message.key.time)))
+    }
+
+    /// A message that stands before another one, in a line.
+    pub fn before(&self, author: &str, text: Option<&str>) -> String {
+        let text = shorten(&inert(text.unwrap_or(TAKEN_BACK)), 50);
+        styled(DIM, format!("      after {}: {text}", inert(author)))
     }
 
     fn quote(&self, answers: Option<&(String, String)>) -> String {
@@ -129,13 +145,22 @@ impl Eyes {
 
     /// A message's text, with the person's own name made to stand out.
     fn words(&self, text: &str, own: bool) -> String {
-        let text = inert(text);
+        // A person may be shown a line of a message below the other; a script counts on one line for each.
+        let text = match self.reads {
+            true => text.trim_end_matches('\n').split('\n').map(inert).collect::<Vec<_>>().join("\n      | "),
+            false => inert(text),
+        };
         if own || !mentions(&text, &self.name) { text } else { styled(MENTION, text) }
     }
 
     /// A moment to the second, with its day.
     pub fn instant(&self, event: &Event) -> String {
-        let millis = i64::try_from(event.time().millis()).unwrap_or(i64::MAX);
+        self.instant_at(event.time())
+    }
+
+    /// As [`Eyes::instant`].
+    pub fn instant_at(&self, time: Time) -> String {
+        let millis = i64::try_from(time.millis()).unwrap_or(i64::MAX);
         match Timestamp::from_millisecond(millis) {
             Ok(time) => time.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
             Err(_) => "a time outside the calendar".to_owned(),
@@ -214,17 +239,18 @@ impl Eyes {
         styled(WARN, format!("-- {}", inert(text)))
     }
 
-    /// One server in `/view`.
-    pub fn server(&self, index: usize, up: bool, owed: usize) -> String {
-        let Some(member) = self.view.servers().get(index) else { return String::new() };
-        let state = if up { styled(GOOD, "up  ") } else { styled(WARN, "down") };
-        let owes = if owed == 0 { String::new() } else { format!("  lacks {owed} of ours") };
-        format!(
-            "   {:<8} {:<22} {state}  key {}{owes}",
-            inert(&member.name),
-            inert(&member.address),
-            member.id.short()
-        )
+    /// One server in `/view`, as cells of [`table`].
+    pub fn server(&self, index: usize, up: bool, owed: usize) -> Vec<String> {
+        let Some(member) = self.view.servers().get(index) else { return Vec::new() };
+        let state = if up { styled(GOOD, "up") } else { styled(WARN, "down") };
+        let owes = if owed == 0 { String::new() } else { format!("lacks {owed} of ours") };
+        vec![inert(&member.name), inert(&member.address), state, format!("key {}", member.id.short()), owes]
+    }
+
+    /// A moment as others write it: RFC 3339, UTC.
+    pub fn rfc3339(time: Time) -> String {
+        let millis = i64::try_from(time.millis()).unwrap_or(i64::MAX);
+        Timestamp::from_millisecond(millis).map(|time| time.to_string()).unwrap_or_default()
     }
 }
 
@@ -232,6 +258,7 @@ impl Eyes {
 fn deed(said: &Said) -> String {
     match said {
         Said::Message { text, .. } => format!("said: {}", inert(text)),
+        Said::TakenBack => format!("said: {TAKEN_BACK}"),
         Said::Edit { before, text } => {
             format!("changed \"{}\" to: {}", shorten(&inert(before), 30), inert(text))
         }
@@ -241,9 +268,59 @@ fn deed(said: &Said) -> String {
         Said::Leave => "left".to_owned(),
         Said::Topic(topic) if topic.is_empty() => "took the topic away".to_owned(),
         Said::Topic(topic) => format!("set the topic: {}", inert(topic)),
-        Said::Nothing => String::new(),
+        Said::Nothing => "did something that does not count".to_owned(),
         Said::Invite(room) => format!("invites to a room: /join #?{}", room.short()),
     }
+}
+
+/// Rows whose cells stand under each other, each row indented; cells may hold styles and are inert already.
+pub fn table(rows: &[Vec<String>]) -> Vec<String> {
+    let width = |cell: &String| anstream::adapter::strip_str(cell).to_string().width();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(width).max().unwrap_or(0))
+        .collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).filter(|(_, widest)| **widest > 0);
+        let line: String =
+            cells.map(|(cell, widest)| format!("  {cell}{}", " ".repeat(widest - width(cell)))).collect();
+        line.trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// What each of several things is, beside it or, where that does not fit into the columns, below it.
+pub fn explained(things: &[(&str, &str)], columns: Option<usize>) -> Vec<String> {
+    let rows: Vec<_> =
+        things.iter().map(|(thing, what)| vec![(*thing).to_owned(), (*what).to_owned()]).collect();
+    let wide = table(&rows);
+    let fits = columns.is_none_or(|columns| wide.iter().all(|line| line.width() <= columns));
+    if fits {
+        return wide;
+    }
+    const INDENT: &str = "      ";
+    let most = columns.unwrap_or(usize::MAX).saturating_sub(INDENT.len()).max(1);
+    let below = |(thing, what): &(&str, &str)| {
+        let what = wrapped(what, most).into_iter().map(|line| format!("{INDENT}{line}"));
+        std::iter::once(format!("  {thing}")).chain(what).collect::<Vec<_>>()
+    };
+    things.iter().flat_map(below).collect()
+}
+
+/// Text in lines of at most so many columns, broken between words.
+fn wrapped(text: &str, most: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.width() + 1 + word.width() <= most => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Whether a text holds a name as a word of its own, case aside.
@@ -309,6 +386,23 @@ mod tests {
         for (text, is_mention) in cases {
             assert_eq!(mentions(text, "bob"), is_mention, "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_does_not_fit_beside_a_thing_stands_below_it() {
+        let things = [("/dm NAME", "talk to NAME; then just type"), ("/who", "everybody")];
+        let wide = ["  /dm NAME  talk to NAME; then just type", "  /who      everybody"];
+        assert_eq!(explained(&things, None), wide);
+        assert_eq!(explained(&things, Some(40)), wide);
+        let narrow =
+            ["  /dm NAME", "      talk to NAME;", "      then just type", "  /who", "      everybody"];
+        assert_eq!(explained(&things, Some(20)), narrow);
+    }
+
+    #[test]
+    fn cells_stand_under_each_other_and_empty_columns_take_no_room() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        assert_eq!(table(&[row(["日本", "", "up"]), row(["a", "", ""])]), ["  日本  up", "  a"]);
     }
 
     #[test]

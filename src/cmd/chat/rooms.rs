@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use super::render::Eyes;
+use super::render::{Eyes, table};
 use super::talk::{Done, Shared, perform};
 use crate::client::{Client, Input};
 use crate::cmd::failure::Failure;
+use crate::cmd::place::{find_room, follows, invitations, rooms};
 use crate::cmd::said::{room_name, thread};
 use crate::cmd::session::Session;
 use crate::content::Charter;
-use crate::event::{Conversation, Event, Kind};
-use crate::id::{AccountId, RoomId};
+use crate::event::{Conversation, Kind};
+use crate::id::RoomId;
 use crate::text::{Name, count, inert};
 
 /// How long `/join` waits to hear of a room, and for the beginning of one that the person was invited to.
@@ -61,8 +62,8 @@ pub async fn join(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
     };
     let account = eyes.account;
     let own = Conversation::direct(account, account);
-    let follows = session.ask(move |client| client.followed().any(|followed| followed == room)).await?;
-    if !follows {
+    let is_new = !session.ask(move |client| follows(client, room)).await?;
+    if is_new {
         let note = Input::Say { conversation: own, kind: Kind::Follow, body: room.as_bytes().to_vec() };
         if let Err(why) = perform(session, note).await? {
             return Ok(Done::Not(why));
@@ -88,11 +89,15 @@ pub async fn join(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
     }
     let name = session.ask(move |client| room_name(client, room)).await?;
     shared.turn_to(conversation, name.clone());
+    if is_new {
+        // Who is there and what was said is still to come.
+        return Ok(Done::Answer(vec![
+            eyes.aside(&format!("joined {name}; just type, /history for what was said before")),
+        ]));
+    }
     let members = count(members + usize::from(!is_member), "member");
     let about = topic.map_or_else(String::new, |topic| format!(", about: {}", inert(&topic)));
-    Ok(Done::Answer(vec![
-        eyes.aside(&format!("in {name}, {members}{about}; just type, /history for what was said")),
-    ]))
+    Ok(Done::Answer(vec![eyes.aside(&format!("in {name}, {members}{about}; just type"))]))
 }
 
 /// As [`find`]; a chat that has just started hears of the rooms first.
@@ -154,39 +159,41 @@ pub async fn leave(
 /// # Errors
 /// See [`create`].
 pub async fn list(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
-    let lines: Vec<_> = session
+    let rows: Vec<_> = session
         .ask(|client| {
-            let followed: Vec<_> = client.followed().collect();
             let mut all: Vec<_> = rooms(client)
                 .map(|(room, first)| {
                     let thread = thread(client, Conversation::Room(room));
-                    let name = room_name(client, room);
-                    let here = if followed.contains(&room) { "joined" } else { "" };
-                    let kind = if first.charter().is_some_and(|charter| charter.public) {
-                        "public"
-                    } else {
-                        "private"
-                    };
-                    let topic = thread.topic.unwrap_or_default();
+                    let is_public = first.charter().is_some_and(|charter| charter.public);
+                    let joined = follows(client, room);
                     // Of a room that is not followed only its beginning is here.
-                    let members =
-                        if here.is_empty() { String::new() } else { count(thread.members.len(), "member") };
-                    format!("   {:<20} {kind:<8} {here:<7} {members:<12} {}", inert(&name), inert(&topic))
+                    let members = if joined { count(thread.members.len(), "member") } else { String::new() };
+                    vec![
+                        inert(&room_name(client, room)),
+                        if is_public { "public" } else { "private" }.to_owned(),
+                        if joined { "joined" } else { "" }.to_owned(),
+                        members,
+                        inert(&thread.topic.unwrap_or_default()),
+                    ]
                 })
                 .collect();
             let known: Vec<_> = rooms(client).map(|(room, _)| room).collect();
+            let unknown = invitations(client).filter(|room| !known.contains(room));
             all.extend(
-                invitations(client)
-                    .filter(|room| !known.contains(room))
-                    .map(|room| format!("   #?{:<18} private  invited", room.short())),
+                unknown.map(|room| {
+                    vec![format!("#?{}", room.short()), "private".to_owned(), "invited".to_owned()]
+                }),
             );
             all.sort();
+            all.dedup();
             all
         })
         .await?;
-    let mut answer = vec![eyes.aside(&count(lines.len(), "room"))];
-    answer.extend(lines.iter().map(|line| line.trim_end().to_owned()));
-    Ok(Done::Answer(answer))
+    let heading = match rows.len() {
+        0 => "no rooms yet; /create #NAME opens one".to_owned(),
+        some => count(some, "room"),
+    };
+    Ok(Done::Answer(std::iter::once(eyes.aside(&heading)).chain(table(&rows)).collect()))
 }
 
 /// `/members`: who is in the room.
@@ -205,7 +212,7 @@ pub async fn members(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<
         .await?;
     names.sort();
     let mut answer = vec![eyes.aside(&count(names.len(), "member"))];
-    answer.extend(names.iter().map(|name| format!("   {}", inert(name))));
+    answer.extend(names.iter().map(|name| format!("  {}", inert(name))));
     Ok(Done::Answer(answer))
 }
 
@@ -266,37 +273,7 @@ fn current(shared: &Shared) -> Option<RoomId> {
     }
 }
 
-/// The room of this name: of several the one that the person follows, else the first in canonical order; or the
-/// one invitation whose room's digits these are.
 async fn find(session: &Session, name: &Name) -> Result<Option<RoomId>, Failure> {
-    let name = name.to_string();
-    session
-        .ask(move |client| {
-            let followed: Vec<_> = client.followed().collect();
-            let named = rooms(client)
-                .filter(|(_, first)| first.charter().is_some_and(|charter| charter.name.as_str() == name))
-                .map(|(room, first)| (!followed.contains(&room), first.key(), room));
-            let invited =
-                || invitations(client).filter(|room| name.strip_prefix('?').unwrap_or(&name) == room.short());
-            named.min().map(|(_, _, room)| room).or_else(|| invited().last())
-        })
-        .await
-}
-
-/// Every room whose beginning is here.
-fn rooms(client: &Client) -> impl Iterator<Item = (RoomId, &Event)> {
-    client.conversations().filter_map(|(conversation, transcript)| match conversation {
-        Conversation::Room(room) => Some((room, client.event(&transcript.keys().next()?.id)?.as_ref())),
-        _ => None,
-    })
-}
-
-/// The rooms that this account was invited to.
-fn invitations(client: &Client) -> impl Iterator<Item = RoomId> {
-    let me: AccountId = client.account();
-    let events = client.conversations().flat_map(|(_, transcript)| transcript.keys());
-    events
-        .filter_map(move |key| client.event(&key.id))
-        .filter(move |event| event.kind() == Kind::Invite && event.account() != me)
-        .filter_map(|event| event.room())
+    let name = name.clone();
+    session.ask(move |client| find_room(client, &name)).await
 }

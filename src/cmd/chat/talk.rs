@@ -1,22 +1,27 @@
 //! What both forms of the chat do alike: print what the session tells, carry out what is typed.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
 use super::command::{COMMANDS, Line};
-use super::render::{Eyes, is_grave};
-use super::{messages, rooms};
+use super::render::{Eyes, explained, is_grave, table};
+use super::{export, messages, rooms};
 use crate::client::Input;
 use crate::cmd::failure::Failure;
+use crate::cmd::screen;
 use crate::cmd::session::{Notice, Session, Shown};
 use crate::cmd::similar::did_you_mean;
 use crate::event::Conversation;
 use crate::id::{EventId, ServerId};
+use crate::text::Name;
 
 /// How long rises of copies are gathered, so that fifty messages that reach a server make one line.
 const GATHER_MS: u64 = 250;
+/// How many messages `/late` remembers.
+const LATE_MAX: usize = 100;
 
 /// Where lines go: each call prints one whole line.
 pub trait Sink: Send + 'static {
@@ -29,6 +34,10 @@ pub trait Sink: Send + 'static {
 pub struct Shared {
     /// The conversation that is typed into, with the other side's name.
     current: Mutex<Option<(Conversation, String)>>,
+    /// How many messages were shown from conversations since they were last turned to.
+    elsewhere: Mutex<BTreeMap<Conversation, usize>>,
+    /// The messages that were shown late, the last [`LATE_MAX`].
+    late: Mutex<VecDeque<(Conversation, EventId)>>,
     /// Whether the account has its name (`Some(true)`), or somebody else has it (`Some(false)`).
     signed_in: watch::Sender<Option<bool>>,
 }
@@ -37,22 +46,56 @@ impl Shared {
     /// Nothing is known yet.
     pub fn new() -> Arc<Self> {
         let (signed_in, _) = watch::channel(None);
-        Arc::new(Self { current: Mutex::new(None), signed_in })
+        Arc::new(Self {
+            current: Mutex::default(),
+            elsewhere: Mutex::default(),
+            late: Mutex::default(),
+            signed_in,
+        })
     }
 
     /// The conversation that is typed into.
     pub fn current(&self) -> Option<(Conversation, String)> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.current).clone()
     }
 
     /// Nothing is typed into any more.
     pub fn turn_away(&self) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *locked(&self.current) = None;
     }
 
     /// A conversation is typed into from here on.
     pub fn turn_to(&self, conversation: Conversation, name: String) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some((conversation, name));
+        *locked(&self.current) = Some((conversation, name));
+        locked(&self.elsewhere).remove(&conversation);
+    }
+
+    /// How many messages have come into other conversations than the current one since those were turned to.
+    pub fn elsewhere(&self) -> usize {
+        locked(&self.elsewhere).values().sum()
+    }
+
+    /// The messages of a conversation that were shown late, the last of them, in the order of showing.
+    pub fn late(&self, conversation: Conversation) -> Vec<EventId> {
+        let late = locked(&self.late);
+        late.iter().filter(|(where_to, _)| *where_to == conversation).map(|(_, id)| *id).collect()
+    }
+
+    /// Remembers of a line what somebody may ask for later.
+    fn note(&self, shown: &Shown, own: bool) {
+        let conversation = shown.event.conversation();
+        if !shown.event.kind().is_message() {
+            return;
+        }
+        if shown.late {
+            let mut late = locked(&self.late);
+            late.push_back((conversation, shown.event.id()));
+            let surplus = late.len().saturating_sub(LATE_MAX);
+            late.drain(..surplus);
+        }
+        if !own && self.current().is_none_or(|(current, _)| current != conversation) {
+            *locked(&self.elsewhere).entry(conversation).or_default() += 1;
+        }
     }
 
     /// Waits until it is known whether the account has its name.
@@ -68,11 +111,15 @@ impl Shared {
     }
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Messages of one's own that have reached more servers since they were shown.
 #[derive(Debug, Default)]
 struct Risen {
-    shown: std::collections::BTreeMap<EventId, Shown>,
-    news: std::collections::BTreeMap<EventId, usize>,
+    shown: BTreeMap<EventId, Shown>,
+    news: BTreeMap<EventId, usize>,
 }
 
 impl Risen {
@@ -90,8 +137,7 @@ impl Risen {
 
     /// One line for each number of copies that messages have come to.
     fn lines(&mut self, eyes: &Eyes) -> Vec<String> {
-        let mut by_copies: std::collections::BTreeMap<usize, Vec<EventId>> =
-            std::collections::BTreeMap::new();
+        let mut by_copies: BTreeMap<usize, Vec<EventId>> = BTreeMap::new();
         for (id, copies) in std::mem::take(&mut self.news) {
             by_copies.entry(copies).or_default().push(id);
         }
@@ -147,7 +193,9 @@ pub async fn print(
         let Some(notice) = notice else { break };
         heard(&notice);
         match &notice {
+            Notice::Show(shown) if eyes.blocked.holds(shown.event.account()) => {}
             Notice::Show(shown) => {
+                shared.note(shown, shown.event.account() == eyes.account);
                 let current = shared.current().map(|(conversation, _)| conversation);
                 sink.line(&eyes.message(shown, current));
                 risen.show(shown, eyes.view.servers().len());
@@ -200,7 +248,11 @@ pub async fn carry_out(session: &Session, eyes: &Eyes, shared: &Shared, line: Li
         Line::Why(back) => messages::why(session, eyes, shared, back).await,
         Line::Proof => messages::proof(session, eyes, shared).await,
         Line::Search(text) => messages::search(session, eyes, shared, text).await,
-        Line::Unread => messages::unread(session, eyes).await,
+        Line::Late => messages::late(session, eyes, shared).await,
+        Line::Export(path) => export::export(session, eyes, shared, path).await,
+        Line::Block(name) => block(session, eyes, name).await,
+        Line::Unblock(name) => unblock(eyes, &name),
+        Line::Unread => messages::unread(session, eyes, shared).await,
         Line::Next => messages::next(session, eyes, shared).await,
         Line::Seen(name) => messages::seen(session, eyes, shared, name).await,
         Line::Who => who(session, eyes).await,
@@ -217,7 +269,11 @@ pub async fn perform(session: &Session, input: Input) -> Result<Result<(), Strin
 }
 
 fn help(eyes: &Eyes) -> Vec<String> {
-    COMMANDS.iter().map(|(_, usage, what)| eyes.aside(&format!("{usage:<24} {what}"))).collect()
+    let commands = COMMANDS.map(|(_, usage, what)| (usage, what));
+    let heading = "a line that starts with / is a command; // begins a message with a slash";
+    // A pipe has no columns, and is not asked whether the terminal behind it has.
+    let columns = screen::columns().filter(|_| eyes.reads);
+    std::iter::once(eyes.aside(heading)).chain(explained(&commands, columns)).collect()
 }
 
 async fn say(session: &Session, eyes: &Eyes, shared: &Shared, text: String) -> Result<Done, Failure> {
@@ -262,9 +318,37 @@ async fn turn_to(session: &Session, eyes: &Eyes, shared: &Shared, name: String) 
         return Ok(Done::Not(format!("there is nobody called {name} here: {hint}")));
     };
     let conversation = Conversation::direct(eyes.account, other);
+    messages::mark_current(session, eyes, shared).await?;
     shared.turn_to(conversation, name.clone());
     messages::mark_read(session, eyes, conversation).await?;
     Ok(Done::Answer(vec![eyes.aside(&format!("talking to {name}; just type"))]))
+}
+
+async fn block(session: &Session, eyes: &Eyes, name: Name) -> Result<Done, Failure> {
+    let asked = name.to_string();
+    let Some(account) = session.ask(move |client| client.directory().account(&asked)).await? else {
+        return Ok(Done::Not(format!("there is nobody called {name} here: /who lists everybody")));
+    };
+    if account == eyes.account {
+        return Ok(Done::Not("that is you; nobody can help hearing themselves".to_owned()));
+    }
+    Ok(match eyes.blocked.add(account, name.clone()) {
+        Ok(true) => Done::Answer(vec![
+            eyes.aside(&format!("nothing from {name} is shown on this machine; /unblock {name} ends that")),
+        ]),
+        Ok(false) => Done::Not(format!("{name} is blocked already")),
+        Err(failure) => Done::Not(failure.to_string()),
+    })
+}
+
+fn unblock(eyes: &Eyes, name: &Name) -> Result<Done, Failure> {
+    Ok(match eyes.blocked.remove(name) {
+        Ok(true) => Done::Answer(vec![
+            eyes.aside(&format!("{name} is heard again; /history has what was said meanwhile")),
+        ]),
+        Ok(false) => Done::Not(format!("{name} is not blocked")),
+        Err(failure) => Done::Not(failure.to_string()),
+    })
 }
 
 async fn who(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
@@ -274,12 +358,16 @@ async fn who(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
             client.directory().all().map(|(name, account)| (name.to_owned(), account)).collect::<Vec<_>>()
         })
         .await?;
-    let line = |(name, account): &(String, crate::id::AccountId)| {
-        let you = if *account == me { "  (you)" } else { "" };
-        format!("   {:<20} key {}{you}", crate::text::inert(name), account.short())
+    let row = |(name, account): &(String, crate::id::AccountId)| {
+        let what = match (*account == me, eyes.blocked.holds(*account)) {
+            (true, _) => "(you)",
+            (_, true) => "(blocked)",
+            _ => "",
+        };
+        vec![crate::text::inert(name), format!("key {}", account.short()), what.to_owned()]
     };
     let mut lines = vec![eyes.aside(&crate::text::count(all.len(), "account"))];
-    lines.extend(all.iter().map(line));
+    lines.extend(table(&all.iter().map(row).collect::<Vec<_>>()));
     Ok(Done::Answer(lines))
 }
 
@@ -293,6 +381,7 @@ async fn view(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
     let up = states.iter().filter(|(up, _)| *up).count();
     let mut lines =
         vec![eyes.aside(&format!("{up} of {count} servers reachable (view epoch {})", eyes.view.epoch()))];
-    lines.extend(states.into_iter().enumerate().map(|(index, (up, owed))| eyes.server(index, up, owed)));
+    let rows = states.into_iter().enumerate().map(|(index, (up, owed))| eyes.server(index, up, owed));
+    lines.extend(table(&rows.collect::<Vec<_>>()));
     Ok(Done::Answer(lines))
 }

@@ -1,0 +1,215 @@
+//! `/export FILE`: a conversation as a file, for people (Markdown) or programs (JSON Lines).
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::render::Eyes;
+use super::talk::{Done, Shared};
+use crate::client::Client;
+use crate::cmd::failure::Failure;
+use crate::cmd::files;
+use crate::cmd::said::{TAKEN_BACK, thread};
+use crate::cmd::session::Session;
+use crate::event::Conversation;
+use crate::id::EventId;
+use crate::text::{count, inert};
+
+/// What Markdown or HTML might act on.
+const MARKUP: &str = "\\`*_{}[]()<>#+-.!|~&$";
+
+/// One message, as a JSON line has it.
+#[derive(Debug, Clone, Serialize)]
+struct Line {
+    id: EventId,
+    /// RFC 3339, UTC, by the author's clock.
+    time: String,
+    from: String,
+    /// What it says now; null if it was taken back.
+    text: Option<String>,
+    edited: bool,
+    /// The message that it answers.
+    answers: Option<EventId>,
+    /// Who reacted, by sign.
+    reactions: BTreeMap<String, Vec<String>>,
+    /// When, for people.
+    #[serde(skip)]
+    instant: String,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Markdown,
+    JsonLines,
+}
+
+/// Writes the conversation to a file that does not exist yet, in canonical order; without those who are blocked.
+///
+/// # Errors
+/// If the session has ended.
+pub async fn export(session: &Session, eyes: &Eyes, shared: &Shared, path: PathBuf) -> Result<Done, Failure> {
+    let Some((conversation, name)) = shared.current() else {
+        return Ok(Done::Not("export which conversation? /dm NAME or /join #ROOM first".to_owned()));
+    };
+    let form = match path.extension().and_then(|end| end.to_str()) {
+        Some("md") => Form::Markdown,
+        Some("jsonl") => Form::JsonLines,
+        _ => return Ok(Done::Not("the file's name must end in .md or .jsonl: /export talk.md".to_owned())),
+    };
+    let path = at_home(path);
+    let eyes_in = eyes.clone();
+    let (lines, left_out) = session.ask(move |client| lines(client, &eyes_in, conversation)).await?;
+    let text = match form {
+        Form::Markdown => markdown(&name, &lines),
+        Form::JsonLines => json_lines(&lines).map_err(|error| Failure::of(&error))?,
+    };
+    let written = tokio::task::block_in_place(|| files::write_new(&path, text.as_bytes()));
+    Ok(match written {
+        Ok(true) => {
+            let without = match left_out {
+                0 => String::new(),
+                some => format!(", without {} of people whom you block", count(some, "message")),
+            };
+            Done::Answer(vec![eyes.aside(&format!(
+                "{} written to {}{without}",
+                count(lines.len(), "message"),
+                inert(&path.display().to_string())
+            ))])
+        }
+        Ok(false) => {
+            Done::Not(format!("{} exists; choose another name, it is left as it is", path.display()))
+        }
+        Err(failure) => Done::Not(failure.to_string()),
+    })
+}
+
+/// `~/` as a shell reads it.
+fn at_home(path: PathBuf) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path,
+    }
+}
+
+/// The messages, and how many more there are of people who are blocked.
+fn lines(client: &Client, eyes: &Eyes, conversation: Conversation) -> (Vec<Line>, usize) {
+    let thread = thread(client, conversation);
+    let name = |account| client.directory().name(account);
+    let heard = thread.messages.iter().filter(|message| !eyes.blocked.holds(message.author));
+    let lines: Vec<_> = heard
+        .map(|message| Line {
+            id: message.key.id,
+            time: Eyes::rfc3339(message.key.time),
+            from: name(message.author),
+            text: message.text.clone(),
+            edited: message.edited,
+            answers: message.answers,
+            reactions: message
+                .reactions
+                .iter()
+                .map(|(sign, people)| (sign.clone(), people.iter().map(|account| name(*account)).collect()))
+                .collect(),
+            instant: eyes.instant_at(message.key.time),
+        })
+        .collect();
+    let left_out = thread.messages.len() - lines.len();
+    (lines, left_out)
+}
+
+fn json_lines(lines: &[Line]) -> Result<String, serde_json::Error> {
+    lines.iter().map(|line| serde_json::to_string(line).map(|line| line + "\n")).collect()
+}
+
+/// A heading, and for each message a paragraph with its author and time and its words as a quotation, which reads
+/// as it was typed: nothing in it is markup.
+fn markdown(name: &str, lines: &[Line]) -> String {
+    let mut text = format!("# {}\n", literal(name));
+    for line in lines {
+        let edited = if line.edited && line.text.is_some() { ", edited" } else { "" };
+        let answered = line.answers.and_then(|id| lines.iter().find(|line| line.id == id));
+        let answers =
+            answered.map_or_else(String::new, |to| format!(", to {} at {}", literal(&to.from), to.instant));
+        let _infallible = write!(text, "\n**{}** {}{answers}{edited}\n", literal(&line.from), line.instant);
+        match &line.text {
+            None => {
+                let _infallible = write!(text, "\n*{TAKEN_BACK}*\n");
+            }
+            Some(said) => {
+                text.push('\n');
+                for said in said.lines() {
+                    // Two spaces at its end break a line in Markdown.
+                    let _infallible = writeln!(text, "> {}  ", literal(said));
+                }
+            }
+        }
+        for (sign, people) in &line.reactions {
+            let people: Vec<_> = people.iter().map(|name| literal(name)).collect();
+            let _infallible = write!(text, "\n{} {}\n", literal(sign), people.join(", "));
+        }
+    }
+    text
+}
+
+/// Text of which Markdown changes nothing.
+fn literal(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in inert(text).chars() {
+        if MARKUP.contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(number: u8, from: &str, text: Option<&str>) -> Line {
+        Line {
+            id: EventId::new([number; 32]),
+            time: "2026-01-01T12:00:00Z".to_owned(),
+            from: from.to_owned(),
+            text: text.map(str::to_owned),
+            edited: false,
+            answers: None,
+            reactions: BTreeMap::new(),
+            instant: "2026-01-01 12:00:00".to_owned(),
+        }
+    }
+
+    #[test]
+    fn markdown_reads_as_it_was_typed() {
+        let mut answer = line(2, "bob", Some("<b>no</b>\n# not a heading\u{1b}"));
+        answer.answers = Some(EventId::new([1; 32]));
+        answer.edited = true;
+        answer.reactions.insert("+1".to_owned(), vec!["alice".to_owned()]);
+        let text = markdown("#lab", &[line(1, "alice", Some("*yes*?")), answer, line(3, "al_ice", None)]);
+        assert_eq!(
+            text,
+            "# \\#lab\n\
+             \n**alice** 2026-01-01 12:00:00\n\n> \\*yes\\*?  \n\
+             \n**bob** 2026-01-01 12:00:00, to alice at 2026-01-01 12:00:00, edited\n\n\
+             > \\<b\\>no\\</b\\>  \n> \\# not a heading␛  \n\n\\+1 alice\n\
+             \n**al\\_ice** 2026-01-01 12:00:00\n\n*(taken back)*\n"
+        );
+    }
+
+    #[test]
+    fn each_json_line_is_one_message() {
+        let text = json_lines(&[line(1, "alice", Some("two\nlines")), line(2, "bob", None)]).unwrap();
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&lines[0]["text"], &lines[1]["text"]), (&"two\nlines".into(), &serde_json::Value::Null));
+        assert_eq!(lines[0].as_object().unwrap().len(), 7);
+    }
+
+    #[test]
+    fn a_tilde_is_the_home_folder() {
+        assert_eq!(at_home("talk.md".into()), PathBuf::from("talk.md"));
+        assert!(!at_home("~/talk.md".into()).starts_with("~") || std::env::home_dir().is_none());
+    }
+}
