@@ -39,12 +39,16 @@ complete -c tercet -n "__fish_tercet_needs_command" -f -a "kill" -d 'Send a sign
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "verify" -d 'Check everybody\'s logs against what tercet promises'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "demo" -d 'Show the whole: a cluster, two people, servers dying, a proof'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "chaos" -d 'Let a cluster fail in every way while people talk, then check that nothing was lost'
+complete -c tercet -n "__fish_tercet_needs_command" -f -a "bench" -d 'Measure how fast it is, beside a floor that nothing can beat'
+complete -c tercet -n "__fish_tercet_needs_command" -f -a "bench-floor" -d 'One server of the floor that `bench` compares with'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "completions" -d 'Make a shell complete tercet\'s command line'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "man" -d 'Install the manual pages'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tercet -n "__fish_tercet_using_subcommand serve" -l config -d 'The server\'s configuration, as `cluster up` and `cluster init` write it' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand serve" -l metrics -d 'Also answer GET /metrics (for Prometheus) and GET /health at this loopback address' -r
 complete -c tercet -n "__fish_tercet_using_subcommand serve" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand serve" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand serve" -l new-incarnation -d 'Do not serve: give the store a new incarnation, as one that comes from a backup needs, and end'
 complete -c tercet -n "__fish_tercet_using_subcommand serve" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand serve" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand serve" -s h -l help -d 'Print help'
@@ -77,18 +81,19 @@ complete -c tercet -n "__fish_tercet_using_subcommand tail" -l json -d 'Print ea
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -s q -l quiet -d 'Say nothing but what went wrong'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -s v -l verbose -d 'Also say what usually need not be known'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -s h -l help -d 'Print help'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "init" -d 'Write keys and configurations for servers on machines of their own'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "up" -d 'Start the cluster on this machine, making it first if there is none'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "status" -d 'Show how each server is'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "start" -d 'Start servers that are not running'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "logs" -d 'Show what a server said'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "down" -d 'Stop the cluster'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start logs down help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "init" -d 'Write keys and configurations for servers on machines of their own'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "up" -d 'Start the cluster on this machine, making it first if there is none'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "status" -d 'Show how each server is'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "start" -d 'Start servers that are not running'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "restart" -d 'Stop and start servers, one after the other, so that the cluster is there all the time'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "logs" -d 'Show what a server said'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "down" -d 'Stop the cluster'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from init" -l server -d 'A server and where others reach it; once for each' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from init" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from init" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
@@ -99,12 +104,14 @@ complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_s
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -l detach -d 'Return once the servers are ready, and leave them running'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -l heal -d 'Start servers again that die or lose their store, five times a minute at most; only while this command stays in the foreground'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from up" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -l json -d 'Print one JSON object'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -s w -l watch -d 'Go on until ctrl-C: a live table, or without a terminal one for each change; with --json one object per line'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
@@ -113,6 +120,11 @@ complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_s
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from start" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from start" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from restart" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from restart" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from restart" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from restart" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from logs" -s n -l lines -d 'How many of its last lines' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from logs" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from logs" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
@@ -130,6 +142,7 @@ complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_s
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "up" -d 'Start the cluster on this machine, making it first if there is none'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "status" -d 'Show how each server is'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "start" -d 'Start servers that are not running'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "restart" -d 'Stop and start servers, one after the other, so that the cluster is there all the time'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "logs" -d 'Show what a server said'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "down" -d 'Stop the cluster'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -187,6 +200,34 @@ complete -c tercet -n "__fish_tercet_using_subcommand chaos" -l json -d 'Print v
 complete -c tercet -n "__fish_tercet_using_subcommand chaos" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand chaos" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand chaos" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l workload -d 'What to measure' -r -f -a "W1\t'One sender with one message outstanding'
+W2\t'64 senders with one outstanding each'
+W3\t'64 senders with 32 outstanding each'
+W4\t'100 messages a second from one device to another'
+W5\t'As W2; one of the servers is killed at half time'
+W6\t'Starting on a big store, filling an empty one, holding connections'"
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l clients -d 'How many devices send [default: the workload\'s]. W6: how many idle connections are held' -r
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l inflight -d 'How many messages of each device may be unacknowledged [default: the workload\'s]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l bytes -d 'How long each message is, in bytes' -r
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l for -d 'How long each round takes: 10s, 500ms, 2m' -r
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l rounds -d 'How many rounds, of which the medians are told [default: 1; with --floor: 2 of each]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l events -d 'How many events are in the stores before anything is measured [default: 0; W6: 10000]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l cluster -d 'The cluster.toml of a running cluster to put under load [default: a new one, on this machine]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l plot -d 'Makes an SVG of what --json printed, a line for each workload; measures nothing' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l floor -d 'In turn with tercet, measures three processes that only append and sync what comes over plain TCP'
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l json -d 'Prints one JSON object'
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l keep -d 'Leaves the new cluster\'s folder for a look afterwards'
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand bench-floor" -l file -d 'The file to append to; made if it is not there' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand bench-floor" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand bench-floor" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand bench-floor" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand bench-floor" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand bench-floor" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand completions" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand completions" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand completions" -l print -d 'Print it instead of installing it'
@@ -199,21 +240,24 @@ complete -c tercet -n "__fish_tercet_using_subcommand man" -l profile -d 'Which 
 complete -c tercet -n "__fish_tercet_using_subcommand man" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand man" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand man" -s h -l help -d 'Print help'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "serve" -d 'Run one server'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "chat" -d 'Talk to people, at a terminal or from a script'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "send" -d 'Send one message and say what became of it, from a script'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "tail" -d 'Print the last lines of conversations, and follow them'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "cluster" -d 'Make, start, watch and stop a cluster of servers'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "kill" -d 'Send a signal to servers, SIGKILL unless told otherwise'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "verify" -d 'Check everybody\'s logs against what tercet promises'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "demo" -d 'Show the whole: a cluster, two people, servers dying, a proof'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "chaos" -d 'Let a cluster fail in every way while people talk, then check that nothing was lost'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "completions" -d 'Make a shell complete tercet\'s command line'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "man" -d 'Install the manual pages'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "serve" -d 'Run one server'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "chat" -d 'Talk to people, at a terminal or from a script'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "send" -d 'Send one message and say what became of it, from a script'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "tail" -d 'Print the last lines of conversations, and follow them'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "cluster" -d 'Make, start, watch and stop a cluster of servers'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "kill" -d 'Send a signal to servers, SIGKILL unless told otherwise'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "verify" -d 'Check everybody\'s logs against what tercet promises'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "demo" -d 'Show the whole: a cluster, two people, servers dying, a proof'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "chaos" -d 'Let a cluster fail in every way while people talk, then check that nothing was lost'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "bench" -d 'Measure how fast it is, beside a floor that nothing can beat'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "bench-floor" -d 'One server of the floor that `bench` compares with'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "completions" -d 'Make a shell complete tercet\'s command line'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "man" -d 'Install the manual pages'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "init" -d 'Write keys and configurations for servers on machines of their own'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "up" -d 'Start the cluster on this machine, making it first if there is none'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "status" -d 'Show how each server is'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "start" -d 'Start servers that are not running'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "restart" -d 'Stop and start servers, one after the other, so that the cluster is there all the time'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "logs" -d 'Show what a server said'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "down" -d 'Stop the cluster'
