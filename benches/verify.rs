@@ -280,9 +280,9 @@ impl World {
             let lives = (store.server(), store.incarnation());
             for person in &mut self.people {
                 let (account, device, position) = (account_of(&person.key), person.device, self.tip);
-                writes.push(Write::Cursor(DeviceCursor { account, device, position }));
+                writes.push(Write::Cursor(DeviceCursor { account, device, room: None, position }));
                 let (server, incarnation) = lives;
-                person.entries.push(Entry::Cursor { server, incarnation, position });
+                person.entries.push(Entry::Cursor { server, incarnation, position, room: None });
             }
             store.commit(writes).unwrap();
             writes.clear();

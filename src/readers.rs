@@ -18,6 +18,9 @@ use crate::log::{Log, Stream};
 use crate::rooms::Rooms;
 use crate::server::ConnId;
 
+/// Events with their positions.
+type Places = Vec<(Position, Arc<Event>)>;
+
 /// A frame for a connection.
 pub(crate) type Told = (ConnId, ToClient);
 
@@ -192,7 +195,7 @@ impl Readers {
     ) -> Result<(), L::Error> {
         let opened: BTreeSet<RoomId> = fresh.iter().filter_map(|(_, event)| self.rooms.note(event)).collect();
         self.learned = durable;
-        let mut news: BTreeMap<(ConnId, Option<RoomId>), Vec<(Position, Arc<Event>)>> = BTreeMap::new();
+        let mut news: BTreeMap<(ConnId, Option<RoomId>), Places> = BTreeMap::new();
         for (position, event) in fresh {
             for stream in Stream::of(event).chain([Stream::Everything]) {
                 let room = match stream {

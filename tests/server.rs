@@ -74,7 +74,7 @@ impl Log for Memory {
         upto: Position,
         limit: usize,
     ) -> Result<Vec<(Position, EventId)>, Infallible> {
-        let of = |event: &Event| stream == Stream::Everything || Stream::of(&event).any(|one| one == stream);
+        let of = |event: &Event| stream == Stream::Everything || Stream::of(event).any(|one| one == stream);
         let found = (1..).zip(&self.0).filter(|(at, event)| *at > after && *at <= upto && of(event));
         Ok(found.map(|(at, event)| (at, event.id())).take(limit).collect())
     }

@@ -319,7 +319,7 @@ mod tests {
     /// The rows of one event, but for the log's, by their tables.
     fn rows(event: &Event, position: Position) -> [(&'static str, Entry); 4] {
         let (id, place) = (event.id().as_bytes().to_vec(), keys::position(position).to_vec());
-        let [stream] = Stream::of(&event).collect::<Vec<_>>()[..] else { unreachable!() };
+        let [stream] = Stream::of(event).collect::<Vec<_>>()[..] else { unreachable!() };
         let canonical = keys::canonical(event.conversation().id(), &event.key());
         [
             ("ids", (id.clone(), place.clone())),

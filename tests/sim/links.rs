@@ -164,7 +164,7 @@ impl World {
                 self.saw("a peer's log gone on with");
             }
             (ToServer::Follow { bodies: true, after, .. }, _) if *after > 0 => {
-                self.saw("a feed gone on with")
+                self.saw("a feed gone on with");
             }
             _ => {}
         }
