@@ -1,4 +1,5 @@
-//! A server whose store is damaged: it starts anew from its peers, or not at all.
+//! A server whose store is damaged: it starts anew from its peers, or not at all. And one whose store is a copy: it
+//! goes on under a new incarnation.
 //!
 //! **Invariants**
 //! - A damaged store is renamed at most, to `store.damaged-N`; nothing here changes or removes a byte of it.
@@ -26,7 +27,7 @@ use crate::id::Position;
 use crate::limits::{PROTOCOL_VERSION, SILENCE_MS};
 use crate::net::ask::Conn;
 use crate::net::tls::Identity;
-use crate::store::{Replica, StoreError};
+use crate::store::{Renewed, Replica, StoreError};
 use crate::text::inert;
 use crate::view::Member;
 
@@ -35,13 +36,52 @@ const PEERS_PATIENCE: Duration = Duration::from_secs(5);
 /// Pause between two rounds of asking.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 
-/// Opens the server's store. One that is damaged is moved away and a new one made, if that loses nothing.
+/// Opens the server's store. One that is a copy gets a new incarnation; one that is damaged is moved away and a new
+/// one made, if that loses nothing.
 ///
 /// # Errors
 /// The store cannot be opened, or is damaged and no other server can stand in for it.
 pub(super) async fn open(setup: &ServerSetup, identity: &Arc<Identity>) -> Result<Replica, Failure> {
-    let (store, server) = (&setup.config.store, setup.member.id);
+    let store = &setup.config.store;
     Replica::finish_renewal(store).map_err(|error| Failure::of(&error))?;
+    if Replica::is_copied(store).map_err(|error| Failure::of(&error))? {
+        renew_copy(setup)?;
+    }
+    let replica = open_whole(setup, identity).await?;
+    Replica::note_place(store).map_err(|error| Failure::of(&error))?;
+    Ok(replica)
+}
+
+/// A copy is of an earlier moment. One that is damaged is left to [`open_whole`].
+fn renew_copy(setup: &ServerSetup) -> Result<(), Failure> {
+    let store = &setup.config.store;
+    match Replica::renew(store, setup.member.id) {
+        Ok(renewed) => {
+            screen::note(&format!("{} this store was made elsewhere, and copied here", timestamp()));
+            screen::note(&renewed_words(store, &renewed));
+            Ok(())
+        }
+        Err(StoreError::Damaged { .. }) => Ok(()),
+        Err(error) => Err(Failure::of(&error)),
+    }
+}
+
+/// What became of a store that was renewed.
+pub(super) fn renewed_words(store: &Path, renewed: &Renewed) -> String {
+    format!(
+        "{} the store {} has a new incarnation, {} (it had {}), and holds {} events. What it was is in {}, where \
+         it stays until you delete it",
+        timestamp(),
+        store.display(),
+        renewed.to.short(),
+        renewed.from.short(),
+        renewed.events,
+        renewed.before.display()
+    )
+}
+
+async fn open_whole(setup: &ServerSetup, identity: &Arc<Identity>) -> Result<Replica, Failure> {
+    let (store, server) = (&setup.config.store, setup.member.id);
     let what = match Replica::open(store, server) {
         Err(StoreError::Damaged { what, .. }) => what,
         other => return other.map_err(|error| Failure::of(&error)),

@@ -94,16 +94,8 @@ fn renew(setup: &ServerSetup) -> Result<Outcome, Failure> {
     let renewed = Replica::renew(store, setup.member.id).map_err(|error| {
         Failure::of(&error).next("with the server stopped and the backup in its place, try again")
     })?;
-    screen::note(&format!(
-        "{} the store {} has a new incarnation, {} (it had {}), and holds {} events. What it was is in {}, where \
-         it stays until you delete it",
-        timestamp(),
-        store.display(),
-        renewed.to.short(),
-        renewed.from.short(),
-        renewed.events,
-        renewed.before.display()
-    ));
+    Replica::note_place(store).map_err(|error| Failure::of(&error))?;
+    screen::note(&rebuild::renewed_words(store, &renewed));
     Ok(Outcome::Done)
 }
 

@@ -22,6 +22,7 @@ mod journal;
 mod keys;
 mod lock;
 mod open;
+mod place;
 mod read;
 mod recent;
 mod record;

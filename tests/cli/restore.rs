@@ -46,16 +46,13 @@ fn when_all_disks_are_lost_one_old_backup_and_the_people_bring_everything_back()
     ALL.iter().for_each(|name| fs::remove_dir_all(store(name)).unwrap());
     copy_folder(&backup, &store("3"));
 
-    // As it is it would give places anew that people have read: they notice, and do not talk to it.
+    // As it is it would give places anew that people have read.
     cluster.start("3");
-    let alice = Chat::start(cluster.dir(), "alice", &[]);
-    alice.is_told(BEYOND);
-    alice.kill();
-    cluster.signal(&["3"], "term");
-    cluster.wait_for_state("3", "stopped");
-
-    let ran = renew();
-    assert!(ran.code == 0 && ran.err.contains("has a new incarnation"), "{ran:?}");
+    let log = fs::read_to_string(cluster.server("3").join("log.txt")).unwrap();
+    assert!(
+        log.contains("made elsewhere, and copied here") && log.contains("has a new incarnation"),
+        "{log}"
+    );
     assert!(cluster.server("3").join("store.before-1").is_dir());
     cluster.run(&["cluster", "up", "--detach"]).ok();
     let alice = Chat::start(cluster.dir(), "alice", &ON_ALL).finish();
@@ -71,5 +68,23 @@ fn when_all_disks_are_lost_one_old_backup_and_the_people_bring_everything_back()
     // The old store is evidence of an earlier life, not of this one.
     fs::remove_dir_all(cluster.server("3").join("store.before-1")).unwrap();
     fs::remove_dir_all(&backup).unwrap();
+    assert_valid(&cluster.run(&["verify"]));
+}
+
+#[test]
+fn a_store_that_was_set_back_in_its_place_is_renewed_when_one_says_so() {
+    let cluster = cluster_with_people();
+    say(&cluster, "said");
+    cluster.run(&["cluster", "down"]).ok();
+    let config = cluster.server("2").join("server.toml");
+    let ran = cluster.run(&["serve", "--config", config.to_str().unwrap(), "--new-incarnation"]);
+    assert!(ran.code == 0 && ran.err.contains("has a new incarnation"), "{ran:?}");
+    cluster.run(&["cluster", "up", "--detach"]).ok();
+    let log = fs::read_to_string(cluster.server("2").join("log.txt")).unwrap();
+    assert!(!log.contains("copied here"), "what was renewed is where it belongs: {log}");
+    for name in ["alice", "bob"] {
+        assert_eq!(Chat::start(cluster.dir(), name, &ON_ALL).finish().code, 0);
+    }
+    fs::remove_dir_all(cluster.server("2").join("store.before-1")).unwrap();
     assert_valid(&cluster.run(&["verify"]));
 }
