@@ -164,6 +164,7 @@ struct World {
     /// The last position in every store.
     tip: Position,
     heads: BTreeSet<EventId>,
+    registered: BTreeSet<EventId>,
     now_ms: u64,
 }
 
@@ -195,10 +196,12 @@ fn write(folder: &Path, events: u64) {
     };
     let writes = vec![Vec::new(); stores.len()];
     let people = [person(0), person(1)];
-    let mut world = World { people, stores, writes, tip: 0, heads: BTreeSet::new(), now_ms: 1_000_000 };
+    let mut world =
+        World { people, stores, writes, tip: 0, registered: [].into(), heads: [].into(), now_ms: 1_000_000 };
     for (person, name) in ["alice", "bob"].into_iter().enumerate() {
         world.now_ms += 10;
         let event = world.sign(person, Conversation::Directory, Kind::Register, name.as_bytes().to_vec());
+        world.registered = [event.id()].into();
         world.spread(&[(person, event)]);
     }
     let mut written = 2;
@@ -230,7 +233,7 @@ impl World {
     }
 
     fn sign(&mut self, person: usize, conversation: Conversation, kind: Kind, body: Vec<u8>) -> Arc<Event> {
-        let parents = if kind == Kind::Post { self.heads.clone() } else { BTreeSet::new() };
+        let parents = if kind == Kind::Post { &self.heads } else { &self.registered }.clone();
         let time = Time::from_millis(self.now_ms);
         let author = &mut self.people[person];
         author.seq += 1;
