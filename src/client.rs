@@ -32,7 +32,7 @@ use crate::directory::Directory;
 use crate::display::Display;
 pub use crate::effects::{Action, Config, Effects, Input, ResumeError};
 use crate::event::{Conversation, Draft, Event, EventError, Kind, Origin, account_of};
-use crate::frame::{Item, Receipt, ToClient, ToServer};
+use crate::frame::{Item, Receipt, Rejection, ToClient, ToServer};
 use crate::history::Entry;
 use crate::holdings::Holdings;
 use crate::id::{AccountId, DeviceId, EventId, Incarnation, RoomId, Seq, ServerId};
@@ -40,39 +40,12 @@ use crate::limits::{
     CATCH_UP_HOLD_MS, FEED_SILENT_MS, FETCH_AFTER_MS, FRAME_EVENTS, FRAME_EVENTS_BYTES, PARENTS_MAX,
     REFUSED_AGAIN_MS, ROOMS_FOLLOWED_MAX, UPLOAD_WINDOW, WAITING_MAX,
 };
+use crate::links::{Link, carry_over, links_of};
 use crate::order::{Key, Transcript};
 use crate::outbox::Outbox;
 use crate::server::fits_ancestors;
-use crate::view::View;
+use crate::view::{SignedView, View, ViewId};
 use crate::wanted::Wanted;
-
-/// One server, as the client deals with it.
-#[derive(Debug, Clone, Default, Hash)]
-struct Link {
-    up: bool,
-    incarnation: Option<Incarnation>,
-    outbox: Outbox,
-    /// How far its log was read, of home and of every room that was ever followed.
-    deliveries: BTreeMap<Option<RoomId>, Delivery>,
-    /// What it was asked to send on this connection.
-    following: BTreeSet<Option<RoomId>>,
-    heard_ms: u64,
-    /// Events sent again for an answer `Missing` since the last receipt; more than a few windows of them is
-    /// no progress.
-    missing: usize,
-}
-
-impl Link {
-    fn disconnect(&mut self) {
-        self.following.clear();
-        self.deliveries.values_mut().for_each(Delivery::disconnect);
-    }
-
-    /// Whether the server told of an event on this connection that was not held then.
-    fn lacks(&self, id: &EventId) -> bool {
-        self.deliveries.values().any(|delivery| delivery.lacks(id))
-    }
-}
 
 /// The machine. See the module.
 #[derive(Debug, Clone, Hash)]
@@ -102,8 +75,9 @@ impl Client {
     /// # Errors
     /// See [`ResumeError`]; the log is left as it is.
     pub fn resume(now_ms: u64, config: Config, entries: &[Entry]) -> Result<(Self, Effects), ResumeError> {
+        let config = Config { view: newest(&config.view, entries), ..config };
         let servers: Vec<_> = config.view.servers().iter().map(|member| member.id).collect();
-        let links = servers.iter().map(|_| Link::default()).collect();
+        let links = links_of(&config.view);
         let account = account_of(&config.key);
         let mut client = Self {
             account,
@@ -138,7 +112,16 @@ impl Client {
             });
         }
         effects.log.push(Entry::Opened { at_ms: now_ms, window_ms: client.config.window_ms, servers });
+        effects.log.extend(client.news_to(entries, now_ms));
         Ok((client, effects))
+    }
+
+    /// The view of the cluster file, if the log does not know it.
+    fn news_to(&self, entries: &[Entry], now_ms: u64) -> Option<Entry> {
+        let view = ByteBuf::from(self.config.view.signed()?.bytes());
+        let is_known =
+            entries.iter().any(|entry| matches!(entry, Entry::View { view: known, .. } if *known == view));
+        (!is_known).then_some(Entry::View { view, at_ms: now_ms })
     }
 
     fn check_owner(&self, entries: &[Entry]) -> Result<(), ResumeError> {
@@ -215,7 +198,8 @@ impl Client {
         self.config.device
     }
 
-    /// The servers.
+    /// The newest view that is known: the servers to connect to. [`Action::View`] says when it changes, and with
+    /// it the places of servers.
     pub fn view(&self) -> &View {
         &self.config.view
     }
@@ -240,12 +224,12 @@ impl Client {
         self.links.get(index).is_some_and(|link| link.up)
     }
 
-    /// How many own events a server has not acked, by its place in the view.
+    /// How many own events a server has not acked, by its place in the view; a sealed one is owed none.
     pub fn owed(&self, index: usize) -> usize {
-        self.links.get(index).map_or(0, |link| link.outbox.owed())
+        self.links.get(index).map_or(0, Link::owed)
     }
 
-    /// How many servers' current incarnations have acked an own event.
+    /// How many servers' current incarnations have acked an own event, sealed servers not counted.
     pub fn copies(&self, id: &EventId) -> usize {
         self.event(id).map_or(0, |event| self.copies_of(&event.key()))
     }
@@ -257,7 +241,7 @@ impl Client {
 
     /// Own events that fewer than `copies` servers have acked, in order.
     pub fn unsafe_below(&self, copies: usize) -> Vec<Arc<Event>> {
-        let owed: BTreeSet<_> = self.links.iter().flat_map(|link| link.outbox.owed_keys()).collect();
+        let owed: BTreeSet<_> = self.counted().flat_map(|link| link.outbox.owed_keys()).collect();
         let lacking = owed.into_iter().filter(|key| self.copies_of(key) < copies);
         lacking.filter_map(|key| self.event(&key.id)).cloned().collect()
     }
@@ -299,7 +283,12 @@ impl Client {
     }
 
     fn copies_of(&self, key: &Key) -> usize {
-        self.links.iter().filter(|link| link.outbox.has_acked(key)).count()
+        self.counted().filter(|link| link.outbox.has_acked(key)).count()
+    }
+
+    /// The servers that are written to: the N of k/N.
+    fn counted(&self) -> impl Iterator<Item = &Link> {
+        self.links.iter().filter(|link| !link.sealed)
     }
 
     fn link_of(&self, server: ServerId) -> Option<usize> {
@@ -314,7 +303,9 @@ impl Client {
 
     fn replay(&mut self, entry: &Entry) -> Result<(), EventError> {
         match entry {
-            Entry::Begun { .. } | Entry::Opened { .. } => {}
+            // Views are the one state that is not replayed: all of it is under the newest, since servers that left do
+            // not come back.
+            Entry::Begun { .. } | Entry::Opened { .. } | Entry::View { .. } => {}
             Entry::Authored { event, .. } => self.apply_own(Arc::new(Event::from_own_store(event)?)),
             Entry::Received { event, .. } => self.apply_event(Arc::new(Event::from_own_store(event)?)),
             Entry::Incarnation { server, incarnation, .. } => {
@@ -447,7 +438,7 @@ impl Client {
     /// Fills every connection's window.
     fn upload(&mut self, effects: &mut Effects) {
         for link in 0..self.links.len() {
-            while self.links[link].up {
+            while self.links[link].up && !self.links[link].sealed {
                 let events = self.next_upload(link);
                 if events.is_empty() {
                     break;
@@ -494,7 +485,7 @@ impl Client {
         }
         self.reported.insert(id, copies);
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        effects.log.push(Entry::Level { id, copies: count(copies), servers: count(self.links.len()) });
+        effects.log.push(Entry::Level { id, copies: count(copies), servers: count(self.counted().count()) });
         effects.actions.push(Action::Copies { id, copies });
     }
 
@@ -574,6 +565,63 @@ impl Client {
         }
     }
 
+    // ---- views --------------------------------------------------------------------------------------
+
+    /// Tells a server that knows this view of a newer one, if there is one.
+    fn tell_view(&self, link: usize, known: ViewId, effects: &mut Effects) {
+        if let Some(signed) = self.config.view.signed().filter(|signed| signed.view().id() > known) {
+            let frame = ToServer::View(ByteBuf::from(signed.bytes()));
+            effects.actions.push(Action::Send { server: self.server(link), frame });
+        }
+    }
+
+    fn told_view(&mut self, now_ms: u64, bytes: &[u8], effects: &mut Effects) -> Result<(), String> {
+        if self.config.view.admin().is_none() {
+            return Ok(()); // a cluster file from before there were views: this client keeps the first
+        }
+        let newer = SignedView::newer(bytes, &self.config.view).map_err(|why| why.to_string())?;
+        let Some(signed) = newer else { return Ok(()) };
+        let known = self.config.view.id();
+        effects.log.push(Entry::View { view: ByteBuf::from(signed.bytes()), at_ms: now_ms });
+        let orphaned = self.apply_view(signed.view().clone());
+        // Whoever else announced them is asked.
+        orphaned.into_iter().for_each(|id| self.wanted.add(id, now_ms));
+        self.forget_unannounced();
+        effects.actions.push(Action::View(signed));
+        for link in (0..self.links.len()).filter(|link| self.links[*link].up) {
+            self.tell_view(link, known, effects);
+        }
+        if self.feed.is_none() {
+            self.catching_up_until_ms = None;
+            if let Some(next) = self.links.iter().position(|link| link.up) {
+                self.make_feed(now_ms, next, effects);
+            }
+        }
+        Ok(())
+    }
+
+    /// Servers that are not in the view are forgotten with all that is known of them; new ones are owed all.
+    /// Returns what waited for a parent and came from a server that is forgotten.
+    fn apply_view(&mut self, view: View) -> Vec<EventId> {
+        let (links, was) = carry_over(&self.config.view, std::mem::take(&mut self.links), &view);
+        let now_at = |old: usize| was.iter().position(|was| *was == Some(old));
+        self.feed = self.feed.and_then(now_at);
+        let waiting = std::mem::take(&mut self.waiting);
+        let mut orphaned = Vec::new();
+        for (id, (event, link)) in waiting {
+            match now_at(link) {
+                Some(link) => drop(self.waiting.insert(id, (event, link))),
+                None => orphaned.push(id),
+            }
+        }
+        self.holdings.move_servers(&was);
+        self.links = links;
+        let fresh = self.links.iter_mut().zip(&was).filter(|(_, was)| was.is_none());
+        fresh.for_each(|(link, _)| self.own.iter().for_each(|key| link.outbox.owe(*key, false)));
+        self.config.view = view;
+        orphaned
+    }
+
     /// What no connected server announces any more cannot be fetched, and may wait for a parent that nobody
     /// has any more; whoever has it will tell again.
     fn forget_unannounced(&mut self) {
@@ -631,7 +679,12 @@ impl Client {
         effects: &mut Effects,
     ) -> Result<(), String> {
         match frame {
-            ToClient::Pong | ToClient::Welcome { .. } | ToClient::Refused(_) => Ok(()),
+            ToClient::Pong | ToClient::Refused(_) => Ok(()),
+            ToClient::Welcome { view, .. } => {
+                self.tell_view(link, view, effects);
+                Ok(())
+            }
+            ToClient::View(bytes) => self.told_view(now_ms, &bytes, effects),
             ToClient::Receipts(receipts) => {
                 receipts.into_iter().for_each(|receipt| self.receipt(link, receipt, effects));
                 Ok(())
@@ -640,6 +693,8 @@ impl Client {
             ToClient::Rejected { id, why } => {
                 if let Some(event) = self.holdings.event(&id) {
                     self.links[link].outbox.park(event.key(), now_ms + REFUSED_AGAIN_MS);
+                }
+                if self.holdings.holds(&id) && why != Rejection::Sealed {
                     effects.actions.push(Action::Rejected { server: self.server(link), id, why });
                 }
                 Ok(())
@@ -809,10 +864,14 @@ impl Client {
         }
     }
 
+    /// Another server becomes the feed if this one is silent, or sealed.
     fn replace_silent_feed(&mut self, now_ms: u64, effects: &mut Effects) {
-        let silent = |link: &Link| now_ms.saturating_sub(link.heard_ms) >= FEED_SILENT_MS;
-        let Some(feed) = self.feed.filter(|feed| silent(&self.links[*feed])) else { return };
-        let Some(next) = self.links.iter().position(|link| link.up && !silent(link)) else { return };
+        // What is new never comes from a sealed one.
+        let is_fit = |link: &Link| link.answers(now_ms) && !link.sealed;
+        let Some(feed) = self.feed.filter(|feed| !is_fit(&self.links[*feed])) else { return };
+        let is_silent = !self.links[feed].answers(now_ms);
+        let spare = || self.links.iter().position(|link| is_silent && link.answers(now_ms));
+        let Some(next) = self.links.iter().position(is_fit).or_else(spare) else { return };
         self.make_feed(now_ms, next, effects);
         self.follow(feed, effects);
     }
@@ -831,4 +890,18 @@ impl Client {
             effects.actions.push(Action::Send { server: self.server(link), frame: ToServer::Fetch { ids } });
         }
     }
+}
+
+/// The newest of a cluster file's view and those in a log. One in the log that this file's administrator did not
+/// sign counts for nothing: it is the file that says whom to believe.
+fn newest(file: &View, entries: &[Entry]) -> View {
+    let mut newest = file.clone();
+    for entry in entries {
+        if let Entry::View { view, .. } = entry
+            && let Ok(Some(signed)) = SignedView::newer(view, &newest)
+        {
+            newest = signed.into_view();
+        }
+    }
+    newest
 }

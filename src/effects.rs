@@ -11,7 +11,7 @@ use crate::event::{Conversation, Event, EventError, Kind};
 use crate::frame::{Rejection, ToClient, ToServer};
 use crate::history::Entry;
 use crate::id::{DeviceId, EventId, Incarnation, ServerId};
-use crate::view::View;
+use crate::view::{SignedView, View};
 
 /// What a client knows before it starts.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub struct Config {
     pub name: String,
     /// The device whose log this is.
     pub device: DeviceId,
-    /// The servers.
+    /// The servers, as the cluster file has them; a newer view in the log counts for more.
     pub view: View,
     /// The reorder window Δ, milliseconds.
     pub window_ms: u64,
@@ -115,6 +115,8 @@ pub enum Action {
         /// How many events of this device it had acked.
         acked: usize,
     },
+    /// This view is in force: connect to its servers, and to no others.
+    View(SignedView),
     /// A server breaks the protocol: end the connection.
     Drop {
         /// Which server.
@@ -143,6 +145,7 @@ impl Effects {
                     | Entry::Authored { .. }
                     | Entry::Received { .. }
                     | Entry::Displayed { .. }
+                    | Entry::View { .. }
             )
         })
     }

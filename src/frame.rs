@@ -13,6 +13,7 @@ use crate::id::{
     AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, RoomId, ServerId, bytes_or_hex,
 };
 use crate::limits::FRAME_MAX_BYTES;
+use crate::view::ViewId;
 
 /// The cluster's secret that admits accounts. Never printed: it has no `Display`, and its `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -60,9 +61,13 @@ pub enum ToServer {
         version: u16,
         /// The cluster it means to reach.
         cluster: ClusterId,
+        /// The newest view that it knows.
+        view: ViewId,
         /// Who it is.
         role: Role,
     },
+    /// A newer view than yours: [`SignedView::bytes`](crate::view::SignedView::bytes).
+    View(ByteBuf),
     /// Events to be stored: the author's own, or ancestors that this server was missing.
     Upload {
         /// Encoded events, parents before children.
@@ -134,6 +139,9 @@ pub enum Rejection {
         /// By how many milliseconds.
         ahead_ms: u64,
     },
+    /// The server appends nothing more; its view says so.
+    #[error("the server is sealed: it is about to leave the cluster")]
+    Sealed,
 }
 
 /// Why a server ends a connection.
@@ -169,6 +177,9 @@ pub enum Refusal {
     /// The server is about to stop.
     #[error("the server is stopping")]
     Stopping,
+    /// The server was retired: its view does not name it.
+    #[error("the server does not belong to the cluster any more; ask for the cluster file again")]
+    Retired,
 }
 
 /// What a server says of itself.
@@ -190,6 +201,23 @@ pub struct ServerStatus {
     pub syncing_to: Option<Position>,
     /// Batches that it has synced since then.
     pub syncs: u64,
+    /// The view that it acts on.
+    pub view: ViewId,
+    /// Where its log ends for ever, if it is sealed; `None` until all that it had taken is on the disk.
+    pub sealed: Option<Position>,
+    /// How far it has its peers' logs on its own disk.
+    pub peers: Vec<PeerCursor>,
+}
+
+/// How far a server has read a peer's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PeerCursor {
+    /// Whose log.
+    pub peer: ServerId,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// Up to where: everything up to there is durable here.
+    pub position: Position,
 }
 
 /// How far one device has read a server's log.
@@ -216,8 +244,8 @@ pub enum ToClient {
         incarnation: Incarnation,
         /// The last position that is on its disk.
         position: Position,
-        /// The view it knows.
-        epoch: u64,
+        /// The view that it acts on.
+        view: ViewId,
         /// Its wall clock, Unix milliseconds.
         time_ms: u64,
     },
@@ -263,6 +291,8 @@ pub enum ToClient {
     },
     /// The answer to a `Status`.
     Status(ServerStatus),
+    /// A newer view than yours: [`SignedView::bytes`](crate::view::SignedView::bytes).
+    View(ByteBuf),
     /// The answer to a `Ping`.
     Pong,
 }
@@ -315,6 +345,7 @@ mod tests {
 
     const ID: EventId = EventId::new([3; 32]);
     const ROOM: RoomId = RoomId::new([8; 16]);
+    const VIEW: ViewId = ViewId { epoch: 1, hash: [7; 32] };
 
     /// One value or more of each variant, with its name; a variant that is added does not compile until it is
     /// listed, and does not pass until it has a value.
@@ -333,8 +364,9 @@ mod tests {
         let device = Role::Device { device: DeviceId::new([2; 16]), token: Token::new([9; 32]) };
         samples! { ToServer:
             Hello
-                => ToServer::Hello { version: 1, cluster, role: device }
-                => ToServer::Hello { version: u16::MAX, cluster, role: Role::Peer };
+                => ToServer::Hello { version: 1, cluster, view: VIEW, role: device }
+                => ToServer::Hello { version: u16::MAX, cluster, view: VIEW, role: Role::Peer };
+            View => ToServer::View(ByteBuf::from([1; 9]));
             Upload
                 => ToServer::Upload { events: vec![] }
                 => ToServer::Upload { events: vec![ByteBuf::from([0; 300]), ByteBuf::new()] };
@@ -363,6 +395,7 @@ mod tests {
             Full => Refusal::Full;
             TooSlow => Refusal::TooSlow;
             Stopping => Refusal::Stopping;
+            Retired => Refusal::Retired;
         }
     }
 
@@ -381,19 +414,25 @@ mod tests {
             uptime_ms: 1_000,
             syncing_to: Some(12),
             syncs: 7,
+            view: VIEW,
+            sealed: Some(10),
+            peers: vec![PeerCursor { peer: ServerId::new([9; 32]), incarnation, position: 4 }],
         };
         let mut frames = samples! { ToClient:
-            Welcome => ToClient::Welcome { version: 1, incarnation, position: 3, epoch: 1, time_ms: 1 << 41 };
+            Welcome => ToClient::Welcome { version: 1, incarnation, position: 3, view: VIEW, time_ms: 1 << 41 };
             Refused => ToClient::Refused(Refusal::Full);
             Receipts => ToClient::Receipts(vec![Receipt { id: ID, position: 1 }]);
             Missing => ToClient::Missing { id: ID, parents: vec![ID] };
-            Rejected => ToClient::Rejected { id: ID, why: Rejection::ClockAhead { ahead_ms: 60_001 } };
+            Rejected
+                => ToClient::Rejected { id: ID, why: Rejection::ClockAhead { ahead_ms: 60_001 } }
+                => ToClient::Rejected { id: ID, why: Rejection::Sealed };
             Feed
                 => ToClient::Feed { room: Some(ROOM), items: vec![whole.clone(), announced], upto: 2, caught_up: true }
                 => ToClient::Feed { room: None, items: vec![], upto: 5, caught_up: false };
             Bodies => ToClient::Bodies(vec![ByteBuf::from([1; 40])]);
             Log => ToClient::Log { items: vec![whole], tip: 8, cursors };
             Status => ToClient::Status(status);
+            View => ToClient::View(ByteBuf::from([1; 9]));
             Pong => ToClient::Pong;
         };
         frames.extend(refusals().into_iter().map(ToClient::Refused));

@@ -107,8 +107,16 @@ pub enum Entry {
         id: EventId,
         /// Copies.
         copies: u32,
-        /// Servers in the view.
+        /// Servers in the view that are not sealed.
         servers: u32,
+    },
+    /// The device learned of a newer view. Receipts and cursors of servers that it does not name are void from
+    /// here on, and sealed ones count no more.
+    View {
+        /// [`SignedView::bytes`](crate::view::SignedView::bytes).
+        view: ByteBuf,
+        /// When.
+        at_ms: u64,
     },
 }
 

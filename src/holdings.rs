@@ -167,6 +167,16 @@ impl Holdings {
         }
     }
 
+    /// The servers have other places now: `was` tells for each where it was, `None` if it is new.
+    pub fn move_servers(&mut self, was: &[Option<usize>]) {
+        for held in self.held.values_mut() {
+            let bit = |(now, was): (usize, &Option<usize>)| {
+                was.filter(|was| held.at & (1 << was) != 0).map_or(0, |_| 1 << now)
+            };
+            held.at = was.iter().enumerate().map(bit).fold(0, |at, bit: u32| at | bit);
+        }
+    }
+
     /// What the account's notes to itself say, the last for each room.
     fn read_followed(&mut self) {
         let notes = self.events(Conversation::direct(self.account, self.account));

@@ -144,6 +144,10 @@ id! {
     ServerId, 32
 }
 id! {
+    /// Who signs a cluster's views: its administration's Ed25519 public key.
+    AdminKey, 32
+}
+id! {
     /// One installation of an account, with its own log; random, and new whenever that log is.
     DeviceId, 16
 }

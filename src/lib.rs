@@ -37,7 +37,7 @@
 //! | [`id`], [`limits`], [`text`] | names for things; every bound; words from people made safe | |
 //! | [`event`], [`clock`], [`order`] | the signed event, when it is, what comes after what | who reads it, and when |
 //! | [`frame`] | what clients and servers say to each other | connections |
-//! | [`view`], [`directory`] | which servers there are; who is who | who is up |
+//! | [`view`], [`directory`] | which servers there are, and were; who is who | who is up |
 //! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
 //! | [`client`] with [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
 //! | [`history`], [`evidence`]; [`intake`] with [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
@@ -75,7 +75,6 @@
 //!
 //! # What is not here yet, and where it goes
 //!
-//! - **View changes** (rule 15): [`view::View::epoch`] and the epoch in `Welcome` are always 1.
 //! - **Rooms**: [`event::Conversation::Room`] and [`log::Stream::Room`] exist; membership does not.
 
 pub mod agreement;
@@ -105,7 +104,9 @@ pub mod id;
 pub mod intake;
 pub mod ledger;
 pub mod limits;
+mod links;
 pub mod log;
+mod membership;
 pub mod names;
 pub mod net;
 pub mod order;

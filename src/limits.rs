@@ -110,6 +110,10 @@ pub const CLIENT_QUEUE: usize = 1024;
 pub const SENT_AT: usize = 2;
 /// Servers that one view may hold: a client keeps one bit for each.
 pub const SERVERS_MAX: usize = 32;
+/// Retired servers that a view remembers, the newest.
+pub const RETIRED_MAX: usize = 32;
+/// Longest view, without its signature: all its servers, and all that it remembers with all who hold their logs.
+pub const VIEW_MAX_BYTES: usize = 128 * 1024;
 
 const _: () = {
     assert!(DRAIN_MS > CLOSE_MS && DRAIN_MS < 5_000, "a server that is told to stop is gone within 5 s");

@@ -10,6 +10,7 @@ use crate::event::{Claim, Conversation, Event, Kind, Origin};
 use crate::frame::DeviceCursor;
 use crate::id::{AccountId, EventId, Position, RoomId};
 use crate::sync::PeerCursor;
+use crate::view::SignedView;
 
 /// The events of a log that the same readers receive. A reader follows several and merges them by position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,6 +103,12 @@ pub trait Log {
     /// # Errors
     /// See [`Log::position`].
     fn cursors(&self) -> Result<Vec<DeviceCursor>, Self::Error>;
+
+    /// The view that was written last, as [`SignedView::bytes`](crate::view::SignedView::bytes).
+    ///
+    /// # Errors
+    /// See [`Log::position`].
+    fn view(&self) -> Result<Option<Vec<u8>>, Self::Error>;
 }
 
 /// One thing to be written. A batch of them is synced before [`Input::Synced`](crate::server::Input::Synced) comes.
@@ -120,4 +127,6 @@ pub enum Write {
     Cursor(DeviceCursor),
     /// This server's cursor in a peer's log has moved; it replaces the one before.
     Peer(PeerCursor),
+    /// A newer view; it replaces the one before, and the server acts on it once it is durable.
+    View(SignedView),
 }

@@ -69,6 +69,12 @@ impl Readers {
         }
     }
 
+    /// Every connection that has said who it is, with its key.
+    pub(crate) fn greeted(&self) -> Vec<(ConnId, [u8; 32], Caller)> {
+        let greeted = |(id, conn): (&ConnId, &Conn)| Some((*id, conn.key, conn.caller?));
+        self.conns.iter().filter_map(greeted).collect()
+    }
+
     /// How many connections there are.
     pub(crate) fn len(&self) -> usize {
         self.conns.len()

@@ -31,9 +31,11 @@ use crate::limits::{
     CLOCK_AHEAD_MAX_MS, FETCH_MAX, FRAME_EVENTS, FRAME_EVENTS_BYTES, PROTOCOL_VERSION, PULL_MAX,
 };
 use crate::log::{Log, Write};
+use crate::membership::Membership;
 use crate::readers::{Caller, Readers, Told};
 use crate::staged::Staged;
 use crate::sync::{PeerCursor, Sync, ToPeer};
+use crate::view::{SignedView, View, ViewError, ViewId};
 
 /// One connection, as long as it lasts; never used twice.
 pub type ConnId = u64;
@@ -100,7 +102,7 @@ pub enum Input {
         /// Its last durable position.
         position: Position,
     },
-    /// A peer that this server dialled says something.
+    /// A peer that this server dialled says something; its `Welcome` comes after [`Input::PeerUp`].
     PeerFrame {
         /// Which peer.
         peer: ServerId,
@@ -117,6 +119,8 @@ pub enum Input {
         /// The last durable position.
         upto: Position,
     },
+    /// Whoever runs this server hands it a view; connections bring views in frames.
+    View(SignedView),
     /// Time has passed; comes about once a second.
     Tick,
 }
@@ -147,6 +151,8 @@ pub enum Output {
         /// What it sent.
         why: String,
     },
+    /// This view is durable and in force: dial its other servers, and no others.
+    View(SignedView),
     /// End a connection, with this as its last frame.
     Refuse {
         /// Which connection.
@@ -161,14 +167,10 @@ pub enum Output {
 pub struct Config {
     /// Its key.
     pub server: ServerId,
-    /// Its cluster.
-    pub cluster: ClusterId,
     /// What admits accounts.
     pub token: Token,
-    /// The view that it knows.
-    pub epoch: u64,
-    /// The cluster's servers; their keys may speak as peers.
-    pub peers: BTreeSet<ServerId>,
+    /// The newest view on its disk: of its cluster file and its log. The members' keys may speak as peers.
+    pub view: View,
     /// The life of its log.
     pub incarnation: Incarnation,
     /// When it started, Unix milliseconds.
@@ -183,7 +185,10 @@ pub struct Server {
     syncs: Tally,
     forks: u64,
     staged: Staged,
+    membership: Membership,
     readers: Readers,
+    /// Connections that are welcome to exchange views and to nothing else.
+    guests: BTreeMap<ConnId, Guest>,
     cursors: BTreeMap<(DeviceId, Option<RoomId>), DeviceCursor>,
     sync: Sync,
 }
@@ -197,6 +202,15 @@ impl Hash for Tally {
     fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
+/// Why a connection is welcome to exchange views only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Guest {
+    /// A server that this view does not name knows a newer one. Whatever it says before that is let pass.
+    Herald,
+    /// It knows an older view, and has no business here by the newer one, which it is told.
+    Outdated,
+}
+
 type Outputs = Vec<Output>;
 
 /// An event's parents, each with its event if that is before it in the log.
@@ -206,9 +220,11 @@ impl Server {
     /// A server over a log that ends at `durable` and holds `forks` forks, and has read its peers' logs up to
     /// these cursors.
     pub fn new(config: Config, durable: Position, forks: u64, cursors: &[PeerCursor]) -> Self {
-        let others = config.peers.iter().copied().filter(|peer| *peer != config.server);
+        let membership = Membership::new(config.server, config.view.clone());
         Self {
-            sync: Sync::new(others, cursors),
+            sync: Sync::new(membership.read(), cursors),
+            membership,
+            guests: BTreeMap::new(),
             config,
             durable,
             syncs: Tally(0),
@@ -248,6 +264,11 @@ impl Server {
             }
             Input::Closed { conn } => {
                 self.readers.forget(conn);
+                self.guests.remove(&conn);
+                Ok(())
+            }
+            Input::View(signed) => {
+                let _ = self.hear_view(&signed.bytes(), out); // it was checked, or it is not newer
                 Ok(())
             }
             Input::Request { conn, request } => self.request(now_ms, conn, request, log, out),
@@ -287,14 +308,16 @@ impl Server {
             return Ok(()); // refused or closed while this was on its way
         };
         match (caller, request) {
-            (None, Request::Plain(ToServer::Hello { version, cluster, role })) => {
-                self.hello(now_ms, conn, version, cluster, &role, out);
+            (_, request) if self.guests.contains_key(&conn) => self.guest_says(conn, request, out),
+            (None, Request::Plain(ToServer::Hello { version, cluster, view, role })) => {
+                self.hello(now_ms, conn, (version, cluster, view), &role, out);
             }
             (None, _) => self.refuse(conn, protocol("the first frame must be Hello"), out),
             (Some(_), Request::Plain(ToServer::Hello { .. })) => {
                 self.refuse(conn, protocol("a second Hello"), out);
             }
             (Some(_), Request::Plain(ToServer::Ping)) => send(out, conn, ToClient::Pong),
+            (Some(_), Request::Plain(ToServer::View(bytes))) => self.told_view(conn, &bytes, out),
             (Some(_), Request::Plain(ToServer::Status)) => {
                 send(out, conn, ToClient::Status(self.status(now_ms)));
             }
@@ -335,39 +358,53 @@ impl Server {
         &mut self,
         now_ms: u64,
         conn: ConnId,
-        version: u16,
-        cluster: ClusterId,
+        (version, cluster, known): (u16, ClusterId, ViewId),
         role: &Role,
         out: &mut Outputs,
     ) {
         let Some((key, _)) = self.readers.get(conn) else { return };
+        let view = self.membership.view();
         let refusal = match role {
             _ if version != PROTOCOL_VERSION => Some(Refusal::Version { server: PROTOCOL_VERSION }),
-            _ if cluster != self.config.cluster => Some(Refusal::Cluster(self.config.cluster)),
+            _ if cluster != view.cluster() => Some(Refusal::Cluster(view.cluster())),
             Role::Device { token, .. } if !token.matches(&self.config.token) => Some(Refusal::Token),
-            Role::Peer if !self.config.peers.contains(&ServerId::new(key)) => Some(Refusal::NotAPeer),
             Role::Device { .. } | Role::Peer => None,
         };
         if let Some(refusal) = refusal {
             return self.refuse(conn, refusal, out);
         }
-        let caller = match role {
-            Role::Device { device, .. } => Caller::Device(AccountId::new(key), *device),
-            Role::Peer => Caller::Peer,
-        };
-        self.readers.greet(conn, caller);
+        let news = self.membership.news_for(known);
+        let is_stranger = *role == Role::Peer && !self.membership.has(ServerId::new(key));
+        let is_ahead = known > view.id() && view.admin().is_some();
+        match role {
+            _ if is_stranger && is_ahead => {
+                self.guests.insert(conn, Guest::Herald);
+            }
+            _ if is_stranger && news.is_none() => return self.refuse(conn, Refusal::NotAPeer, out),
+            _ if is_stranger || !self.membership.is_member() => {
+                self.guests.insert(conn, Guest::Outdated);
+            }
+            Role::Device { device, .. } => {
+                self.readers.greet(conn, Caller::Device(AccountId::new(key), *device));
+            }
+            Role::Peer => self.readers.greet(conn, Caller::Peer),
+        }
         let welcome = ToClient::Welcome {
             version: PROTOCOL_VERSION,
             incarnation: self.config.incarnation,
             position: self.durable,
-            epoch: self.config.epoch,
+            view: self.membership.view().id(),
             time_ms: now_ms,
         };
         send(out, conn, welcome);
+        if let Some(news) = news {
+            send(out, conn, ToClient::View(news));
+        }
     }
 
     fn refuse(&mut self, conn: ConnId, refusal: Refusal, out: &mut Outputs) {
         self.readers.forget(conn);
+        self.guests.remove(&conn);
         out.push(Output::Refuse { conn, refusal });
     }
 
@@ -395,7 +432,71 @@ impl Server {
             uptime_ms: now_ms.saturating_sub(self.config.started_ms),
             syncing_to: self.syncing().map(|(_, of)| of),
             syncs: self.syncs.0,
+            view: self.membership.view().id(),
+            sealed: self.sealed(),
+            peers: self.sync.cursors(),
         }
+    }
+
+    /// Where the log ends for ever.
+    fn sealed(&self) -> Option<Position> {
+        (!self.membership.may_append() && self.staged.is_empty()).then_some(self.durable)
+    }
+
+    // ---- views --------------------------------------------------------------------------------------
+
+    fn guest_says(&mut self, conn: ConnId, request: Request, out: &mut Outputs) {
+        match (self.guests.get(&conn), request) {
+            (_, Request::Plain(ToServer::View(bytes))) => self.told_view(conn, &bytes, out),
+            (_, Request::Plain(ToServer::Ping)) => send(out, conn, ToClient::Pong),
+            (Some(Guest::Outdated), _) => self.refuse(conn, self.why_not(), out),
+            (Some(Guest::Herald) | None, _) => {}
+        }
+    }
+
+    /// Why a caller that this view does not provide for is sent away.
+    fn why_not(&self) -> Refusal {
+        if self.membership.is_member() { Refusal::NotAPeer } else { Refusal::Retired }
+    }
+
+    fn told_view(&mut self, conn: ConnId, bytes: &[u8], out: &mut Outputs) {
+        if let Err(why) = self.hear_view(bytes, out) {
+            self.refuse(conn, protocol(&why.to_string()), out);
+        }
+    }
+
+    /// A view has come: it is written, if it is newer, and counts once it is durable.
+    fn hear_view(&mut self, bytes: &[u8], out: &mut Outputs) -> Result<(), ViewError> {
+        if let Some(signed) = self.membership.hear(bytes)? {
+            out.push(Output::Write(Write::View(signed)));
+        }
+        Ok(())
+    }
+
+    /// Acts on the view that was written, if it is durable by now: everybody is told, and whoever it does not
+    /// provide for has to go.
+    fn settle_view<L: Log>(&mut self, log: &L, out: &mut Outputs) -> Result<(), L::Error> {
+        if !self.membership.is_pending() {
+            return Ok(());
+        }
+        let Some(signed) = self.membership.settle(log.view()?.as_deref()) else { return Ok(()) };
+        let bytes = ByteBuf::from(signed.bytes());
+        send_peers(out, self.sync.connected().map(|peer| (peer, ToServer::View(bytes.clone()))));
+        let conns = self.readers.greeted();
+        for (conn, ..) in &conns {
+            send(out, *conn, ToClient::View(bytes.clone()));
+        }
+        self.sync.retarget(&self.membership.read());
+        let is_out = |(_, key, caller): &(ConnId, [u8; 32], Caller)| {
+            !self.membership.is_member()
+                || (*caller == Caller::Peer && !self.membership.has(ServerId::new(*key)))
+        };
+        let out_of_place: Vec<_> = conns.into_iter().filter(is_out).map(|(conn, ..)| conn).collect();
+        for conn in out_of_place.into_iter().chain(self.guests.keys().copied().collect::<Vec<_>>()) {
+            self.refuse(conn, self.why_not(), out);
+        }
+        out.push(Output::View(signed));
+        Ok(())
     }
 
     // ---- writing ------------------------------------------------------------------------------------
@@ -417,6 +518,10 @@ impl Server {
                 continue;
             }
             if self.staged.wait_for(&id, conn) {
+                continue;
+            }
+            if !self.membership.may_append() {
+                send(out, conn, ToClient::Rejected { id, why: Rejection::Sealed });
                 continue;
             }
             let parents = self.parents(&event, log)?;
@@ -503,6 +608,7 @@ impl Server {
         send_all(out, told);
         let ids = fresh.iter().map(|(_, event)| event.id()).collect();
         send_peers(out, self.sync.settle(&ids));
+        self.settle_view(log, out)?;
         self.append_ready(log, out)
     }
 
@@ -637,6 +743,18 @@ impl Server {
                 }
                 self.append_ready(log, out)?;
             }
+            ToClient::Welcome { view, .. } => {
+                let news = self.membership.news_for(view);
+                send_peers(out, news.map(|bytes| (peer, ToServer::View(bytes))));
+                return Ok(());
+            }
+            ToClient::View(bytes) => {
+                if let Err(why) = self.hear_view(&bytes, out) {
+                    self.sync.down(peer);
+                    out.push(Output::DropPeer { peer, why: why.to_string() });
+                }
+                return Ok(());
+            }
             _ => return Ok(()),
         }
         send_peers(out, self.sync.fetch(now_ms));
@@ -651,6 +769,9 @@ impl Server {
         log: &L,
         out: &mut Outputs,
     ) -> Result<Result<(), String>, L::Error> {
+        if !self.membership.may_append() {
+            return Ok(Ok(())); // it was asked for before the seal
+        }
         let event = match Event::from_bytes(bytes) {
             Ok(event) => Arc::new(event),
             Err(error) => return Ok(Err(error.to_string())),

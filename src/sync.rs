@@ -18,21 +18,11 @@ use std::sync::Arc;
 
 use crate::delivery::Delivery;
 use crate::event::Event;
+pub use crate::frame::PeerCursor;
 use crate::frame::ToServer;
 use crate::id::{EventId, Incarnation, Position, ServerId};
 use crate::limits::{SYNC_AFTER_MS, WAITING_MAX};
 use crate::wanted::Wanted;
-
-/// How far a server has read a peer's log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PeerCursor {
-    /// Whose log.
-    pub peer: ServerId,
-    /// Which life of it.
-    pub incarnation: Incarnation,
-    /// Up to where: everything up to there is durable here.
-    pub position: Position,
-}
 
 /// One peer.
 #[derive(Debug, Clone, Hash)]
@@ -45,6 +35,19 @@ struct Peer {
     goal: Position,
     /// Whether the cursor has moved since it was last written.
     dirty: bool,
+}
+
+impl Peer {
+    fn new(id: ServerId, cursor: Option<&PeerCursor>) -> Self {
+        let delivery = Delivery::resume(cursor.map_or(0, |cursor| cursor.position));
+        let incarnation = cursor.map(|cursor| cursor.incarnation);
+        Self { id, up: false, incarnation, delivery, goal: 0, dirty: false }
+    }
+
+    fn cursor(&self) -> Option<PeerCursor> {
+        let incarnation = self.incarnation?;
+        Some(PeerCursor { peer: self.id, incarnation, position: self.delivery.cursor() })
+    }
 }
 
 /// What a server knows of its peers' logs.
@@ -62,19 +65,8 @@ pub type ToPeer = (ServerId, ToServer);
 impl Sync {
     /// Nothing is known of these peers but how far their logs have been read.
     pub fn new(peers: impl IntoIterator<Item = ServerId>, cursors: &[PeerCursor]) -> Self {
-        let peer = |id| {
-            let cursor = cursors.iter().find(|cursor| cursor.peer == id);
-            let delivery = Delivery::resume(cursor.map_or(0, |cursor| cursor.position));
-            Peer {
-                id,
-                up: false,
-                incarnation: cursor.map(|cursor| cursor.incarnation),
-                delivery,
-                goal: 0,
-                dirty: false,
-            }
-        };
-        let peers = peers.into_iter().map(peer).collect();
+        let cursor = |id| cursors.iter().find(|cursor| cursor.peer == id);
+        let peers = peers.into_iter().map(|id| Peer::new(id, cursor(id))).collect();
         Self { peers, wanted: Wanted::default(), waiting: BTreeMap::new() }
     }
 
@@ -109,12 +101,35 @@ impl Sync {
         self.peers.iter().filter(behind).map(|peer| peer.goal).max()
     }
 
+    /// From now on these are the peers whose logs are read: what is known of those that stay is kept, what
+    /// others announced is not.
+    pub fn retarget(&mut self, ids: &BTreeSet<ServerId>) {
+        self.peers.retain(|peer| ids.contains(&peer.id));
+        let known: BTreeSet<_> = self.peers.iter().map(|peer| peer.id).collect();
+        self.peers.extend(ids.difference(&known).map(|id| Peer::new(*id, None)));
+        self.forget_unannounced();
+    }
+
+    /// The peers that answer.
+    pub fn connected(&self) -> impl Iterator<Item = ServerId> {
+        self.peers.iter().filter(|peer| peer.up).map(|peer| peer.id)
+    }
+
+    /// How far this server has read, of every peer whose log it knows.
+    pub fn cursors(&self) -> Vec<PeerCursor> {
+        self.peers.iter().filter_map(Peer::cursor).collect()
+    }
+
     /// A peer is gone, and with it what it announced.
     pub fn down(&mut self, id: ServerId) {
         if let Some(peer) = self.peer(id) {
             peer.up = false;
             peer.delivery.disconnect();
         }
+        self.forget_unannounced();
+    }
+
+    fn forget_unannounced(&mut self) {
         let peers = &self.peers;
         let is_announced = |id: &EventId| peers.iter().any(|peer| peer.delivery.lacks(id));
         self.wanted.retain(is_announced);
@@ -204,10 +219,7 @@ impl Sync {
 
     /// The cursors that have moved since they were last taken, to be written.
     pub fn take_cursors(&mut self) -> Vec<PeerCursor> {
-        let cursor = |peer: &mut Peer| {
-            let incarnation = peer.incarnation.filter(|_| std::mem::take(&mut peer.dirty))?;
-            Some(PeerCursor { peer: peer.id, incarnation, position: peer.delivery.cursor() })
-        };
+        let cursor = |peer: &mut Peer| std::mem::take(&mut peer.dirty).then(|| peer.cursor()).flatten();
         self.peers.iter_mut().filter_map(cursor).collect()
     }
 }

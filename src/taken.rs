@@ -225,6 +225,7 @@ impl<'a> ClientIntake<'a> {
                 }
                 return None;
             }
+            Entry::View { .. } => return None,
             Entry::Opened { window_ms, .. } => Seen::Opened { window_ms: *window_ms },
             Entry::Authored { event, .. } => Seen::Authored { event: self.hold(event)? },
             Entry::Received { event, .. } => Seen::Received { event: self.hold(event)? },

@@ -63,6 +63,7 @@ impl Testimony<'_> {
             Entry::Level { id, copies, servers } => {
                 format!("was told {copies}/{servers} for {}", self.names.event(id))
             }
+            Entry::View { .. } => "learned of a newer view".to_owned(),
         }
     }
 

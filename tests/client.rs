@@ -32,7 +32,8 @@ fn with_bob() -> Conversation {
 }
 
 fn config() -> Config {
-    let member = |n: u8| Member { name: n.to_string(), address: format!("host:{n}"), id: server(n) };
+    let member =
+        |n: u8| Member { name: n.to_string(), address: format!("host:{n}"), id: server(n), sealed: false };
     let view = View::new(ClusterId::new([7; 16]), 1, (1..=3).map(member).collect()).unwrap();
     let device = DeviceId::new([1; 16]);
     Config { key: key(1), name: "alice".to_owned(), device, view, window_ms: WINDOW_MS }

@@ -15,7 +15,7 @@ use tercet::frame::{self, Refusal, Rejection, Role, ToClient, ToServer};
 use tercet::history::Entry;
 
 /// The types that the document describes, by the file that defines them.
-const TYPES: [(&str, &[&str]); 3] = [
+const TYPES: [(&str, &[&str]); 4] = [
     (
         "src/frame.rs",
         &[
@@ -27,11 +27,13 @@ const TYPES: [(&str, &[&str]); 3] = [
             "Item",
             "DeviceCursor",
             "ServerStatus",
+            "PeerCursor",
             "Refusal",
         ],
     ),
     ("src/event.rs", &["Envelope", "Header", "Conversation", "Kind"]),
     ("src/history.rs", &["Entry"]),
+    ("src/view.rs", &["ViewId", "Content", "Member", "Retired"]),
 ];
 
 /// A variant with its named fields; a struct is a variant of no name.

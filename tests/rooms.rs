@@ -70,6 +70,16 @@ fn invite(from: u8, to: u8, seq: Seq) -> Arc<Event> {
 
 // ---- a server -----------------------------------------------------------------------------------------
 
+fn view() -> View {
+    let member = |n: u8| Member {
+        name: n.to_string(),
+        address: format!("host:{n}"),
+        id: ServerId::new([n; 32]),
+        sealed: false,
+    };
+    View::new(CLUSTER, 1, [10, 11].map(member).into()).unwrap()
+}
+
 #[derive(Default)]
 struct Memory(Vec<Arc<Event>>);
 
@@ -103,6 +113,10 @@ impl Log for Memory {
     fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {
         Ok(Vec::new())
     }
+
+    fn view(&self) -> Result<Option<Vec<u8>>, Infallible> {
+        Ok(None)
+    }
 }
 
 struct Bench {
@@ -118,10 +132,8 @@ impl Bench {
     fn over(log: Memory) -> Self {
         let config = Config {
             server: ServerId::new([10; 32]),
-            cluster: CLUSTER,
             token: Token::new([5; 32]),
-            epoch: 1,
-            peers: [10, 11].map(|n| ServerId::new([n; 32])).into(),
+            view: view(),
             incarnation: Incarnation::new([1; 16]),
             started_ms: NOW_MS,
         };
@@ -141,7 +153,7 @@ impl Bench {
     fn welcomes(&mut self, person: u8) {
         self.step(Input::Opened { conn: person.into(), key: *account_of(&key(person)).as_bytes() });
         let role = Role::Device { device: DeviceId::new([person; 16]), token: Token::new([5; 32]) };
-        self.says(person, ToServer::Hello { version: 1, cluster: CLUSTER, role });
+        self.says(person, ToServer::Hello { version: 1, cluster: CLUSTER, view: view().id(), role });
     }
 
     fn follows(&mut self, person: u8, after: Position) -> Vec<EventId> {
@@ -252,8 +264,12 @@ struct Bob {
 
 impl Bob {
     fn new() -> Self {
-        let member =
-            Member { name: "1".to_owned(), address: "host:1".to_owned(), id: ServerId::new([10; 32]) };
+        let member = Member {
+            name: "1".to_owned(),
+            address: "host:1".to_owned(),
+            id: ServerId::new([10; 32]),
+            sealed: false,
+        };
         let config = ClientConfig {
             key: key(BOB),
             name: "bob".to_owned(),

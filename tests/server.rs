@@ -15,6 +15,7 @@ use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, Position, Seq, Serve
 use tercet::limits::{CLOCK_AHEAD_MAX_MS, FEED_WINDOW, FOLLOWER_STALL_MS, SYNC_AFTER_MS};
 use tercet::log::{Log, Stream, Write};
 use tercet::server::{Config, ConnId, Input, Output, Request, Server};
+use tercet::view::{Member, View};
 
 const NOW_MS: u64 = 1_700_000_000_000;
 const CLUSTER: ClusterId = ClusterId::new([7; 16]);
@@ -82,6 +83,20 @@ impl Log for Memory {
     fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {
         Ok(Vec::new())
     }
+
+    fn view(&self) -> Result<Option<Vec<u8>>, Infallible> {
+        Ok(None)
+    }
+}
+
+fn first() -> View {
+    let member = |n: u8| Member {
+        name: n.to_string(),
+        address: format!("host:{n}"),
+        id: ServerId::new([n; 32]),
+        sealed: false,
+    };
+    View::new(CLUSTER, 1, [10, 11, 12].map(member).into()).unwrap()
 }
 
 /// A server with its log, as a test drives it.
@@ -96,10 +111,8 @@ impl Bench {
     fn new() -> Self {
         let config = Config {
             server: ServerId::new([10; 32]),
-            cluster: CLUSTER,
             token: Token::new([5; 32]),
-            epoch: 1,
-            peers: [10, 11, 12].map(|n| ServerId::new([n; 32])).into(),
+            view: first(),
             incarnation: Incarnation::new([1; 16]),
             started_ms: NOW_MS,
         };
@@ -125,7 +138,7 @@ impl Bench {
 
     fn opens(&mut self, conn: ConnId, key: [u8; 32], role: Role) -> Vec<Output> {
         self.step(Input::Opened { conn, key });
-        self.says(conn, ToServer::Hello { version: 1, cluster: CLUSTER, role })
+        self.says(conn, ToServer::Hello { version: 1, cluster: CLUSTER, view: first().id(), role })
     }
 
     /// A person's device connects; the connection has the person's number.
@@ -339,7 +352,7 @@ fn a_follower_gets_no_more_than_its_window_until_its_cursor_moves() {
 fn strangers_and_impostors_are_told_why_they_are_refused() {
     let alice = *account_of(&key(ALICE)).as_bytes();
     let device_with = |token| Role::Device { device: device(ALICE), token: Token::new([token; 32]) };
-    let hello = |version, cluster, role| ToServer::Hello { version, cluster, role };
+    let hello = |version, cluster, role| ToServer::Hello { version, cluster, view: first().id(), role };
     let other = ClusterId::new([8; 16]);
     let cases = [
         (alice, hello(2, CLUSTER, device_with(5)), Refusal::Version { server: 1 }),

@@ -108,8 +108,13 @@ fn identity(cluster: &Cluster) -> Result<Identity, Failure> {
 }
 
 async fn open(cluster: &Cluster, server: &Member, identity: &Identity) -> Result<(Conn, Welcome), Failure> {
-    let hello =
-        ToServer::Hello { version: PROTOCOL_VERSION, cluster: cluster.view().cluster(), role: Role::Peer };
+    let view = cluster.view();
+    let hello = ToServer::Hello {
+        version: PROTOCOL_VERSION,
+        cluster: view.cluster(),
+        view: view.id(),
+        role: Role::Peer,
+    };
     Conn::open(server, identity, &hello, PATIENCE).await.map_err(|error| Failure::of(&error))
 }
 

@@ -14,9 +14,9 @@ use super::home::ServerFolder;
 use super::{files, keys};
 use crate::event::account_of;
 use crate::frame::Token;
-use crate::id::{ClusterId, ServerId, parse_hex};
+use crate::id::{AdminKey, ClusterId, ServerId, parse_hex};
 use crate::text::{Name, inert};
-use crate::view::{Member, View};
+use crate::view::{Member, Retired, View, ViewError};
 
 const CLUSTER_PREAMBLE: &str = "\
 # A tercet cluster: its servers, and the token that admits people.
@@ -42,8 +42,12 @@ struct RawCluster {
     cluster: ClusterId,
     epoch: u64,
     token: Spanned<String>,
+    admin: Option<AdminKey>,
+    signature: Option<String>,
     #[serde(default)]
     server: Vec<Spanned<RawMember>>,
+    #[serde(default)]
+    retired: Vec<Retired>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,6 +56,8 @@ struct RawMember {
     name: String,
     address: String,
     key: ServerId,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    sealed: bool,
 }
 
 #[derive(Serialize)]
@@ -59,7 +65,13 @@ struct WrittenCluster<'a> {
     cluster: ClusterId,
     epoch: u64,
     token: &'a Token,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin: Option<AdminKey>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
     server: Vec<RawMember>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    retired: &'a [Retired],
 }
 
 impl ClusterFile {
@@ -83,11 +95,12 @@ impl ClusterFile {
         let mut members = Vec::with_capacity(raw.server.len());
         for entry in raw.server {
             let line = entry.span().start;
-            let RawMember { name, address, key } = entry.into_inner();
+            let RawMember { name, address, key, sealed } = entry.into_inner();
             check_server(&name, &address).map_err(|why| at(path, text, line, &why))?;
-            members.push(Member { name, address, id: key });
+            members.push(Member { name, address, id: key, sealed });
         }
         let view = View::new(raw.cluster, raw.epoch, members)
+            .and_then(|view| signed(view, raw.admin, raw.retired, raw.signature))
             .map_err(|error| ill_formed(format!("{}: {}", path.display(), inert(&error.to_string()))))?;
         Ok(Self { view, token: Token::new(token) })
     }
@@ -97,12 +110,21 @@ impl ClusterFile {
     /// # Errors
     /// Names the file.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
-        let member = |m: &Member| RawMember { name: m.name.clone(), address: m.address.clone(), key: m.id };
+        let member = |m: &Member| RawMember {
+            name: m.name.clone(),
+            address: m.address.clone(),
+            key: m.id,
+            sealed: m.sealed,
+        };
+        let hex = |signature: &[u8]| signature.iter().map(|byte| format!("{byte:02x}")).collect();
         let raw = WrittenCluster {
             cluster: self.view.cluster(),
             epoch: self.view.epoch(),
             token: &self.token,
+            admin: self.view.admin(),
+            signature: self.view.signature().map(hex),
             server: self.view.servers().iter().map(member).collect(),
+            retired: self.view.retired(),
         };
         write(path, CLUSTER_PREAMBLE, &raw)
     }
@@ -115,6 +137,26 @@ impl ClusterFile {
     /// The secret.
     pub fn token(&self) -> &Token {
         &self.token
+    }
+}
+
+/// The view with what only files of clusters with an administrator have.
+fn signed(
+    view: View,
+    admin: Option<AdminKey>,
+    retired: Vec<Retired>,
+    signature: Option<String>,
+) -> Result<View, ViewError> {
+    let Some(admin) = admin else { return Ok(view) };
+    let view = view.with_admin(admin)?.with_retired(retired)?;
+    match signature {
+        Some(signature) => {
+            let bytes = parse_hex::<64>(&signature).map_err(|_| ViewError::Signature)?;
+            view.with_signature(bytes.to_vec()).map(View::from)
+        }
+        // The first is trusted as the file that it stands in.
+        None if view.epoch() > 1 => Err(ViewError::Signature),
+        None => Ok(view),
     }
 }
 

@@ -86,7 +86,12 @@ impl Cluster {
         // Whether it can be a view is checked before the first file is written.
         let view = |key: &dyn Fn(usize, &Plan) -> Result<ServerId, Failure>, cluster| {
             let member = |(index, plan): (usize, &Plan)| -> Result<Member, Failure> {
-                Ok(Member { name: plan.name.clone(), address: plan.address.clone(), id: key(index, plan)? })
+                Ok(Member {
+                    name: plan.name.clone(),
+                    address: plan.address.clone(),
+                    id: key(index, plan)?,
+                    sealed: false,
+                })
             };
             let members = plans.iter().enumerate().map(member).collect::<Result<Vec<_>, _>>()?;
             View::new(cluster, 1, members).map_err(Failure::from)

@@ -114,7 +114,12 @@ async fn find_standin(
     if others.is_empty() {
         return Err("it is the only server of its cluster, so this may be the last copy".to_owned());
     }
-    let hello = ToServer::Hello { version: PROTOCOL_VERSION, cluster: view.cluster(), role: Role::Peer };
+    let hello = ToServer::Hello {
+        version: PROTOCOL_VERSION,
+        cluster: view.cluster(),
+        view: view.id(),
+        role: Role::Peer,
+    };
     let deadline = Instant::now() + PEERS_PATIENCE;
     loop {
         let mut asked = JoinSet::new();
@@ -204,6 +209,9 @@ mod tests {
                 forks: 0,
                 uptime_ms: 9,
                 syncs: 0,
+                view: crate::view::ViewId { epoch: 1, hash: [0; 32] },
+                sealed: None,
+                peers: Vec::new(),
                 syncing_to,
             })
         };

@@ -15,7 +15,7 @@ mod endpoint;
 mod metrics;
 mod notify;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc as blocking};
@@ -36,7 +36,7 @@ use super::session::now_ms;
 use crate::frame::{Refusal, Role, ToClient, ToServer};
 use crate::id::{Position, ServerId};
 use crate::limits::{CORE_QUEUE, CORE_TURN, PROTOCOL_VERSION, STAGED_MAX_BYTES};
-use crate::log::Write;
+use crate::log::{Log, Write};
 use crate::net::link::{LinkEvent, LinkHandle, spawn_link};
 use crate::net::listener::{self, FromNet};
 use crate::net::queue::{LinkQueue, Outbox};
@@ -44,7 +44,7 @@ use crate::net::tls::Identity;
 use crate::server::{Config, ConnId, Input, Output, Request, Server};
 use crate::store::{Replica, StoreError};
 use crate::text::inert;
-use crate::view::View;
+use crate::view::{SignedView, View};
 use drain::Leaving;
 use endpoint::{Asked, Health};
 use metrics::{Depths, Fault, Metrics};
@@ -155,7 +155,12 @@ fn dial_peers(
     events: &mpsc::Sender<LinkEvent>,
 ) -> Vec<LinkHandle> {
     let view = setup.cluster.view();
-    let hello = ToServer::Hello { version: PROTOCOL_VERSION, cluster: view.cluster(), role: Role::Peer };
+    let hello = ToServer::Hello {
+        version: PROTOCOL_VERSION,
+        cluster: view.cluster(),
+        view: view.id(),
+        role: Role::Peer,
+    };
     let others = view.servers().iter().filter(|member| member.id != setup.member.id);
     others
         .map(|member| spawn_link(member.clone(), Arc::clone(identity), hello.clone(), events.clone()))
@@ -195,13 +200,11 @@ impl Core {
         metrics: Arc<Metrics>,
         manager: Manager,
     ) -> Result<Self, Failure> {
-        let view = setup.cluster.view();
+        let view = &view_in_force(setup, &replica)?;
         let config = Config {
             server: setup.member.id,
-            cluster: view.cluster(),
             token: setup.cluster.token().clone(),
-            epoch: view.epoch(),
-            peers: view.servers().iter().map(|member| member.id).collect::<BTreeSet<_>>(),
+            view: view.clone(),
             incarnation: replica.incarnation(),
             started_ms: now_ms(),
         };
@@ -332,6 +335,7 @@ impl Core {
             LinkEvent::Up { server: peer, welcome, queue } => {
                 self.peers.insert(peer, queue);
                 self.step(Input::PeerUp { peer, incarnation: welcome.incarnation })?;
+                self.step(Input::PeerFrame { peer, frame: welcome.frame() })?;
                 self.step(Input::PeerEnds { peer, position: welcome.position })?;
                 self.note_progress();
                 Ok(())
@@ -395,6 +399,7 @@ impl Core {
                         queue.close();
                     }
                 }
+                Output::View(signed) => self.view = signed.into_view(),
                 Output::Refuse { conn, refusal } => self.refuse(conn, refusal),
             }
         }
@@ -435,6 +440,27 @@ impl Core {
             synced.ok_or_else(|| Failure::new("the writer broke off"))?.map_err(|error| fatal(&error))?;
         self.step(Input::Synced { upto })
     }
+}
+
+/// The newest view of the cluster file and the store. One that only the file has is written into the store first:
+/// it counts from then on, whatever becomes of the file.
+fn view_in_force(setup: &ServerSetup, replica: &Replica) -> Result<View, Failure> {
+    let file = setup.cluster.view();
+    let stored = replica.view().map_err(|error| fatal(&error))?;
+    let newer = match &stored {
+        Some(bytes) if file.admin().is_some() => SignedView::newer(bytes, file).map_err(|why| {
+            Failure::new(format!("the view in its store cannot be taken: {why}"))
+                .next("give it the cluster file of the cluster that it belongs to")
+        })?,
+        _ => None,
+    };
+    if let Some(stored) = newer {
+        return Ok(stored.into_view());
+    }
+    if let Some(signed) = file.signed().filter(|signed| stored != Some(signed.bytes())) {
+        replica.commit(&[Write::View(signed)]).map_err(|error| fatal(&error))?;
+    }
+    Ok(file.clone())
 }
 
 fn write_batches(

@@ -154,7 +154,7 @@ pub type Answer = oneshot::Receiver<Result<(), SayError>>;
 type Question = Box<dyn FnOnce(&Client) + Send>;
 
 enum Command {
-    Perform { input: Input, reply: oneshot::Sender<Result<(), SayError>> },
+    Perform { input: Box<Input>, reply: oneshot::Sender<Result<(), SayError>> },
     Ask(Question),
     Redial,
 }
@@ -194,6 +194,7 @@ impl Session {
         let hello = ToServer::Hello {
             version: PROTOCOL_VERSION,
             cluster: cluster.view().cluster(),
+            view: cluster.view().id(),
             role: Role::Device { device: device.id, token: cluster.token().clone() },
         };
         let config = Config {
@@ -213,7 +214,7 @@ impl Session {
         let spawn = |member: &crate::view::Member| {
             spawn_link(member.clone(), Arc::clone(&identity), hello.clone(), events.clone())
         };
-        let links = cluster.view().servers().iter().map(spawn).collect();
+        let links = client.view().servers().iter().map(spawn).collect();
         let mut worker = Worker {
             name: name.clone(),
             client,
@@ -281,7 +282,7 @@ impl Session {
     /// If the session has ended.
     pub async fn submit(&self, input: Input) -> Result<Answer, Failure> {
         let (reply, answer) = oneshot::channel();
-        self.send(Command::Perform { input, reply }).await?;
+        self.send(Command::Perform { input: Box::new(input), reply }).await?;
         Ok(answer)
     }
 
@@ -456,7 +457,7 @@ impl Worker {
     fn command(&mut self, command: Command, turn: &mut Turn) {
         match command {
             Command::Perform { input, reply } => {
-                let said = self.write_down(input, turn);
+                let said = self.write_down(*input, turn);
                 turn.replies.push((reply, said));
             }
             Command::Ask(question) => question(&self.client),
@@ -481,6 +482,7 @@ impl Worker {
                 self.ahead_ms.insert(server, ahead_ms);
                 turn.notices.push(Notice::Up { server, ahead_ms });
                 self.step(Input::Up { server, incarnation: welcome.incarnation }, turn);
+                self.step(Input::Frame { server, frame: welcome.frame() }, turn);
             }
             LinkEvent::Frame { server, frame } => self.step(Input::Frame { server, frame }, turn),
             LinkEvent::Down { server, why } => {
@@ -669,6 +671,7 @@ impl Worker {
             Action::Show { event, late } => self.show(vec![(event, late)]).await,
             Action::Copies { id, copies } => self.tell(Notice::Copies { id, copies }).await,
             Action::Rejected { server, why, .. } => self.tell(Notice::Rejected { server, why }).await,
+            Action::View(_) => {} // its servers are dialled when the program starts again
             Action::LogLost { server, acked } => self.tell(Notice::LogLost { server, acked }).await,
         }
     }

@@ -21,7 +21,7 @@ use super::tls::{Identity, KeyMismatch};
 use crate::frame::{Refusal, ToClient, ToServer};
 use crate::id::{Incarnation, Position, ServerId};
 use crate::text::os_error;
-use crate::view::Member;
+use crate::view::{Member, ViewId};
 
 /// Why a server was not reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,9 +86,17 @@ pub struct Welcome {
     /// The last position that is on its disk.
     pub position: Position,
     /// The view it knows.
-    pub epoch: u64,
+    pub view: ViewId,
     /// Its wall clock, Unix milliseconds.
     pub time_ms: u64,
+}
+
+impl Welcome {
+    /// As the frame that it came in.
+    pub fn frame(&self) -> ToClient {
+        let Self { version, incarnation, position, view, time_ms } = *self;
+        ToClient::Welcome { version, incarnation, position, view, time_ms }
+    }
 }
 
 pub(super) type Stream = TlsStream<TcpStream>;
@@ -153,8 +161,8 @@ async fn introduce(
 
 fn welcome(address: &str, frame: ToClient) -> Result<Welcome, DialError> {
     match frame {
-        ToClient::Welcome { version, incarnation, position, epoch, time_ms } => {
-            Ok(Welcome { version, incarnation, position, epoch, time_ms })
+        ToClient::Welcome { version, incarnation, position, view, time_ms } => {
+            Ok(Welcome { version, incarnation, position, view, time_ms })
         }
         ToClient::Refused(refusal) => Err(DialError::Refused(refusal)),
         _ => Err(DialError::Protocol {

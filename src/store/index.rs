@@ -19,6 +19,7 @@ use crate::frame::DeviceCursor;
 use crate::id::Position;
 use crate::log::Stream;
 use crate::sync::PeerCursor;
+use crate::view::SignedView;
 
 const MIB: u64 = 1024 * 1024;
 const CACHE_BYTES: u64 = 8 * MIB;
@@ -28,6 +29,7 @@ const WORKERS: usize = 2;
 
 const IDENTITY: &[u8] = b"identity";
 const END: &[u8] = b"end";
+const VIEW: &[u8] = b"view";
 
 /// The keyspaces, by the names of [`keys`].
 #[derive(Clone)]
@@ -128,6 +130,16 @@ impl Index {
     /// This server's cursor in a peer's log.
     pub(super) fn put_peer(&self, batch: &mut OwnedWriteBatch, cursor: &PeerCursor) {
         batch.insert(&self.meta, keys::peer(cursor.peer), keys::peer_value(cursor));
+    }
+
+    /// The view that the server acts on.
+    pub(super) fn put_view(&self, batch: &mut OwnedWriteBatch, signed: &SignedView) {
+        batch.insert(&self.meta, VIEW, signed.bytes());
+    }
+
+    /// The view that was written last.
+    pub(super) fn view(&self, snapshot: &Snapshot) -> fjall::Result<Option<Vec<u8>>> {
+        Ok(snapshot.get(&self.meta, VIEW)?.map(|bytes| bytes.to_vec()))
     }
 
     /// The log's end.

@@ -8,7 +8,7 @@
 //! devices    device, seq                           -> id of the first such event
 //! forks      device, seq, id                       -> (every later one)
 //! cursors    device, room if it is not home          -> account, position
-//! meta       "identity", "end"                     -> Identity, End
+//! meta       "identity", "end", "view"             -> Identity, End, the signed view
 //! ```
 //!
 //! The chain hash at a position is BLAKE3 of the one before it and the event's id; before the first event

@@ -229,6 +229,7 @@ impl Inner {
                 }
                 Write::Cursor(cursor) => self.index.put_cursor(&mut batch, cursor),
                 Write::Peer(cursor) => self.index.put_peer(&mut batch, cursor),
+                Write::View(signed) => self.index.put_view(&mut batch, signed),
             }
         }
         if batch.is_empty() {
@@ -387,6 +388,10 @@ impl Log for Replica {
         })?;
         let wrong = || self.0.unreadable("its table 'cursors' has a row that is no cursor");
         rows.into_iter().map(|(key, value)| keys::read_cursor(&key, &value).ok_or_else(wrong)).collect()
+    }
+
+    fn view(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.reading(|index, snapshot| index.view(&snapshot))
     }
 }
 

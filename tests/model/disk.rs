@@ -91,7 +91,8 @@ impl Disk {
                     assert_eq!(position, self.tip() + 1, "the server skips a position");
                     self.log.push((event, fork));
                 }
-                Write::Cursor(_) => {}
+                // No scope changes views.
+                Write::Cursor(_) | Write::View(_) => {}
                 Write::Peer(cursor) => {
                     self.peers.insert(cursor.peer, cursor);
                 }
@@ -138,6 +139,10 @@ impl Log for Disk {
 
     fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {
         Ok(Vec::new())
+    }
+
+    fn view(&self) -> Result<Option<Vec<u8>>, Infallible> {
+        Ok(None)
     }
 }
 
@@ -195,7 +200,7 @@ impl<'a> Gist<'a> {
         let mut gist = Self::default();
         for entry in entries {
             match entry {
-                Entry::Begun { .. } => {}
+                Entry::Begun { .. } | Entry::View { .. } => {}
                 Entry::Opened { .. } => gist.openings += 1,
                 Entry::Authored { event, .. } => {
                     gist.written.insert(event);

@@ -84,6 +84,7 @@ impl Scope {
             name: (index + 1).to_string(),
             address: format!("127.0.0.1:{}", 7001 + index),
             id: self.server_id(index),
+            sealed: false,
         };
         View::new(cluster(), 1, (0..self.servers).map(member).collect()).unwrap()
     }
@@ -95,13 +96,10 @@ impl Scope {
     }
 
     pub fn server_config(&self, index: usize, incarnation: Incarnation) -> server::Config {
-        let peers = (0..self.servers).filter(|_| self.peers).map(|index| self.server_id(index));
         server::Config {
             server: self.server_id(index),
-            cluster: cluster(),
             token: token(),
-            epoch: 1,
-            peers: peers.collect(),
+            view: self.view(),
             incarnation,
             started_ms: EPOCH_MS,
         }

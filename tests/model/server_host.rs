@@ -133,6 +133,7 @@ impl ServerHost {
                     let peer = (0..scope.servers).find(|index| scope.server_id(*index) == peer).unwrap();
                     sent.push(Output::SendPeer { peer, letter: Letter::new(frame) });
                 }
+                server::Output::View(_) => {}
                 server::Output::DropPeer { why, .. } => self.complaint = Some(format!("it drops: {why}")),
                 server::Output::Refuse { refusal, .. } => {
                     self.complaint = Some(format!("it refuses: {refusal}"));
@@ -191,7 +192,8 @@ impl Host for ServerHost {
                 };
                 let (conn, key) = (*conn, key(number).verifying_key().to_bytes());
                 self.take(scope, server::Input::Opened { conn, key }, &mut sent);
-                let hello = ToServer::Hello { version: PROTOCOL_VERSION, cluster: cluster(), role };
+                let view = scope.view().id();
+                let hello = ToServer::Hello { version: PROTOCOL_VERSION, cluster: cluster(), view, role };
                 let request = Request::Plain(hello);
                 self.take(scope, server::Input::Request { conn, request }, &mut sent);
             }

@@ -287,6 +287,7 @@ impl World {
                         self.caller_closes(Caller::Client(client), server, conn);
                     }
                 }
+                Action::View(_) => {}
                 Action::LogLost { .. } => self.saw("a client learns of a lost log"),
                 Action::Show { event, late } => {
                     self.clients[client].screen.push((event.id(), late));

@@ -13,6 +13,7 @@ use tercet::id::{ConversationId, DeviceId, EventId, Incarnation, Position, RoomI
 use tercet::log::{Log, Stream, Write};
 use tercet::order::Key;
 use tercet::sync::PeerCursor;
+use tercet::view::SignedView;
 
 /// A server's disk: what is durable, the batch that is being synced, and the one that gathers behind it.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct Disk {
     canonical: BTreeSet<(ConversationId, Key)>,
     cursors: BTreeMap<(DeviceId, Option<RoomId>), DeviceCursor>,
     peers: BTreeMap<ServerId, PeerCursor>,
+    view: Option<SignedView>,
     gathering: Vec<Write>,
     syncing: Option<Vec<Write>>,
     /// Events of which a bit has flipped, by their place from 0, as they would now be read.
@@ -58,6 +60,7 @@ impl Disk {
             canonical: BTreeSet::new(),
             cursors: BTreeMap::new(),
             peers: BTreeMap::new(),
+            view: None,
             gathering: Vec::new(),
             syncing: None,
             rotten: BTreeMap::new(),
@@ -159,6 +162,7 @@ impl Disk {
         after.safe = after.log.len();
         after.cursors = std::mem::take(&mut self.cursors);
         after.peers = std::mem::take(&mut self.peers);
+        after.view = std::mem::take(&mut self.view);
         after.rotten = std::mem::take(&mut self.rotten);
         after.holes = std::mem::take(&mut self.holes);
         *self = after;
@@ -201,6 +205,7 @@ impl Disk {
             Write::Peer(cursor) => {
                 self.peers.insert(cursor.peer, cursor);
             }
+            Write::View(signed) => self.view = Some(signed),
         }
     }
 
@@ -256,6 +261,10 @@ impl Log for Disk {
 
     fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {
         Ok(self.cursors.values().copied().collect())
+    }
+
+    fn view(&self) -> Result<Option<Vec<u8>>, Infallible> {
+        Ok(self.view.as_ref().map(SignedView::bytes))
     }
 }
 

@@ -47,7 +47,8 @@ impl World {
             Caller::Peer(peer) => (*self.view.servers()[peer].id.as_bytes(), Role::Peer),
         };
         self.server_step(server, server::Input::Opened { conn, key });
-        let hello = ToServer::Hello { version: PROTOCOL_VERSION, cluster: self.view.cluster(), role };
+        let (cluster, view) = (self.view.cluster(), self.view.id());
+        let hello = ToServer::Hello { version: PROTOCOL_VERSION, cluster, view, role };
         self.caller_says(conn, &hello);
         self.after(PING_MS, What::Ping { conn });
     }

@@ -29,7 +29,7 @@ fn notes() -> Conversation {
 
 /// A client of one server, to which it is connected.
 fn connected() -> Client {
-    let member = Member { name: "1".to_owned(), address: "one:1".to_owned(), id: server() };
+    let member = Member { name: "1".to_owned(), address: "one:1".to_owned(), id: server(), sealed: false };
     let view = View::new(ClusterId::new([7; 16]), 1, vec![member]).unwrap();
     let device = DeviceId::new([1; 16]);
     let config = Config { key: key(), name: "alice".to_owned(), device, view, window_ms: 0 };

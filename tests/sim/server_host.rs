@@ -1,6 +1,5 @@
 //! What stands around a server's machine: its disk, its connections, its crashes.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tercet::event::Event;
@@ -54,14 +53,10 @@ impl World {
             self.replace_disk(server);
         }
         self.age_disk(server);
-        let members = self.view.servers().iter().map(|member| member.id);
-        let peers: BTreeSet<_> = members.filter(|_| self.swarm.peers).collect();
         let config = Config {
             server: self.server_id(server),
-            cluster: self.view.cluster(),
             token: self.token.clone(),
-            epoch: self.view.epoch(),
-            peers,
+            view: self.view.clone(),
             incarnation: self.servers[server].disk.incarnation,
             started_ms: self.clock_ms(self.servers[server].skew_ms),
         };
@@ -248,6 +243,7 @@ impl World {
                 self.failures.push(Failure::new(REFUSAL, what));
                 self.hang_up_on(server, peer);
             }
+            Output::View(_) => {}
             Output::Refuse { conn, refusal } => {
                 if refusal == Refusal::TooSlow && self.clocks_lie() {
                     self.saw("a follower too slow");

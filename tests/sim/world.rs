@@ -134,6 +134,7 @@ impl World {
             name: (index + 1).to_string(),
             address: format!("server{}:1", index + 1),
             id: ServerId::new(SigningKey::from_bytes(&key).verifying_key().to_bytes()),
+            sealed: false,
         };
         let members = (0..swarm.servers).map(|index| member(index, bytes())).collect();
         let view = View::new(cluster, 1, members).unwrap();

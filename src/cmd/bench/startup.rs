@@ -165,7 +165,9 @@ async fn connections(cluster: &Cluster, name: &str, count: usize) -> Result<u64,
         let key = SigningKey::from_bytes(&keys::random()?);
         let identity = Arc::new(Identity::new(&key).map_err(|error| Failure::of(&error))?);
         let role = Role::Device { device: DeviceId::new(keys::random()?), token: cluster.token().clone() };
-        let hello = ToServer::Hello { version: PROTOCOL_VERSION, cluster: cluster.view().cluster(), role };
+        let view = cluster.view();
+        let hello =
+            ToServer::Hello { version: PROTOCOL_VERSION, cluster: view.cluster(), view: view.id(), role };
         let (mut conn, welcome) =
             Conn::open(member, &identity, &hello, PATIENCE).await.map_err(|error| Failure::of(&error))?;
         let follow = ToServer::Follow { room: None, after: welcome.position, bodies: true };

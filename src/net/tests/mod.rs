@@ -21,7 +21,7 @@ use super::queue::Outbox;
 use super::tls::Identity;
 use crate::frame::{Refusal, Role, ToClient, ToServer};
 use crate::id::{ClusterId, Incarnation, ServerId};
-use crate::view::Member;
+use crate::view::{Member, ViewId};
 
 /// Longer than anything here takes on a busy machine.
 const LONG: Duration = Duration::from_secs(20);
@@ -35,16 +35,18 @@ fn id(seed: u8) -> ServerId {
 }
 
 fn member(address: &impl ToString, seed: u8) -> Member {
-    Member { name: seed.to_string(), address: address.to_string(), id: id(seed) }
+    Member { name: seed.to_string(), address: address.to_string(), id: id(seed), sealed: false }
 }
 
+const VIEW: ViewId = ViewId { epoch: 1, hash: [6; 32] };
+
 fn hello() -> ToServer {
-    ToServer::Hello { version: 1, cluster: ClusterId::new([3; 16]), role: Role::Peer }
+    ToServer::Hello { version: 1, cluster: ClusterId::new([3; 16]), view: VIEW, role: Role::Peer }
 }
 
 fn welcome() -> ToClient {
     let incarnation = Incarnation::new([5; 16]);
-    ToClient::Welcome { version: 1, incarnation, position: 7, epoch: 1, time_ms: 42 }
+    ToClient::Welcome { version: 1, incarnation, position: 7, view: VIEW, time_ms: 42 }
 }
 
 /// Frames as they come, but for `Status`, which these tests hold to be forbidden.

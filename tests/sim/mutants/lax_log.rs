@@ -81,6 +81,10 @@ impl Log for LaxLog<'_> {
     fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {
         self.disk.cursors()
     }
+
+    fn view(&self) -> Result<Option<Vec<u8>>, Infallible> {
+        self.disk.view()
+    }
 }
 
 /// An event of this conversation that is older than any other.

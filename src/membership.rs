@@ -1,0 +1,90 @@
+//! Which view a server acts on, and what that makes of it.
+//!
+//! **Invariant**: a view counts once it is durable here (`Write::View`, then the log's [`Log::view`]), and no
+//! later than that is it told to anybody. So a server that has stopped to append never starts again: whether it
+//! is sealed follows from what is on its disk.
+//!
+//! [`Log::view`]: crate::log::Log::view
+
+use std::collections::BTreeSet;
+
+use serde_bytes::ByteBuf;
+
+use crate::id::ServerId;
+use crate::view::{SignedView, View, ViewError, ViewId};
+
+/// A server's own place in the cluster, by the newest view that it knows.
+#[derive(Debug, Clone, Hash)]
+pub(crate) struct Membership {
+    own: ServerId,
+    view: View,
+    /// A newer view that is on its way to the disk.
+    pending: Option<SignedView>,
+}
+
+impl Membership {
+    /// A server under this view, which is durable.
+    pub(crate) fn new(own: ServerId, view: View) -> Self {
+        Self { own, view, pending: None }
+    }
+
+    /// The view in force.
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Whether this server belongs to the cluster.
+    pub(crate) fn is_member(&self) -> bool {
+        self.view.member(self.own).is_some()
+    }
+
+    /// Whether this server may append: it is a member and not sealed.
+    pub(crate) fn may_append(&self) -> bool {
+        self.view.member(self.own).is_some_and(|member| !member.sealed)
+    }
+
+    /// Whether another server belongs to the cluster.
+    pub(crate) fn has(&self, peer: ServerId) -> bool {
+        self.view.member(peer).is_some()
+    }
+
+    /// Whose logs this server reads: nobody's once it appends nothing more.
+    pub(crate) fn read(&self) -> BTreeSet<ServerId> {
+        let others = self.view.servers().iter().map(|member| member.id).filter(|id| *id != self.own);
+        others.filter(|_| self.may_append()).collect()
+    }
+
+    /// What is to be sent to somebody who knows this view; `None` if there is nothing newer to tell.
+    pub(crate) fn news_for(&self, known: ViewId) -> Option<ByteBuf> {
+        let signed = self.view.signed().filter(|_| known < self.view.id())?;
+        Some(ByteBuf::from(signed.bytes()))
+    }
+
+    /// Somebody brings a view. It is to be written if it is returned.
+    ///
+    /// # Errors
+    /// It is none that counts here.
+    pub(crate) fn hear(&mut self, bytes: &[u8]) -> Result<Option<SignedView>, ViewError> {
+        let newest = self.pending.as_ref().map_or(&self.view, SignedView::view);
+        if newest.admin().is_none() {
+            return Ok(None); // a file from before there were views: this server keeps its first
+        }
+        let newer = SignedView::newer(bytes, newest)?;
+        if let Some(signed) = &newer {
+            self.pending = Some(signed.clone());
+        }
+        Ok(newer)
+    }
+
+    /// Whether a view is on its way to the disk.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// The last view on the disk is this one: it is in force, if it is what was waited for.
+    pub(crate) fn settle(&mut self, durable: Option<&[u8]>) -> Option<SignedView> {
+        let signed = self.pending.take_if(|pending| durable == Some(&*pending.bytes()))?;
+        self.view = signed.view().clone();
+        Some(signed)
+    }
+}
