@@ -13,6 +13,7 @@ use crate::id::{Position, RoomId};
 use crate::ledger::{Following, Ledger};
 use crate::order::Sequence;
 use crate::report::{Outcome, Settled};
+use crate::succession::Succession;
 use crate::taken::{ClientLog, Seen, ServerLog};
 use crate::text::count;
 
@@ -20,6 +21,7 @@ use crate::text::count;
 pub(crate) fn one_order(ledger: &Ledger) -> Outcome {
     let mut outcome =
         Outcome::new("every replica holds the same events in one canonical order", "P5", "conversations");
+    let succession = Succession::of(ledger);
     for server in &ledger.servers {
         let mut held = Bits::new(ledger.events.numbers());
         for event in &server.events {
@@ -33,7 +35,7 @@ pub(crate) fn one_order(ledger: &Ledger) -> Outcome {
         }
         outcome.examined += counts.iter().filter(|count| **count > 0).count();
         let lacking = lacking(ledger, server, &held);
-        if lacking > 0 {
+        if lacking > 0 && succession.is_to_hold_all(server.life.0) {
             outcome.unknowns.push(format!(
                 "server {} lacks {} that other logs hold; it has not acked them, and fetches them from \
                  another server while both are up",

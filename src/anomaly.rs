@@ -82,6 +82,12 @@ pub enum Anomaly {
     Early { event: EventId, by_ms: u64, at: Place },
     /// A cursor that went back within one incarnation.
     CursorBack { server: String, from: Position, to: Position, at: Place },
+    /// Rule 15: acked or stored by a server beyond the place where its log was sealed.
+    AfterSeal { event: EventId, server: String, position: Position, sealed: Position, at: Place },
+    /// Rule 15: in the log of a server that left, and not in one that is said to hold all of it.
+    NotDrained { event: EventId, retired: String, position: Position, server: String, at: Place },
+    /// Rule 15: two views that the administrator signed for one epoch.
+    TwoViews { epoch: u64, one: Place, other: Place },
 }
 
 impl fmt::Display for Anomaly {
@@ -230,6 +236,20 @@ impl Anomaly {
                     at = place(at)
                 )
             }
+            Self::AfterSeal { event, server, position, sealed, at } => format!(
+                "server {server} took {} at position {position} ({at}), and its log was sealed at {sealed}",
+                name(event),
+                at = place(at)
+            ),
+            Self::NotDrained { event, retired, position, server, at } => format!(
+                "{} stood at {position} in the log of server {retired}, which left ({at}); server {server} is said \
+                 to hold all of that log, and does not hold it",
+                name(event),
+                at = place(at)
+            ),
+            Self::TwoViews { epoch, one, other } => {
+                format!("two views were signed for epoch {epoch}: {}, and {}", place(one), place(other))
+            }
         }
     }
 
@@ -245,6 +265,8 @@ impl Anomaly {
             | Self::Boast { event, .. }
             | Self::Undelivered { event, .. }
             | Self::UnjustifiedLate { event, .. }
+            | Self::AfterSeal { event, .. }
+            | Self::NotDrained { event, .. }
             | Self::Early { event, .. } => vec![*event],
             Self::Fork { one, other, .. } => vec![*one, *other],
             Self::Overlooked { event, held, .. } => vec![*event, *held],
@@ -260,6 +282,7 @@ impl Anomaly {
             | Self::TakenBack { .. }
             | Self::StaleIncarnation { .. }
             | Self::WrongIndex { .. }
+            | Self::TwoViews { .. }
             | Self::CursorBack { .. } => Vec::new(),
         }
     }
@@ -306,6 +329,11 @@ impl Anomaly {
             Self::UnjustifiedLate { .. } => "P6: only what comes after a later line is marked late.",
             Self::Early { .. } => "P6: a line is held until local time passes its own by the reorder window.",
             Self::CursorBack { .. } => "Rule 8: a cursor moves only forwards within one life of a log.",
+            Self::AfterSeal { .. } => "Rule 15: a sealed server appends and acks nothing more.",
+            Self::NotDrained { .. } => {
+                "Rule 15: a server leaves only when others hold all of its log, or as a lost one."
+            }
+            Self::TwoViews { .. } => "Rule 15: there is one view for each epoch.",
         }
     }
 }

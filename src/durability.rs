@@ -8,8 +8,10 @@ use crate::id::{Position, ServerId};
 use crate::intake::Number;
 use crate::ledger::Ledger;
 use crate::report::Outcome;
+use crate::succession::Succession;
 use crate::taken::{ClientLog, Life, Seen, ServerLog};
 use crate::text::count;
+use crate::view::{SignedView, View};
 
 /// What a server has now, in one incarnation.
 pub(crate) struct Store<'a> {
@@ -58,6 +60,7 @@ pub(crate) fn copies(ledger: &Ledger) -> [Outcome; 2] {
     let mut durable = Outcome::new("every acked event is on the disks that acked it", "P2", "receipts");
     let mut honest = Outcome::new("nobody is told of more copies than there are receipts", "P2", "notices");
     let stores = stores(ledger);
+    let succession = Succession::of(ledger);
     let mut unread: BTreeMap<ServerId, usize> = BTreeMap::new();
     for log in &ledger.clients {
         let mut reading = Reading::of(log, ledger, &stores);
@@ -69,7 +72,8 @@ pub(crate) fn copies(ledger: &Ledger) -> [Outcome; 2] {
         }
         durable.anomalies.extend(reading.too_few());
     }
-    durable.unknowns.extend(unread.into_iter().map(|(server, receipts)| {
+    let unsure = unread.into_iter().filter(|(server, _)| !succession.accounts_for(*server, ledger));
+    durable.unknowns.extend(unsure.map(|(server, receipts)| {
         format!(
             "the log of server {} was not read: {} cannot be checked",
             ledger.name_of(server),
@@ -116,6 +120,8 @@ struct Server<'a> {
     id: ServerId,
     store: Option<&'a Store<'a>>,
     current: Option<u16>,
+    /// It is read from, and its copies do not count.
+    sealed: bool,
     /// Receipts before this entry are void.
     void_before: u32,
     /// How far it was read, by what of it was read.
@@ -133,6 +139,7 @@ impl<'a> Reading<'a> {
                     id: *id,
                     store,
                     current: None,
+                    sealed: false,
                     void_before: 0,
                     cursors: BTreeMap::new(),
                 });
@@ -208,7 +215,25 @@ impl<'a> Reading<'a> {
                 }
                 self.told(event, told, index);
             }
+            Seen::View { number } => {
+                if let Some(Ok(signed)) = log.views.get(number as usize).map(|bytes| SignedView::read(bytes))
+                {
+                    self.learn(signed.view(), index);
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// What was known of servers that are not in the view is void; sealed ones do not count.
+    fn learn(&mut self, view: &View, index: usize) {
+        for server in &mut self.servers {
+            let member = view.member(server.id);
+            server.sealed = member.is_some_and(|member| member.sealed);
+            if member.is_none() {
+                (server.current, server.void_before) = (None, entry(index));
+                server.cursors.clear();
+            }
         }
     }
 
@@ -244,7 +269,8 @@ impl<'a> Reading<'a> {
 
     /// Whether a receipt of an entry was not voided since.
     fn counts(&self, server: u32, receipt: Option<u32>) -> bool {
-        receipt.is_some_and(|receipt| receipt >= self.servers[server as usize].void_before)
+        let server = &self.servers[server as usize];
+        receipt.is_some_and(|receipt| !server.sealed && receipt >= server.void_before)
     }
 
     /// Looks for the copies that the person was told of, if it is the most so far.

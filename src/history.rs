@@ -156,6 +156,9 @@ pub struct ServerHistory {
     pub canonical: Option<Vec<(crate::id::ConversationId, Key)>>,
     /// How far each device had read.
     pub cursors: Vec<DeviceCursor>,
+    /// The view that it acted on, as [`SignedView::bytes`](crate::view::SignedView::bytes), if it is not the
+    /// cluster's first.
+    pub view: Option<Vec<u8>>,
 }
 
 impl History {

@@ -122,6 +122,7 @@ pub mod signature;
 pub mod staged;
 pub mod store;
 pub mod story;
+mod succession;
 pub mod sync;
 pub mod taken;
 pub mod testimony;

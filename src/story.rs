@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::anomaly::{Anomaly, Place};
 use crate::event::Kind;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Observer};
 use crate::history::Entry;
 use crate::id::{DeviceId, EventId, Position, Seq};
 use crate::names::{Names, first_words};
@@ -200,6 +200,20 @@ impl Testimony<'_> {
                 before.iter().chain([at]).map(|place| self.step(place)).collect()
             }
             Anomaly::Early { event, at, .. } => self.early(event, at),
+            Anomaly::AfterSeal { event, at, .. } => {
+                let mut steps = self.written(event);
+                steps.push(self.step(at));
+                steps.extend(self.views());
+                steps
+            }
+            Anomaly::NotDrained { event, server, at, .. } => {
+                let mut steps = self.written(event);
+                steps.push(self.step(at));
+                steps.extend(self.views());
+                steps.extend(self.server(server).map(|server| self.stored(server, event)));
+                steps
+            }
+            Anomaly::TwoViews { one, other, .. } => [one, other].map(|place| self.step(place)).into(),
             Anomaly::CursorBack { server, from, at, .. } => {
                 let before = self.observer(at).and_then(|observer| {
                     let end = usize::try_from(at.entry).unwrap_or(usize::MAX).saturating_sub(1);
@@ -369,6 +383,16 @@ impl Testimony<'_> {
             }
         });
         current.into_iter().chain([self.step(at)]).collect()
+    }
+
+    /// The newest view that each device learned of.
+    fn views(&self) -> Vec<Step> {
+        let last = |observer: &Observer<'_>| {
+            let is_view = |entry: &Entry| matches!(entry, Entry::View { .. });
+            let index = observer.history.entries.iter().rposition(is_view)?;
+            Some(self.step(&observer.history.place(index)))
+        };
+        self.evidence.observers.iter().filter_map(last).collect()
     }
 
     fn early(&self, event: &EventId, at: &Place) -> Vec<Step> {

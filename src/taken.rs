@@ -49,6 +49,10 @@ pub enum Seen {
         copies: u32,
         event: Number,
     },
+    View {
+        /// An index into [`ClientLog::views`].
+        number: u32,
+    },
     /// The log's beginning, or bytes that are no event.
     Nothing,
 }
@@ -64,7 +68,11 @@ impl Seen {
             | Self::Receipt { event, .. }
             | Self::Displayed { event, .. }
             | Self::Level { event, .. } => Some(event),
-            Self::Opened { .. } | Self::Incarnation { .. } | Self::Cursor { .. } | Self::Nothing => None,
+            Self::Opened { .. }
+            | Self::Incarnation { .. }
+            | Self::Cursor { .. }
+            | Self::View { .. }
+            | Self::Nothing => None,
         }
     }
 
@@ -97,6 +105,8 @@ pub struct ClientLog {
     pub lives: Vec<Life>,
     /// What its cursors are of, by the numbers in its entries: its home, or a room.
     pub places: Vec<Option<RoomId>>,
+    /// The views that it learned of, by the numbers in its entries.
+    pub views: Vec<Vec<u8>>,
     /// Entries that hold no event where one should be, by number from 0.
     pub(crate) corrupt: Vec<(usize, String)>,
     /// Whether it names more lives than can be numbered; entries about the others were left out.
@@ -120,6 +130,8 @@ pub struct ServerLog {
     pub canonical: Option<BTreeMap<ConversationId, Sequence>>,
     /// How far each device had read.
     pub cursors: Vec<DeviceCursor>,
+    /// The signed view that it acted on, if it is not the cluster's first.
+    pub view: Option<Vec<u8>>,
 }
 
 impl ClientLog {
@@ -159,6 +171,7 @@ impl ServerLog {
             canonical.iter().for_each(|(conversation, key)| log.canonical(*conversation, key));
         }
         history.cursors.iter().for_each(|cursor| log.cursor(*cursor));
+        log.view(history.view.clone());
         log.finish()
     }
 
@@ -197,6 +210,7 @@ impl<'a> ClientIntake<'a> {
             seen: Vec::new(),
             lives: Vec::new(),
             places: vec![None],
+            views: Vec::new(),
             corrupt: Vec::new(),
             has_more_lives: false,
         };
@@ -225,7 +239,10 @@ impl<'a> ClientIntake<'a> {
                 }
                 return None;
             }
-            Entry::View { .. } => return None,
+            Entry::View { view, .. } => {
+                self.log.views.push(view.to_vec());
+                Seen::View { number: u32::try_from(self.log.views.len() - 1).unwrap_or(u32::MAX) }
+            }
             Entry::Opened { window_ms, .. } => Seen::Opened { window_ms: *window_ms },
             Entry::Authored { event, .. } => Seen::Authored { event: self.hold(event)? },
             Entry::Received { event, .. } => Seen::Received { event: self.hold(event)? },
@@ -299,6 +316,7 @@ impl<'a> ServerIntake<'a> {
             positions: None,
             canonical: None,
             cursors: Vec::new(),
+            view: None,
         };
         Self { gathered: Gathered::new(intake), log }
     }
@@ -323,6 +341,11 @@ impl<'a> ServerIntake<'a> {
     /// The next key of the canonical index, with the conversation under which it stands.
     pub fn canonical(&mut self, conversation: ConversationId, key: &Key) {
         self.log.canonical.get_or_insert_default().entry(conversation).or_default().push(key);
+    }
+
+    /// The signed view that it acted on.
+    pub fn view(&mut self, view: Option<Vec<u8>>) {
+        self.log.view = view;
     }
 
     /// How far a device had read.

@@ -8,6 +8,7 @@ use crate::history::{Entry, ServerHistory};
 use crate::id::{EventId, Position};
 use crate::names::Names;
 use crate::story::Step;
+use crate::view::{Member, Retired, SignedView};
 
 /// All logs, and what things in them are called.
 pub(crate) struct Testimony<'a> {
@@ -63,7 +64,7 @@ impl Testimony<'_> {
             Entry::Level { id, copies, servers } => {
                 format!("was told {copies}/{servers} for {}", self.names.event(id))
             }
-            Entry::View { .. } => "learned of a newer view".to_owned(),
+            Entry::View { view, .. } => told_view(view),
         }
     }
 
@@ -248,6 +249,20 @@ impl Testimony<'_> {
     pub(crate) fn absent(&self, observer: &Observer<'_>, what: String) -> Step {
         Step { who: self.names.observer(observer), what, at: None }
     }
+}
+
+/// A view in words: which it is, and who is in it.
+fn told_view(bytes: &[u8]) -> String {
+    let Ok(signed) = SignedView::read(bytes) else { return "learned of what is no view".to_owned() };
+    let view = signed.view();
+    let member = |member: &Member| format!("{}{}", member.name, if member.sealed { " (sealed)" } else { "" });
+    let members: Vec<_> = view.servers().iter().map(member).collect();
+    let left = |retired: &Retired| match retired.drained.is_empty() {
+        true => format!("; {} was removed as lost", retired.name),
+        false => format!("; {} left, sealed at {}", retired.name, retired.position),
+    };
+    let left: String = view.retired().iter().map(left).collect();
+    format!("learned of view {}: servers {}{left}", view.epoch(), members.join(", "))
 }
 
 pub(crate) fn server_name(name: &str) -> String {

@@ -5,7 +5,7 @@
 //! a sentence on what is missing. Each check counts what it examined, so that a check over nothing shows.
 //!
 //! The checks of copies are in [`crate::durability`], those of agreement in [`crate::agreement`], those of
-//! what people saw in [`crate::screens`]; [`crate::report`] says what came of them.
+//! what people saw in [`crate::screens`], those of servers that come and go in `succession`; [`crate::report`] says what came of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,13 +23,14 @@ pub use crate::report::{Outcome, Report, Settled, Verdict};
 use crate::screens::{causal_display, honest_screens, sender_order};
 use crate::server::Unfit;
 use crate::story::tell_all;
+use crate::succession::succession;
 use crate::taken::{ClientLog, Seen};
 
 /// One or more checks that look at the evidence together.
 pub type Check = fn(&Ledger) -> Vec<Outcome>;
 
 /// All checks, in the order in which a report has them. They may run at the same time.
-pub const CHECKS: [Check; 10] = [
+pub const CHECKS: [Check; 11] = [
     |ledger| vec![completeness(ledger)],
     |ledger| vec![nothing_invented(ledger)],
     |ledger| vec![nothing_twice(ledger)],
@@ -40,6 +41,7 @@ pub const CHECKS: [Check; 10] = [
     |ledger| vec![one_order(ledger)],
     |ledger| vec![everything_delivered(ledger)],
     |ledger| vec![honest_screens(ledger)],
+    succession,
 ];
 
 /// Checks a history against the promise, and tells of what is broken.

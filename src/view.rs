@@ -393,15 +393,7 @@ impl SignedView {
     /// See [`ViewError`].
     pub fn newer(bytes: &[u8], known: &View) -> Result<Option<Self>, ViewError> {
         let admin = known.admin().ok_or(ViewError::NoAdmin)?;
-        if bytes.len() > VIEW_MAX_BYTES + 128 {
-            return Err(ViewError::TooLarge(bytes.len()));
-        }
-        let malformed = |error: rmp_serde::decode::Error| ViewError::Malformed(error.to_string());
-        let (encoded, signature): (ByteBuf, ByteBuf) = rmp_serde::from_slice(bytes).map_err(malformed)?;
-        let view: View = rmp_serde::from_slice(&encoded).map_err(malformed)?;
-        if view.encode()? != *encoded {
-            return Err(ViewError::Malformed("it is not encoded as views are".to_owned()));
-        }
+        let (view, signature) = decode(bytes)?;
         if view.cluster() != known.cluster() {
             return Err(ViewError::Foreign);
         }
@@ -411,7 +403,17 @@ impl SignedView {
         if view.admin() != Some(admin) {
             return Err(ViewError::Signature);
         }
-        view.with_signature(signature.into_vec()).map(Some)
+        view.with_signature(signature).map(Some)
+    }
+
+    /// Reads what [`SignedView::bytes`] gave, of whatever cluster: its signature is that of the administrator whom
+    /// it names itself.
+    ///
+    /// # Errors
+    /// See [`ViewError`].
+    pub fn read(bytes: &[u8]) -> Result<Self, ViewError> {
+        let (view, signature) = decode(bytes)?;
+        view.with_signature(signature)
     }
 
     /// What it says.
@@ -430,6 +432,20 @@ impl SignedView {
         let signature = self.0.signature.clone().unwrap_or_default();
         rmp_serde::to_vec(&(ByteBuf::from(encoded), ByteBuf::from(signature))).unwrap_or_default()
     }
+}
+
+/// A view and its signature, which was not looked at.
+fn decode(bytes: &[u8]) -> Result<(View, Vec<u8>), ViewError> {
+    if bytes.len() > VIEW_MAX_BYTES + 128 {
+        return Err(ViewError::TooLarge(bytes.len()));
+    }
+    let malformed = |error: rmp_serde::decode::Error| ViewError::Malformed(error.to_string());
+    let (encoded, signature): (ByteBuf, ByteBuf) = rmp_serde::from_slice(bytes).map_err(malformed)?;
+    let view: View = rmp_serde::from_slice(&encoded).map_err(malformed)?;
+    if view.encode()? != *encoded {
+        return Err(ViewError::Malformed("it is not encoded as views are".to_owned()));
+    }
+    Ok((view, signature.into_vec()))
 }
 
 impl From<SignedView> for View {

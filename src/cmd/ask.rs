@@ -60,6 +60,7 @@ pub fn read_log(
     block_on(async {
         let (mut conn, welcome) = open(cluster, server, &identity).await?;
         let mut log: Vec<Stored> = Vec::new();
+        let own = cluster.view().signed();
         loop {
             let after = log.last().map_or(0, |stored| stored.position);
             let ToClient::Log { items, tip, cursors } =
@@ -90,6 +91,7 @@ pub fn read_log(
                     log,
                     canonical: None,
                     cursors,
+                    view: own.filter(|own| own.view().id() == welcome.view).map(|own| own.bytes()),
                 });
             }
         }
@@ -121,7 +123,12 @@ async fn open(cluster: &Cluster, server: &Member, identity: &Identity) -> Result
 async fn request(conn: &mut Conn, server: &Member, frame: &ToServer) -> Result<ToClient, Failure> {
     let failed = |error| Failure::new(format!("server {}: {}", server.name, Failure::of(&error).what()));
     conn.send(frame, PATIENCE).await.map_err(failed)?;
-    conn.recv(PATIENCE).await.map_err(failed)
+    loop {
+        match conn.recv(PATIENCE).await.map_err(failed)? {
+            ToClient::View(_) => {} // the server tells it of its own accord
+            answer => return Ok(answer),
+        }
+    }
 }
 
 fn block_on<T>(asking: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

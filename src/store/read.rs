@@ -45,6 +45,7 @@ trait Sink: Sized {
     fn stored(&mut self, position: Position, claim: Claim<'_>);
     fn canonical(&mut self, conversation: ConversationId, key: Key);
     fn cursor(&mut self, cursor: DeviceCursor);
+    fn view(&mut self, view: Option<Vec<u8>>);
     fn finish(self) -> Self::Read;
 }
 
@@ -58,6 +59,7 @@ pub(super) fn read(folder: &Path) -> Result<ServerHistory, StoreError> {
         log: Vec::new(),
         canonical: Some(Vec::new()),
         cursors: Vec::new(),
+        view: None,
     })
 }
 
@@ -130,6 +132,7 @@ fn whole<S: Sink>(opened: &Opened, mut sink: S) -> Result<S::Read, Failure> {
         // A canonical index with more than the log is for the checks of order to judge.
     }
     cursors(&check, &mut sink)?;
+    sink.view(check.index.view(&check.snapshot)?);
     Ok(sink.finish())
 }
 
@@ -255,6 +258,10 @@ impl Sink for ServerHistory {
         self.cursors.push(cursor);
     }
 
+    fn view(&mut self, view: Option<Vec<u8>>) {
+        self.view = view;
+    }
+
     fn finish(self) -> Self {
         self
     }
@@ -273,6 +280,10 @@ impl Sink for ServerIntake<'_> {
 
     fn cursor(&mut self, cursor: DeviceCursor) {
         self.cursor(cursor);
+    }
+
+    fn view(&mut self, view: Option<Vec<u8>>) {
+        self.view(view);
     }
 
     fn finish(self) -> ServerLog {

@@ -85,6 +85,7 @@ impl World {
                 log: Vec::new(),
                 canonical: Some(Vec::new()),
                 cursors: Vec::new(),
+                view: None,
             });
         }
         world.join(ALICE);
@@ -464,5 +465,6 @@ variants! {
     LostAck, TooFewCopies, Boast, TakenBack, StaleIncarnation,
     NotClosed, Overlooked, ForeignParent, TimeNotAfterParent, WrongTarget, SenderOrder, EffectBeforeCause,
     WrongIndex, Undelivered, CursorBack,
+    AfterSeal, NotDrained, TwoViews,
     Unmarked, Skipped, UnjustifiedLate, Early,
 }

@@ -296,6 +296,7 @@ fn history(search: &Search, cluster: &Cluster) -> History {
         log: node.host().disk.stored(),
         canonical: Some(node.host().disk.canonical()),
         cursors: Vec::new(),
+        view: None,
     };
     History {
         names: view.servers().iter().map(|member| (member.id, member.name.clone())).collect(),

@@ -7,6 +7,7 @@ use tercet::event::{Conversation, Event, Kind, account_of};
 use tercet::history::Entry;
 use tercet::id::{DeviceId, EventId, Incarnation};
 use tercet::server::ConnId;
+use tercet::view::View;
 
 use crate::disk::Tape;
 use crate::judge::{Failure, REFUSAL, RESTART};
@@ -19,6 +20,8 @@ pub struct ClientHost {
     pub name: String,
     pub device: DeviceId,
     pub tape: Tape,
+    /// What its cluster file says.
+    pub file: View,
     pub machine: Option<Client>,
     pub boot: u64,
     pub skew_ms: i64,
@@ -44,7 +47,7 @@ pub enum Arrival {
 }
 
 impl ClientHost {
-    pub fn new(account: usize, key: &SigningKey, servers: usize, rng: &mut Rng) -> Self {
+    pub fn new(account: usize, key: &SigningKey, servers: usize, file: &View, rng: &mut Rng) -> Self {
         let mut device = [0; 16];
         rng.fill(&mut device);
         Self {
@@ -52,6 +55,7 @@ impl ClientHost {
             name: format!("account{account}"),
             device: DeviceId::new(device),
             tape: Tape::default(),
+            file: file.clone(),
             machine: None,
             boot: 0,
             skew_ms: 0,
@@ -70,7 +74,7 @@ impl ClientHost {
             key: self.key.clone(),
             name: self.name.clone(),
             device: self.device,
-            view: world.view.clone(),
+            view: self.file.clone(),
             window_ms: world.window_ms(),
         }
     }
@@ -287,7 +291,10 @@ impl World {
                         self.caller_closes(Caller::Client(client), server, conn);
                     }
                 }
-                Action::View(_) => {}
+                Action::View(_) => {
+                    self.saw("a client learns of a view");
+                    self.follow_view(Caller::Client(client));
+                }
                 Action::LogLost { .. } => self.saw("a client learns of a lost log"),
                 Action::Show { event, late } => {
                     self.clients[client].screen.push((event.id(), late));

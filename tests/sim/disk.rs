@@ -185,6 +185,11 @@ impl Disk {
         true
     }
 
+    /// The view that counts from now on.
+    pub fn put_view(&mut self, view: Option<SignedView>) {
+        self.view = view;
+    }
+
     /// Whether what would be read is all that was written: `store` keeps a checksum for it.
     pub fn is_whole(&self) -> bool {
         let sound = |(index, bytes): (&usize, &Vec<u8>)| {

@@ -12,6 +12,7 @@ use tercet::id::{DeviceId, EventId};
 use tercet::rooms::Rooms;
 use tercet::sync::PeerCursor;
 use tercet::verify::{self, Verdict};
+use tercet::view::View;
 
 use crate::disk::Disk;
 use crate::network::Caller;
@@ -60,11 +61,23 @@ pub fn unrest(world: &World) -> Option<String> {
     if !world.healed {
         return Some("faults go on".to_owned());
     }
+    let newest = world.admin.file.id();
+    if !world.admin.goals.is_empty() {
+        return Some(format!("the administrator is not done: {:?}", world.admin.goals));
+    }
+    for server in world.members() {
+        if world.servers[server].acts_on.as_ref().map(View::id) != Some(newest) {
+            return Some(format!("server {server} has not heard of view {}", newest.epoch));
+        }
+    }
     for (index, host) in world.clients.iter().enumerate() {
         let Some(machine) = &host.machine else { return Some(format!("client {index} is down")) };
-        for server in 0..world.servers.len() {
+        if machine.view().id() != newest {
+            return Some(format!("client {index} has not heard of view {}", newest.epoch));
+        }
+        for server in 0..machine.view().servers().len() {
             if !machine.is_up(server) {
-                let link = world.links.get(&(Caller::Client(index), server));
+                let link = world.links.get(&(Caller::Client(index), world.members()[server]));
                 return Some(format!("client {index} is not connected to server {server}: {link:?}"));
             }
             if machine.owed(server) > 0 {
@@ -86,8 +99,8 @@ fn apart(world: &World) -> Option<String> {
     if !world.swarm.peers {
         return None;
     }
-    let servers = || 0..world.servers.len();
-    let pairs = servers().flat_map(|own| servers().map(move |peer| (own, peer)));
+    let members = world.members();
+    let pairs = members.iter().flat_map(|own| members.iter().map(move |peer| (*own, *peer)));
     for (own, peer) in pairs.filter(|(own, peer)| own != peer) {
         let (disk, other) = (&world.servers[own].disk, &world.servers[peer].disk);
         let id = world.server_id(peer);
@@ -106,15 +119,17 @@ fn apart(world: &World) -> Option<String> {
 
 /// What the servers hold together.
 pub fn stored(world: &World) -> BTreeMap<EventId, &Event> {
-    let disks = world.servers.iter().map(|host| &host.disk);
+    let disks = world.members().into_iter().map(|server| &world.servers[server].disk);
     disks.flat_map(Disk::events).map(|event| (event.id(), event.as_ref())).collect()
 }
 
 /// What one server had when all healed, and another lacks though it had time: no clock excuses it, since
 /// servers do not judge what comes from each other by theirs.
 pub fn still_apart(world: &World) -> Option<Failure> {
-    let mut servers = world.servers.iter().enumerate().filter(|_| world.swarm.peers);
-    servers.find_map(|(index, host)| {
+    let to_hold_all = world.admin.file.writable().filter_map(|member| world.view.index_of(member.id));
+    let mut servers = to_hold_all.filter(|_| world.swarm.peers);
+    servers.find_map(|index| {
+        let host = &world.servers[index];
         let lacking = world.held_at_heal.iter().find(|id| !host.disk.holds(id))?;
         let lacking = lacking.short();
         let what = format!("server {index} still lacks event {lacking}, which another had when all healed");
@@ -126,7 +141,8 @@ pub fn still_apart(world: &World) -> Option<Failure> {
 fn undelivered(world: &World) -> Option<String> {
     let devices: BTreeSet<DeviceId> = world.clients.iter().map(|host| host.device).collect();
     let stored = stored(world);
-    for (index, host) in world.servers.iter().enumerate() {
+    for index in world.members() {
+        let host = &world.servers[index];
         // Without peers, what the author has lost goes no further.
         let owned = |event: &&&Event| world.swarm.peers || devices.contains(&event.device());
         if let Some(event) = stored.values().filter(owned).find(|event| !host.disk.holds(&event.id())) {
@@ -170,9 +186,10 @@ pub fn verify(world: &World) -> Vec<Failure> {
         let unknowns = report.outcomes.iter().flat_map(|outcome| &outcome.unknowns);
         failures.extend(unknowns.map(|unknown| Failure::new(VERDICT, unknown)));
     }
-    let holders = world.servers.len() + world.clients.len();
+    let members = world.members().len();
+    let holders = members + world.clients.len();
     for conversation in &report.conversations {
-        if world.devices_lost == 0 && conversation.equal_in < world.servers.len() {
+        if world.devices_lost == 0 && conversation.equal_in < members {
             let (name, equal_in) = (conversation.conversation.short(), conversation.equal_in);
             let what = format!("conversation {name} is equal in {equal_in} of {holders} logs");
             failures.push(Failure::new(VERDICT, what));
@@ -186,7 +203,15 @@ fn history(world: &World) -> History {
         source: format!("client {index}"),
         entries: host.tape.entries().to_vec(),
     });
-    let servers = world.servers.iter().zip(world.view.servers()).map(|(host, member)| ServerHistory {
+    let members = world.members();
+    // Of those that left, some are kept for whoever wants to look.
+    let is_read = |index: &usize| {
+        let host = &world.servers[*index];
+        members.contains(index) || (host.deployed && host.acts_on.is_some() && index % 2 == 0)
+    };
+    let read = (0..world.servers.len()).filter(is_read);
+    let servers = read.map(|index| (&world.servers[index], &world.view.servers()[index]));
+    let servers = servers.map(|(host, member)| ServerHistory {
         source: format!("server {}", member.name),
         server: member.id,
         incarnation: host.disk.incarnation,
@@ -194,6 +219,7 @@ fn history(world: &World) -> History {
         log: host.disk.stored(),
         canonical: Some(world.canonical(&host.disk)),
         cursors: tercet::log::Log::cursors(&host.disk).unwrap(),
+        view: tercet::log::Log::view(&host.disk).unwrap(),
     });
     History {
         names: world.view.servers().iter().map(|member| (member.id, member.name.clone())).collect(),
@@ -242,7 +268,7 @@ pub fn replay(world: &World) -> Vec<Failure> {
         };
         compare("conversations", transcripts(before), transcripts(&after));
         compare("directory", format!("{:?}", before.directory()), format!("{:?}", after.directory()));
-        compare("copies", copies(before, world), copies(&after, world));
+        compare("copies", copies(before), copies(&after));
         compare("waiting lines", before.unsettled().to_string(), after.unsettled().to_string());
         // What was said in a room before it was followed is never displayed, so only the others are counted.
         let is_line = |id: &EventId| {
@@ -267,8 +293,8 @@ fn transcripts(client: &Client) -> String {
     digests.collect::<Vec<_>>().join("; ")
 }
 
-fn copies(client: &Client, world: &World) -> String {
-    let servers = world.servers.len();
+fn copies(client: &Client) -> String {
+    let servers = client.view().servers().len();
     let owed: Vec<_> = (0..servers).map(|server| client.owed(server)).collect();
     let below: Vec<_> = (1..=servers).map(|copies| client.unsafe_below(copies).len()).collect();
     format!("owed {owed:?}, below {below:?}")

@@ -1,11 +1,12 @@
 //! Connections as who dialled them sees them: dialling, pinging, silence, and what the machine is told of it.
 //! Clients dial every server, servers every other.
 
-use tercet::client;
+use tercet::client::{self, Client};
 use tercet::frame::{Item, Role, ToClient, ToServer, decode, encode};
 use tercet::id::Incarnation;
 use tercet::limits::{PING_MS, PROTOCOL_VERSION, REDIAL_MAX_MS, REDIAL_MIN_MS, SILENCE_MS};
 use tercet::server::{self, ConnId};
+use tercet::view::View;
 
 use crate::client_host::Arrival;
 use crate::network::{Caller, Way};
@@ -27,7 +28,8 @@ impl World {
     }
 
     pub fn dial(&mut self, caller: Caller, server: usize, boot: u64) {
-        if self.boot(caller) != boot || !self.is_on(caller) || self.links.contains_key(&(caller, server)) {
+        let is_linked = self.links.contains_key(&(caller, server));
+        if self.boot(caller) != boot || !self.is_on(caller) || is_linked || !self.knows(caller, server) {
             return;
         }
         let blocked = Way::BOTH.into_iter().any(|way| self.net.is_blocked(caller, server, way));
@@ -47,10 +49,34 @@ impl World {
             Caller::Peer(peer) => (*self.view.servers()[peer].id.as_bytes(), Role::Peer),
         };
         self.server_step(server, server::Input::Opened { conn, key });
-        let (cluster, view) = (self.view.cluster(), self.view.id());
+        let (cluster, view) = (self.view.cluster(), self.view_of(caller).map_or(self.first.id(), View::id));
         let hello = ToServer::Hello { version: PROTOCOL_VERSION, cluster, view, role };
         self.caller_says(conn, &hello);
         self.after(PING_MS, What::Ping { conn });
+    }
+
+    /// The view by which a caller knows whom to dial.
+    fn view_of(&self, caller: Caller) -> Option<&View> {
+        match caller {
+            Caller::Client(client) => self.clients[client].machine.as_ref().map(Client::view),
+            Caller::Peer(server) => self.servers[server].acts_on.as_ref(),
+        }
+    }
+
+    fn knows(&self, caller: Caller, server: usize) -> bool {
+        self.view_of(caller).is_some_and(|view| view.index_of(self.server_id(server)).is_some())
+    }
+
+    /// A caller has another view: it dials who is new there, and hangs up on who is gone.
+    pub fn follow_view(&mut self, caller: Caller) {
+        let boot = self.boot(caller);
+        for server in (0..self.servers.len()).filter(|server| caller != Caller::Peer(*server)) {
+            match self.links.get(&(caller, server)) {
+                Some(link) if !self.knows(caller, server) => self.caller_closes(caller, server, link.conn),
+                None if self.knows(caller, server) => self.after(1, What::Dial { caller, server, boot }),
+                _ => {}
+            }
+        }
     }
 
     fn redial(&mut self, caller: Caller, server: usize) {
@@ -100,6 +126,7 @@ impl World {
             ToClient::Welcome { incarnation, .. } => {
                 link.welcomed = true;
                 self.is_welcome(caller, server, conn, incarnation);
+                self.is_told(caller, server, frame);
             }
             frame if link.welcomed => self.is_told(caller, server, frame),
             _ => {}

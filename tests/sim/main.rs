@@ -10,6 +10,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "this is a test")]
 
+mod admin;
 mod board;
 mod client_host;
 mod disk;
@@ -188,6 +189,7 @@ fn a_burst_beyond_every_window_reaches_a_reader_who_was_away() {
         sync_max_ms: 20,
         turn_max_ms: 5,
         text_max_bytes: 600,
+        changes: 0,
         ..Swarm::draw(&mut rng)
     };
     let mut world = World::new(1, rng, swarm, false);

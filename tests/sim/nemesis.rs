@@ -198,6 +198,7 @@ impl World {
             _ => self.incarnation(),
         };
         self.servers[server].disk = crate::disk::Disk::new(incarnation);
+        self.servers[server].acts_on = None;
         if self.swarm.mutant == Some(Mutant::KeepsPeerCursors) {
             cursors.into_iter().for_each(|cursor| self.servers[server].disk.put_peer(cursor));
         }
@@ -209,7 +210,9 @@ impl World {
         let mut bytes = [0; 16];
         self.rng.fill(&mut bytes);
         let keeps_name = self.swarm.mutant == Some(Mutant::KeepsDeviceName);
+        let file = self.admin.file.clone();
         let host = &mut self.clients[client];
+        host.file = file; // it was asked for again
         host.tape = crate::disk::Tape::default();
         host.screen.clear();
         host.device = if keeps_name { host.device } else { DeviceId::new(bytes) };

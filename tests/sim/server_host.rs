@@ -7,9 +7,10 @@ use tercet::frame::{Refusal, ToClient, ToServer, decode, encode};
 use tercet::id::{Incarnation, Position, ServerId};
 use tercet::limits::{CLIENT_SILENCE_MS, SEND_QUEUE_FRAMES};
 use tercet::server::{Config, ConnId, Input, Output, Request, Server};
+use tercet::view::{SignedView, View};
 
 use crate::disk::{Disk, Left};
-use crate::judge::{Failure, REFUSAL};
+use crate::judge::{Failure, REFUSAL, RESTART};
 use crate::nemesis::{Remedy, Trouble};
 use crate::network::{Caller, Way};
 use crate::world::{What, World};
@@ -23,10 +24,16 @@ pub struct ServerHost {
     /// Loses power after so many more outputs.
     pub fuse: Option<u32>,
     pub trouble: Option<Trouble>,
+    /// What its cluster file says.
+    pub file: View,
+    /// The view that it acts on, or did last with this disk.
+    pub acts_on: Option<View>,
+    /// Whether its machine is there to be started.
+    pub deployed: bool,
 }
 
 impl ServerHost {
-    pub fn new(incarnation: Incarnation) -> Self {
+    pub fn new(incarnation: Incarnation, file: View) -> Self {
         Self {
             machine: None,
             disk: Disk::new(incarnation),
@@ -35,6 +42,9 @@ impl ServerHost {
             stalled: false,
             fuse: None,
             trouble: None,
+            file,
+            acts_on: None,
+            deployed: true,
         }
     }
 }
@@ -45,7 +55,7 @@ impl World {
     }
 
     pub fn start_server(&mut self, server: usize) {
-        if self.servers[server].machine.is_some() {
+        if self.servers[server].machine.is_some() || !self.servers[server].deployed {
             return;
         }
         if !self.servers[server].disk.is_whole() && !self.opens_what_is_rotten(server) {
@@ -56,7 +66,7 @@ impl World {
         let config = Config {
             server: self.server_id(server),
             token: self.token.clone(),
-            view: self.view.clone(),
+            view: self.view_in_force(server),
             incarnation: self.servers[server].disk.incarnation,
             started_ms: self.clock_ms(self.servers[server].skew_ms),
         };
@@ -69,6 +79,24 @@ impl World {
         if self.swarm.peers && !self.pulls_nothing(server) {
             self.dial_all(Caller::Peer(server));
         }
+    }
+
+    /// The newest view of a server's file and its disk, as `cmd::serve` has it.
+    fn view_in_force(&mut self, server: usize) -> View {
+        self.forget_view(server);
+        let host = &mut self.servers[server];
+        let stored = tercet::log::Log::view(&host.disk).unwrap();
+        let newer = stored.and_then(|bytes| SignedView::newer(&bytes, &host.file).unwrap());
+        if newer.is_none() {
+            host.disk.put_view(host.file.signed());
+        }
+        let view = newer.map_or_else(|| host.file.clone(), View::from);
+        if host.acts_on.as_ref().is_some_and(|before| before.id() > view.id()) {
+            let what = format!("server {server} acts on an older view than before it stopped");
+            self.failures.push(Failure::new(RESTART, what));
+        }
+        self.servers[server].acts_on = Some(view.clone());
+        view
     }
 
     pub fn crash_server(&mut self, server: usize) {
@@ -243,7 +271,18 @@ impl World {
                 self.failures.push(Failure::new(REFUSAL, what));
                 self.hang_up_on(server, peer);
             }
-            Output::View(_) => {}
+            Output::View(signed) => {
+                self.note(|| format!("server {server} acts on view {}", signed.view().epoch()));
+                self.servers[server].acts_on = Some(signed.into_view());
+                self.follow_view(Caller::Peer(server));
+            }
+            Output::Refuse { conn, refusal: refusal @ (Refusal::NotAPeer | Refusal::Retired) }
+                if self.swarm.changes > 0 =>
+            {
+                self.saw("one who has no business there any more is sent away");
+                self.server_says(server, conn, &ToClient::Refused(refusal));
+                self.end_by_server(conn);
+            }
             Output::Refuse { conn, refusal } => {
                 if refusal == Refusal::TooSlow && self.clocks_lie() {
                     self.saw("a follower too slow");

@@ -32,11 +32,14 @@ pub struct Swarm {
     pub turn_max_ms: u64,
     /// Whether the servers read each other's logs; if not, all rests on the outboxes.
     pub peers: bool,
+    /// How often the administrator changes which servers there are.
+    pub changes: usize,
     pub mutant: Option<Mutant>,
 }
 
 impl Swarm {
     pub fn draw(rng: &mut fastrand::Rng) -> Self {
+        let changes = Self::changes(rng.clone());
         let many_heads = rng.u32(..40) == 0;
         let mut faults: Vec<_> = Fault::ALL.into_iter().filter(|_| rng.bool()).collect();
         if rng.u32(..3) > 0 {
@@ -65,8 +68,15 @@ impl Swarm {
             delay_max_ms: [1, 10, 60, 400][rng.usize(..4)],
             sync_max_ms: [1, 10, 100, 900][rng.usize(..4)],
             turn_max_ms: [1, 5, 50, 300][rng.usize(..4)],
-            peers: rng.u32(..4) > 0,
+            // Nobody drains a log without.
+            peers: rng.u32(..4) > 0 || changes > 0,
+            changes,
             mutant: None,
         }
+    }
+    /// Out of a copy of the random source, so that whatever else is drawn stays what it was.
+    fn changes(mut rng: fastrand::Rng) -> usize {
+        rng.u64(..);
+        if rng.u32(..3) == 0 { rng.usize(1..=4) } else { 0 }
     }
 }

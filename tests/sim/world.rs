@@ -19,6 +19,7 @@ use tercet::limits::SILENCE_MS;
 use tercet::server::ConnId;
 use tercet::view::{Member, View};
 
+use crate::admin::Admin;
 use crate::client_host::ClientHost;
 use crate::judge::{self, Failure, NO_REST};
 use crate::links::Link;
@@ -86,6 +87,8 @@ pub enum What {
     Fault,
     Remedy(Remedy),
     Heal,
+    /// The administrator goes on with what is to be done.
+    Administer,
     /// By now the servers must have given each other what any of them had when all healed.
     Converge,
     Look,
@@ -100,7 +103,11 @@ pub struct World {
     pub links: BTreeMap<(Caller, usize), Link>,
     pub servers: Vec<ServerHost>,
     pub clients: Vec<ClientHost>,
+    /// Every server that there ever may be, under the numbers that they have here.
     pub view: View,
+    /// What everybody's cluster file says at first.
+    pub first: View,
+    pub admin: Admin,
     pub token: Token,
     pub healed: bool,
     /// What any server had when all healed.
@@ -136,7 +143,11 @@ impl World {
             id: ServerId::new(SigningKey::from_bytes(&key).verifying_key().to_bytes()),
             sealed: false,
         };
-        let members = (0..swarm.servers).map(|index| member(index, bytes())).collect();
+        let mut members: Vec<_> = (0..swarm.servers).map(|index| member(index, bytes())).collect();
+        let first = View::new(cluster, 1, members.clone()).unwrap();
+        let (admin, first) = Admin::new(first, swarm.changes);
+        let spares = swarm.servers..swarm.servers + swarm.changes;
+        members.extend(spares.map(|index| member(index, bytes())));
         let view = View::new(cluster, 1, members).unwrap();
         let keys: Vec<_> = (0..swarm.accounts).map(|_| SigningKey::from_bytes(&bytes())).collect();
         let mut world = Self {
@@ -147,6 +158,8 @@ impl World {
             servers: Vec::new(),
             clients: Vec::new(),
             view,
+            first,
+            admin,
             token,
             healed: false,
             held_at_heal: BTreeSet::new(),
@@ -163,13 +176,14 @@ impl World {
             swarm,
         };
         world.note(|| format!("seed {seed}"));
-        for _ in 0..world.swarm.servers {
+        for server in 0..world.view.servers().len() {
             let incarnation = world.incarnation();
-            world.servers.push(ServerHost::new(incarnation));
+            world.servers.push(ServerHost::new(incarnation, world.first.clone()));
+            world.servers[server].deployed = server < world.swarm.servers;
         }
         for (account, key) in keys.iter().enumerate() {
             for _ in 0..world.swarm.devices_each {
-                let host = ClientHost::new(account, key, world.swarm.servers, &mut world.rng);
+                let host = ClientHost::new(account, key, world.servers.len(), &world.first, &mut world.rng);
                 world.clients.push(host);
             }
         }
@@ -203,6 +217,9 @@ impl World {
         }
         self.after(self.swarm.fault_every_ms, What::Fault);
         self.after(fault_ms, What::Heal);
+        if self.swarm.changes > 0 {
+            self.after(self.swarm.fault_every_ms, What::Administer);
+        }
         self.after(fault_ms + LOOK_EVERY_MS, What::Look);
     }
 
@@ -254,6 +271,7 @@ impl World {
             What::Say { client, texts } => self.say(client, texts),
             What::Fault => self.go_wrong(),
             What::Remedy(remedy) => self.put_right(remedy),
+            What::Administer => self.administer(),
             What::Heal => {
                 self.heal();
                 self.held_at_heal = judge::stored(self).into_keys().collect();

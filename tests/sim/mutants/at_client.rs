@@ -38,6 +38,7 @@ impl World {
                 self.keep_again(client, server, &frame);
                 vec![Input::Frame { server, frame }]
             }
+            (Some(Mutant::IgnoresViews), Input::Frame { frame: ToClient::View(_), .. }) => vec![],
             (_, input) => vec![input],
         }
     }

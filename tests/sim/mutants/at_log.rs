@@ -7,7 +7,7 @@ use tercet::client::{Action, Effects};
 use tercet::event::{Conversation, Event, Kind, account_of};
 use tercet::evidence::Evidence;
 use tercet::history::Entry;
-use tercet::id::{DeviceId, EventId};
+use tercet::id::{DeviceId, EventId, ServerId};
 
 use super::forgery::forged;
 use crate::mutants::Mutant;
@@ -34,6 +34,7 @@ impl World {
             | Mutant::MarksLateWrongly => {
                 log.into_iter().flat_map(|entry| self.written_as(mutant, client, entry)).collect()
             }
+            Mutant::CountsWhoLeaves => self.counting_who_leaves(client, log),
             Mutant::CountsReceiptsNotServers => self.counting_receipts(client, log),
             Mutant::KeepsWhatIsOthers => self.with_what_is_others(client, log),
             Mutant::ShowsItsOwnAtOnce => self.showing_own_at_once(client, log),
@@ -112,6 +113,24 @@ impl World {
             match entry {
                 Entry::Receipt { id, .. } => *counts.entry(*id).or_default() += 1,
                 Entry::Level { id, copies, .. } => *copies = counts.get(id).copied().unwrap_or(0),
+                _ => {}
+            }
+        }
+        log
+    }
+
+    /// Tells of as many copies as servers ever had, sealed and retired ones among them.
+    fn counting_who_leaves(&self, client: usize, mut log: Vec<Entry>) -> Vec<Entry> {
+        let mut holders: BTreeMap<EventId, BTreeSet<ServerId>> = BTreeMap::new();
+        for entry in self.clients[client].tape.entries().to_vec().iter_mut().chain(&mut log) {
+            match entry {
+                Entry::Incarnation { server, .. } => {
+                    holders.values_mut().for_each(|holders| _ = holders.remove(server));
+                }
+                Entry::Receipt { id, server, .. } => _ = holders.entry(*id).or_default().insert(*server),
+                Entry::Level { id, copies, .. } => {
+                    *copies = u32::try_from(holders.get(id).map_or(0, BTreeSet::len)).unwrap();
+                }
                 _ => {}
             }
         }

@@ -10,6 +10,7 @@ use tercet::limits::CLOCK_AHEAD_MAX_MS;
 use tercet::log::{Log, Write};
 use tercet::server::{ConnId, Input, Output, Request};
 use tercet::sync::PeerCursor;
+use tercet::view::SignedView;
 
 use super::forgery::{forged, with_another_body};
 use super::lax_log::LaxLog;
@@ -45,6 +46,7 @@ impl World {
                 });
                 Some(Input::PeerFrame { peer, frame: ToClient::Bodies(events) })
             }
+            (Mutant::AppendsAfterTheSeal, input) => (!self.seals(server, &input)).then_some(input),
             (Mutant::KeepsPeerIncarnation, Input::PeerUp { peer, incarnation }) => {
                 let known = self.memory.first_incarnations.entry((format!("server {server}"), peer));
                 Some(Input::PeerUp { peer, incarnation: *known.or_insert(incarnation) })
@@ -137,6 +139,26 @@ impl World {
             None => machine.step(now_ms, input, &host.disk, &mut outputs),
         };
         Some(outputs)
+    }
+
+    /// Whether a server is told by this that it is sealed.
+    fn seals(&self, server: usize, input: &Input) -> bool {
+        let bytes = match input {
+            Input::View(signed) => signed.bytes(),
+            Input::Request { request: Request::Plain(ToServer::View(bytes)), .. }
+            | Input::PeerFrame { frame: ToClient::View(bytes), .. } => bytes.to_vec(),
+            _ => return false,
+        };
+        let id = self.server_id(server);
+        SignedView::read(&bytes)
+            .is_ok_and(|signed| signed.view().member(id).is_none_or(|member| member.sealed))
+    }
+
+    /// What a server that starts has forgotten of views.
+    pub fn forget_view(&mut self, server: usize) {
+        if self.swarm.mutant == Some(Mutant::ForgetsTheView) {
+            self.servers[server].disk.put_view(None);
+        }
     }
 
     /// What leaves of what the machine wants to say.

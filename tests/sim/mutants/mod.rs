@@ -18,7 +18,7 @@ use tercet::frame::ToClient;
 use tercet::id::{EventId, Incarnation, ServerId};
 use tercet::server::ConnId;
 
-use crate::judge::{APART, NO_REST, REFUSAL, SCREEN};
+use crate::judge::{APART, NO_REST, REFUSAL, RESTART, SCREEN};
 use crate::nemesis::Fault;
 use crate::swarm::Swarm;
 
@@ -138,6 +138,18 @@ mutants! {
     SwallowsFrames: "undelivered", at 2, [Cut];
     /// Two frames of a feed overtake each other.
     ReordersFrames: "undelivered", at 5, [];
+
+    // ---- servers that come and go
+    /// A server says that it is sealed, and goes on.
+    AppendsAfterTheSeal: "after-seal", at 0, [];
+    /// An administrator does not wait until others hold what a server has that leaves.
+    RetiresBeforeTheDrain: "not-drained", at 0, [Partition];
+    /// A server that was restarted acts on its cluster file's view again.
+    ForgetsTheView: RESTART, at 0, [CrashServer];
+    /// A device does not listen to what it is told of views.
+    IgnoresViews: NO_REST, at 0, [];
+    /// A device counts the receipts of servers that are sealed or gone.
+    CountsWhoLeaves: "boast", at 0, [];
 
     // ---- servers among themselves
     /// A server stores how far it has read a peer's log before it has the events.
@@ -277,9 +289,18 @@ impl Mutant {
                 | M::DropsForks
                 | M::Thief
         );
+        let is_of_views = matches!(
+            self,
+            M::AppendsAfterTheSeal
+                | M::RetiresBeforeTheDrain
+                | M::ForgetsTheView
+                | M::IgnoresViews
+                | M::CountsWhoLeaves
+        );
+        swarm.changes = if is_of_views { 4 } else { 0 };
         let servers = swarm.servers;
         (swarm.servers, swarm.peers) = match self {
-            _ if needs_peers => (servers.max(3), true),
+            _ if needs_peers || is_of_views => (servers.max(3), true),
             // What a peer brings would make up for it.
             M::LosesItsOutbox | M::NeverResends | M::GivesUpWhoPutsOff | M::ResendsOnlyNewest => {
                 (servers, false)
