@@ -36,6 +36,7 @@
 //! | --- | --- | --- |
 //! | [`id`], [`limits`], [`text`] | names for things; every bound; words from people made safe | |
 //! | [`event`], [`clock`], [`order`] | the signed event, when it is, what comes after what | who reads it, and when |
+//! | [`erasure`] | which bodies leave the disks | how that is done |
 //! | [`frame`] | what clients and servers say to each other | connections |
 //! | [`view`], [`directory`] | which servers there are; who is who | who is up |
 //! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
@@ -92,6 +93,7 @@ pub mod directory;
 pub mod display;
 pub mod durability;
 pub mod effects;
+pub mod erasure;
 pub mod event;
 pub mod evidence;
 pub mod export_adya;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use tercet::erasure;
 use tercet::event::{Event, Origin};
 use tercet::frame::DeviceCursor;
 use tercet::history::{Entry, Stored};
@@ -195,6 +196,7 @@ impl Disk {
                 assert_eq!(position, self.tip() + 1, "the server skips a position");
                 self.append(event, fork);
             }
+            Write::Body(event) => self.with_events(|log| erasure::fill(log, event)),
             Write::Cursor(cursor) => {
                 self.cursors.insert((cursor.device, cursor.room), cursor);
             }
@@ -214,6 +216,14 @@ impl Disk {
         }
         self.canonical.insert((event.conversation().id(), event.key()));
         self.log.push((event, fork));
+        self.with_events(erasure::forget);
+    }
+
+    /// Lets the bodies of the log be changed.
+    fn with_events(&mut self, change: impl FnOnce(&mut [Arc<Event>])) {
+        let mut events: Vec<_> = self.events().cloned().collect();
+        change(&mut events);
+        self.log.iter_mut().zip(events).for_each(|((event, _), after)| *event = after);
     }
 }
 
@@ -252,6 +262,11 @@ impl Log for Disk {
         let first = places.partition_point(|(position, _)| *position <= after);
         let within = places[first..].iter().take_while(|(position, _)| *position <= upto);
         Ok(within.take(limit).copied().collect())
+    }
+
+    fn hollow(&self, after: Position, limit: usize) -> Result<Vec<(Position, EventId)>, Infallible> {
+        let events: Vec<_> = self.events().cloned().collect();
+        Ok(erasure::hollow(&events, after, limit))
     }
 
     fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {
