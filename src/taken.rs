@@ -26,6 +26,9 @@ pub enum Seen {
     Received {
         event: Number,
     },
+    Body {
+        event: Number,
+    },
     Incarnation {
         life: u16,
     },
@@ -61,10 +64,19 @@ impl Seen {
         match self {
             Self::Authored { event }
             | Self::Received { event }
+            | Self::Body { event }
             | Self::Receipt { event, .. }
             | Self::Displayed { event, .. }
             | Self::Level { event, .. } => Some(event),
             Self::Opened { .. } | Self::Incarnation { .. } | Self::Cursor { .. } | Self::Nothing => None,
+        }
+    }
+
+    /// The event whose bytes it holds.
+    pub(crate) fn bytes(self) -> Option<Number> {
+        match self {
+            Self::Authored { event } | Self::Received { event } | Self::Body { event } => Some(event),
+            _ => None,
         }
     }
 
@@ -228,6 +240,7 @@ impl<'a> ClientIntake<'a> {
             Entry::Opened { window_ms, .. } => Seen::Opened { window_ms: *window_ms },
             Entry::Authored { event, .. } => Seen::Authored { event: self.hold(event)? },
             Entry::Received { event, .. } => Seen::Received { event: self.hold(event)? },
+            Entry::Body { event, .. } => Seen::Body { event: self.hold(event)? },
             Entry::Incarnation { server, incarnation, .. } => {
                 Seen::Incarnation { life: self.life((*server, *incarnation))? }
             }

@@ -215,7 +215,7 @@ impl<'a> Gist<'a> {
                 Entry::Authored { event, .. } => {
                     gist.written.insert(event);
                 }
-                Entry::Received { event, .. } => {
+                Entry::Received { event, .. } | Entry::Body { event, .. } => {
                     gist.received.insert(event);
                 }
                 Entry::Displayed { id, late, .. } => gist.shown.push((*id, *late)),
