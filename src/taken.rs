@@ -80,6 +80,14 @@ impl Seen {
         }
     }
 
+    /// The event whose body came with it, later than the event.
+    pub(crate) fn filled(self) -> Option<Number> {
+        match self {
+            Self::Body { event } => Some(event),
+            _ => None,
+        }
+    }
+
     /// The event that entered the log with it.
     pub(crate) fn stands(self) -> Option<Number> {
         match self {
@@ -109,6 +117,8 @@ pub struct ClientLog {
     pub lives: Vec<Life>,
     /// What its cursors are of, by the numbers in its entries: its home, or a room.
     pub places: Vec<Option<RoomId>>,
+    /// Entries whose event stands without its body, by number from 0, in order.
+    pub(crate) bare: Vec<u32>,
     /// Entries that hold no event where one should be, by number from 0.
     pub(crate) corrupt: Vec<(usize, String)>,
     /// Whether it names more lives than can be numbered; entries about the others were left out.
@@ -126,6 +136,8 @@ pub struct ServerLog {
     pub live: bool,
     /// The events in its order.
     pub events: Vec<Number>,
+    /// Those that stand without their body, as indexes into `events`, in order.
+    pub(crate) bare: Vec<u32>,
     /// Their positions, if they do not count 1, 2, 3.
     pub(crate) positions: Option<Vec<Position>>,
     /// The canonical index, if it could be read.
@@ -209,6 +221,7 @@ impl<'a> ClientIntake<'a> {
             seen: Vec::new(),
             lives: Vec::new(),
             places: vec![None],
+            bare: Vec::new(),
             corrupt: Vec::new(),
             has_more_lives: false,
         };
@@ -261,7 +274,12 @@ impl<'a> ClientIntake<'a> {
 
     fn hold(&mut self, bytes: &[u8]) -> Option<Number> {
         match Claim::of(bytes) {
-            Ok(claim) => Some(self.gathered.hold(&claim)),
+            Ok(claim) => {
+                if !claim.has_body() {
+                    self.log.bare.push(u32::try_from(self.log.seen.len()).unwrap_or(u32::MAX));
+                }
+                Some(self.gathered.hold(&claim))
+            }
             Err(error) => {
                 self.log.corrupt.push((self.log.seen.len(), error.to_string()));
                 None
@@ -308,6 +326,7 @@ impl<'a> ServerIntake<'a> {
             life,
             live,
             events: Vec::new(),
+            bare: Vec::new(),
             positions: None,
             canonical: None,
             cursors: Vec::new(),
@@ -323,6 +342,9 @@ impl<'a> ServerIntake<'a> {
         }
         if let Some(positions) = &mut self.log.positions {
             positions.push(position);
+        }
+        if !claim.has_body() {
+            self.log.bare.push(u32::try_from(count).unwrap_or(u32::MAX));
         }
         self.log.events.push(self.gathered.hold(claim));
     }

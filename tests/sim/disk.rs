@@ -34,6 +34,8 @@ pub struct Disk {
     rotten: BTreeMap<usize, Vec<u8>>,
     /// Events that a mutant's store has lost without a trace.
     pub holes: BTreeSet<Position>,
+    /// Whether a mutant's store keeps what was taken back.
+    pub keeps_bodies: bool,
 }
 
 /// What a crash leaves of the batch that was being synced.
@@ -63,6 +65,7 @@ impl Disk {
             syncing: None,
             rotten: BTreeMap::new(),
             holes: BTreeSet::new(),
+            keeps_bodies: false,
         }
     }
 
@@ -156,6 +159,7 @@ impl Disk {
     /// Makes the log anew of these events, and its indexes with it; the cursors stay.
     pub fn rewrite(&mut self, log: Vec<(Arc<Event>, bool)>) {
         let mut after = Self::new(self.incarnation);
+        after.keeps_bodies = self.keeps_bodies;
         log.into_iter().for_each(|(event, fork)| after.append(event, fork));
         after.safe = after.log.len();
         after.cursors = std::mem::take(&mut self.cursors);
@@ -216,7 +220,9 @@ impl Disk {
         }
         self.canonical.insert((event.conversation().id(), event.key()));
         self.log.push((event, fork));
-        self.with_events(erasure::forget);
+        if !self.keeps_bodies {
+            self.with_events(erasure::forget);
+        }
     }
 
     /// Lets the bodies of the log be changed.
