@@ -48,6 +48,10 @@ pub enum Anomaly {
     LostAck { event: EventId, server: String, position: Position, receipt: Place },
     /// P2: fewer copies than the person was told, disk losses allowed for.
     TooFewCopies { event: EventId, told: usize, found: usize, losses: usize, at: Place },
+    /// P2: a server holds a deletion, and the body that it is about.
+    BodyKept { event: EventId, delete: EventId, at: Place },
+    /// P2: an event without its body that nobody has deleted.
+    BodyMissing { event: EventId, at: Place },
     /// Rule 12: the person was told of more copies than there were receipts.
     Boast { event: EventId, told: usize, receipts: usize, at: Place },
     /// Rule 7: a reader was shown positions that the server's log, in the same incarnation, does not have.
@@ -141,6 +145,17 @@ impl Anomaly {
                 name(event),
                 count_copies(*told),
                 count(*losses, "lost disk"),
+                at = place(at)
+            ),
+            Self::BodyKept { event, delete, at } => format!(
+                "the body of {} stands ({at}) in a log that holds its deletion, {}",
+                name(event),
+                name(delete),
+                at = place(at)
+            ),
+            Self::BodyMissing { event, at } => format!(
+                "{} stands ({at}) without its body, and its author has not deleted it",
+                name(event),
                 at = place(at)
             ),
             Self::Boast { event, told, receipts, at } => format!(
@@ -262,6 +277,7 @@ impl Anomaly {
             | Self::Leaked { event, .. }
             | Self::LostAck { event, .. }
             | Self::TooFewCopies { event, .. }
+            | Self::BodyMissing { event, .. }
             | Self::Boast { event, .. }
             | Self::Undelivered { event, .. }
             | Self::UnjustifiedLate { event, .. }
@@ -269,6 +285,7 @@ impl Anomaly {
             | Self::NotDrained { event, .. }
             | Self::Early { event, .. } => vec![*event],
             Self::Fork { one, other, .. } => vec![*one, *other],
+            Self::BodyKept { event, delete, .. } => vec![*event, *delete],
             Self::Overlooked { event, held, .. } => vec![*event, *held],
             Self::NotClosed { event, parent, .. }
             | Self::ForeignParent { event, parent }
@@ -302,6 +319,10 @@ impl Anomaly {
             Self::TooFewCopies { .. } => {
                 "P2: k/N means that k logs hold the event; only lost disks excuse fewer."
             }
+            Self::BodyKept { .. } => {
+                "P2: a server's log that holds a deletion holds no body that it is about."
+            }
+            Self::BodyMissing { .. } => "P2: an event loses its body only by its author's deletion.",
             Self::Boast { .. } => "P2: k/N is told only with k receipts of current logs in hand.",
             Self::TakenBack { .. } => "Rule 7: a server syncs before it shows a position to anyone.",
             Self::StaleIncarnation { .. } => {

@@ -37,8 +37,8 @@ use crate::history::Entry;
 use crate::holdings::Holdings;
 use crate::id::{AccountId, DeviceId, EventId, Incarnation, RoomId, Seq, ServerId};
 use crate::limits::{
-    CATCH_UP_HOLD_MS, FEED_SILENT_MS, FETCH_AFTER_MS, FRAME_EVENTS, FRAME_EVENTS_BYTES, PARENTS_MAX,
-    REFUSED_AGAIN_MS, ROOMS_FOLLOWED_MAX, UPLOAD_WINDOW, WAITING_MAX,
+    CATCH_UP_HOLD_MS, FEED_SILENT_MS, FETCH_AFTER_MS, FETCH_AGAIN_MS, FETCH_MAX, FRAME_EVENTS,
+    FRAME_EVENTS_BYTES, PARENTS_MAX, REFUSED_AGAIN_MS, ROOMS_FOLLOWED_MAX, UPLOAD_WINDOW, WAITING_MAX,
 };
 use crate::links::{Link, carry_over, links_of};
 use crate::order::{Key, Transcript};
@@ -66,6 +66,10 @@ pub struct Client {
     caught_up_ms: u64,
     waiting: BTreeMap<EventId, (Arc<Event>, usize)>,
     wanted: Wanted,
+    /// Bodies that are not here though no deletion is: when they are asked for again, after which event, and where
+    /// they were asked for last.
+    bodies_due_ms: Option<u64>,
+    bodies_asked: (Option<EventId>, usize),
     overtaken: Option<EventId>,
 }
 
@@ -95,6 +99,8 @@ impl Client {
             caught_up_ms: now_ms,
             waiting: BTreeMap::new(),
             wanted: Wanted::default(),
+            bodies_due_ms: None,
+            bodies_asked: (None, 0),
             overtaken: None,
         };
         client.check_owner(entries)?;
@@ -308,6 +314,7 @@ impl Client {
             Entry::Begun { .. } | Entry::Opened { .. } | Entry::View { .. } => {}
             Entry::Authored { event, .. } => self.apply_own(Arc::new(Event::from_own_store(event)?)),
             Entry::Received { event, .. } => self.apply_event(Arc::new(Event::from_own_store(event)?)),
+            Entry::Body { event, .. } => self.holdings.fill(Arc::new(Event::from_own_store(event)?)),
             Entry::Incarnation { server, incarnation, .. } => {
                 if let Some(link) = self.link_of(*server) {
                     self.apply_incarnation(link, *incarnation);
@@ -733,7 +740,8 @@ impl Client {
     ) -> Result<BTreeSet<EventId>, String> {
         let mut lacking = BTreeSet::new();
         for Item { position, id, event } in items {
-            if let (false, Some(bytes)) = (self.holdings.holds(&id), event) {
+            let is_needed = !self.holdings.holds(&id) || self.holdings.is_hollow(&id);
+            if let (true, Some(bytes)) = (is_needed, event) {
                 let event = Event::from_bytes(&bytes).map_err(|error| error.to_string())?;
                 if event.id() != id {
                     return Err(format!("it announced {} and sent {}", id.short(), event.id().short()));
@@ -761,7 +769,13 @@ impl Client {
         effects: &mut Effects,
     ) -> Result<(), String> {
         let id = event.id();
-        if self.holdings.holds(&id) || self.waiting.contains_key(&id) {
+        if self.holdings.holds(&id) {
+            return self.fill(now_ms, link, event, effects);
+        }
+        if let Some((waiting, _)) = self.waiting.get_mut(&id) {
+            if event.has_body() && !waiting.has_body() {
+                *waiting = event;
+            }
             return Ok(());
         }
         if !self.holdings.is_ours(&event) {
@@ -811,6 +825,26 @@ impl Client {
         Ok(())
     }
 
+    /// An event has come that is here already; its body is taken if it is lacking.
+    fn fill(
+        &mut self,
+        now_ms: u64,
+        link: usize,
+        whole: Arc<Event>,
+        effects: &mut Effects,
+    ) -> Result<(), String> {
+        let Some(incarnation) = self.links[link].incarnation else { return Ok(()) };
+        if !whole.has_body() || !self.holdings.is_hollow(&whole.id()) {
+            return Ok(());
+        }
+        let parents = whole.parents().iter().filter_map(|id| self.event(id)).map(Arc::as_ref);
+        fits_ancestors(&whole, parents).map_err(|why| format!("event {}: {why}", whole.id().short()))?;
+        let (event, server) = (ByteBuf::from(whole.bytes()), self.server(link));
+        effects.log.push(Entry::Body { event, server, incarnation, at_ms: now_ms });
+        self.holdings.fill(whole);
+        Ok(())
+    }
+
     fn ready(&self) -> Option<EventId> {
         self.waiting.iter().find(|(_, (event, _))| self.holdings.has_parents(event)).map(|(id, _)| *id)
     }
@@ -840,6 +874,7 @@ impl Client {
         self.show_due(now_ms, effects);
         self.replace_silent_feed(now_ms, effects);
         self.fetch_overdue(now_ms, effects);
+        self.ask_for_bodies(now_ms, effects);
         self.links.iter_mut().for_each(|link| link.outbox.unpark(now_ms));
     }
 
@@ -874,6 +909,25 @@ impl Client {
         let Some(next) = self.links.iter().position(is_fit).or_else(spare) else { return };
         self.make_feed(now_ms, next, effects);
         self.follow(feed, effects);
+    }
+
+    /// Asks one server after the other for bodies that are not here though no deletion is. Whoever sent an event
+    /// without may have had no right to ([`crate::erasure`]).
+    fn ask_for_bodies(&mut self, now_ms: u64, effects: &mut Effects) {
+        let (last, asked) = self.bodies_asked;
+        let ids: Vec<_> = self.holdings.hollow_after(last).take(FETCH_MAX).collect();
+        if ids.is_empty() {
+            self.bodies_due_ms = None;
+            return;
+        }
+        // At first, the deletion may be on its way behind it.
+        let due_ms = *self.bodies_due_ms.get_or_insert(now_ms + FETCH_AGAIN_MS);
+        let waits = (1..=FETCH_AGAIN_MS).contains(&due_ms.saturating_sub(now_ms));
+        let mut in_turn = (1..=self.links.len()).map(|offset| (asked + offset) % self.links.len());
+        let Some(link) = in_turn.find(|link| self.links[*link].up).filter(|_| !waits) else { return };
+        self.bodies_due_ms = Some(now_ms + FETCH_AGAIN_MS);
+        self.bodies_asked = (ids.last().copied(), link);
+        effects.actions.push(Action::Send { server: self.server(link), frame: ToServer::Fetch { ids } });
     }
 
     /// Fetches announced events that the feed has not brought, each from a server that announced it.

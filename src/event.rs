@@ -1,22 +1,24 @@
 //! What people say and do: the signed, hash-linked event.
 //!
 //! ```text
-//! event bytes  = MessagePack [ signed bytes, signature, body ]
+//! event bytes  = MessagePack [ signed bytes, signature, body or nil ]
 //! signed bytes = version byte, MessagePack [ device, seq, parents, time, account, conversation, kind,
 //!                                            BLAKE3(body), length of body ]
 //! id           = BLAKE3(signed bytes)
 //! ```
 //!
 //! The signed bytes carry the body's hash and length in the body's place, so that a deleted body can leave
-//! the disks while the event still verifies where it stands.
+//! the disks while the event still verifies where it stands: what a person said ([`Kind::is_said`]) may come
+//! without it. Whether it should is not seen from the event; [`crate::erasure`] says which bodies go.
 //!
 //! **Invariant**: an [`Event`] exists only if everything that can be told from it alone is right: canonical
-//! encoding, bounds, who may write what where, the body's hash, the signature. What depends on its
+//! encoding, bounds, who may write what where, the body's hash if it is here, the signature. What depends on its
 //! ancestors (closure, time) is [`crate::server`]'s and [`crate::client`]'s. Validity never depends on who
 //! reads it or when.
 
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
+use std::ops::RangeInclusive;
 
 use ed25519_dalek::{Signer, SigningKey};
 use serde::de::IntoDeserializer;
@@ -34,6 +36,8 @@ use crate::text::NameError;
 
 /// The encoding that this module writes, and the only one it reads.
 const VERSION: u8 = 1;
+/// MessagePack's nothing, in the place of a body that is not there.
+const NIL: &[u8] = &[0xc0];
 
 /// Where an event belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -148,6 +152,17 @@ impl Kind {
         matches!(self, Self::Post | Self::Reply)
     }
 
+    /// Whether its body is what a person said to others, so that the event may stand without it.
+    pub fn is_said(self) -> bool {
+        matches!(self, Self::Post | Self::Reply | Self::Edit)
+    }
+
+    /// How many bytes a body of this kind may have, if it may be left out.
+    fn said_bytes(self) -> RangeInclusive<usize> {
+        let target = if self == Self::Post { 0 } else { EventId::BYTES };
+        target + 1..=target + MESSAGE_MAX_BYTES
+    }
+
     /// Whether such an event may be about one of this kind, by the same account or another's.
     pub fn may_be_about(self, target: Self, is_own: bool) -> bool {
         match self {
@@ -197,7 +212,7 @@ struct Envelope<'a> {
     #[serde(with = "serde_bytes")]
     signature: &'a [u8],
     #[serde(with = "serde_bytes")]
-    body: &'a [u8],
+    body: Option<&'a [u8]>,
 }
 
 /// Why bytes are not an event, or a draft cannot become one.
@@ -227,6 +242,9 @@ pub enum EventError {
     /// Body and signed hash or length differ.
     #[error("its body is not the one that was signed")]
     BodyMismatch,
+    /// Only what a person said may stand without its body.
+    #[error("an event of kind {0:?} has no meaning without its body")]
+    BodyMissing(Kind),
     /// The signature does not belong to the account and these bytes.
     #[error("its signature is not valid for account {}", .0.short())]
     Signature(AccountId),
@@ -318,9 +336,9 @@ impl Draft {
         };
         let signed = header.to_signed_bytes();
         let signature = key.sign(&signed).to_bytes();
-        header.check(&self.body)?;
-        let bytes = encode(&Envelope { signed: &signed, signature: &signature, body: &self.body });
-        Ok(Event { id: id_of(&signed), header, body: self.body, bytes })
+        header.check(Some(&self.body))?;
+        let bytes = encode(&Envelope { signed: &signed, signature: &signature, body: Some(&self.body) });
+        Ok(Event { id: id_of(&signed), header, body: Some(self.body), bytes })
     }
 }
 
@@ -329,11 +347,12 @@ impl Draft {
 pub struct Event {
     id: EventId,
     header: Header,
-    body: Vec<u8>,
+    body: Option<Vec<u8>>,
     bytes: Vec<u8>,
 }
 
-/// By its id, which is a hash already; events that differ in the signature alone are told apart by `Eq`.
+/// By its id, which is a hash already; events that differ in the signature alone, or in whether the body is here,
+/// are told apart by `Eq`.
 impl Hash for Event {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.id.hash(state);
@@ -377,7 +396,7 @@ impl<'a> Claim<'a> {
         Event {
             id: self.id,
             header: self.header,
-            body: self.envelope.body.to_vec(),
+            body: self.envelope.body.map(<[u8]>::to_vec),
             bytes: self.bytes.to_vec(),
         }
     }
@@ -404,7 +423,12 @@ impl<'a> Claim<'a> {
 
     /// As [`Event::body`].
     pub fn body(&self) -> &'a [u8] {
-        self.envelope.body
+        self.envelope.body.unwrap_or_default()
+    }
+
+    /// As [`Event::has_body`].
+    pub fn has_body(&self) -> bool {
+        self.envelope.body.is_some()
     }
 
     /// The signature's bytes, of whatever length.
@@ -484,26 +508,39 @@ impl Event {
         self.header.kind
     }
 
-    /// What it says.
+    /// What it says; nothing if its body is not here.
     pub fn body(&self) -> &[u8] {
-        &self.body
+        self.body.as_deref().unwrap_or_default()
     }
 
-    /// What its body says.
+    /// Whether its body is here, also one that is empty.
+    pub fn has_body(&self) -> bool {
+        self.body.is_some()
+    }
+
+    /// The same event without its body; `None` for a kind that has no meaning without it.
+    pub fn without_body(&self) -> Option<Self> {
+        let (envelope, header) = Envelope::canonical(&self.bytes).filter(|_| self.kind().is_said())?;
+        let bytes = encode(&Envelope { body: None, ..envelope });
+        Some(Self { id: self.id, header, body: None, bytes })
+    }
+
+    /// What its body says; nothing if that is not here.
     pub fn content(&self) -> Content<'_> {
-        Content::read(self.header.kind, &self.body).unwrap_or(Content::Nothing)
+        Content::read(self.header.kind, self.body()).unwrap_or(Content::Nothing)
     }
 
-    /// What it says, if its kind holds text: always so for a message, and for a registration, whose name it is.
+    /// What it says, if its kind holds text: always so for a registration, whose name it is, and for a message
+    /// whose body is here.
     pub fn text(&self) -> Option<&str> {
         match self.content() {
             Content::Text(text) | Content::About(_, text) => Some(text),
-            Content::Name(_) => std::str::from_utf8(&self.body).ok(),
+            Content::Name(_) => std::str::from_utf8(self.body()).ok(),
             Content::Nothing | Content::Charter(_) | Content::Room(_) => None,
         }
     }
 
-    /// What it is about; always one of its parents.
+    /// What it is about; always one of its parents. Not known while its body is not here.
     pub fn target(&self) -> Option<EventId> {
         self.content().target()
     }
@@ -546,7 +583,9 @@ impl<'a> Envelope<'a> {
     fn canonical(bytes: &'a [u8]) -> Option<(Self, Header)> {
         let mut reader = Reader::new(bytes);
         reader.exactly(&[0x93])?;
-        let envelope = Self { signed: reader.bin()?, signature: reader.bin()?, body: reader.bin()? };
+        let (signed, signature) = (reader.bin()?, reader.bin()?);
+        let body = if reader.exactly(NIL).is_some() { None } else { Some(reader.bin()?) };
+        let envelope = Self { signed, signature, body };
         reader.end()?;
         let header = Header::canonical(envelope.signed)?;
         Some((envelope, header))
@@ -621,7 +660,7 @@ impl Header {
         Ok(header)
     }
 
-    fn check(&self, body: &[u8]) -> Result<(), EventError> {
+    fn check(&self, body: Option<&[u8]>) -> Result<(), EventError> {
         if self.seq == 0 {
             return Err(EventError::NoSeq);
         }
@@ -638,11 +677,26 @@ impl Header {
             return Err(EventError::ConversationUnsorted);
         }
         self.check_place()?;
+        let Some(body) = body else { return self.check_without_body() };
         self.check_content(body)?;
         if self.body_bytes as usize != body.len() || self.body_hash != *blake3::hash(body).as_bytes() {
             return Err(EventError::BodyMismatch);
         }
         Ok(())
+    }
+
+    /// What can be told of a body that is not here: that it may be left out, and how long it was.
+    fn check_without_body(&self) -> Result<(), EventError> {
+        if !self.kind.is_said() {
+            return Err(EventError::BodyMissing(self.kind));
+        }
+        let bytes = self.body_bytes as usize;
+        match self.kind {
+            kind if !kind.said_bytes().contains(&bytes) => Err(EventError::TooMuch(kind, bytes)),
+            // One of its parents is what it is about.
+            Kind::Edit | Kind::Reply if self.parents.is_empty() => Err(EventError::TargetNotParent),
+            _ => Ok(()),
+        }
     }
 
     /// Whether such an event belongs where it stands; a room's events all follow from its first.
@@ -724,6 +778,7 @@ mod tests {
             ],
             kind in prop_oneof![Just(Kind::Register), Just(Kind::Post), Just(Kind::Merge)],
             body in prop::collection::vec(any::<u8>(), 0..400),
+            has_body in any::<bool>(),
             at in any::<prop::sample::Index>(),
             cut in 0..4_usize,
             put in prop::collection::vec(any::<u8>(), 0..4),
@@ -740,13 +795,14 @@ mod tests {
                 body_bytes: u32::try_from(body.len()).unwrap(),
             };
             let signed = header.to_signed_bytes();
-            let bytes = encode(&Envelope { signed: &signed, signature: &[9; 64], body: &body });
+            let body = has_body.then_some(&body[..]);
+            let bytes = encode(&Envelope { signed: &signed, signature: &[9; 64], body });
             assert!(Envelope::canonical(&bytes).is_some());
             compare(&bytes);
             let (from, inner) = (at.index(bytes.len()), at.index(signed.len()));
             compare(&[&bytes[..from], &put, &bytes[bytes.len().min(from + cut)..]].concat());
             let spliced = [&signed[..inner], &put, &signed[signed.len().min(inner + cut)..]].concat();
-            compare(&encode(&Envelope { signed: &spliced, signature: &[9; 64], body: &body }));
+            compare(&encode(&Envelope { signed: &spliced, signature: &[9; 64], body }));
         }
     }
 }

@@ -106,6 +106,7 @@ impl<'a> Evidence<'a> {
                         observer.entered.entry(id).or_insert(index);
                     }
                 }
+                Entry::Body { event, .. } => _ = self.decode(|| history.place(index), event, checked),
                 Entry::Displayed { id, late, at_ms } => observer.shown.push((index, *id, *late, *at_ms)),
                 _ => {}
             }
@@ -126,7 +127,10 @@ impl<'a> Evidence<'a> {
             Ok(event) => {
                 let id = event.id();
                 checked.insert(bytes, id);
-                self.events.entry(id).or_insert_with(|| Arc::new(event));
+                let known = self.events.get(&id);
+                if known.is_none_or(|known| event.has_body() && !known.has_body()) {
+                    self.events.insert(id, Arc::new(event));
+                }
                 Some(id)
             }
             Err(error) => {

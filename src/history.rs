@@ -59,6 +59,17 @@ pub enum Entry {
         /// When.
         at_ms: u64,
     },
+    /// The body has come of an event that stands here without it.
+    Body {
+        /// The event, whole.
+        event: ByteBuf,
+        /// From whom.
+        server: ServerId,
+        /// From which life of its log.
+        incarnation: Incarnation,
+        /// When.
+        at_ms: u64,
+    },
     /// A server answered with an incarnation that this device had not seen current before; receipts and
     /// cursors of the server's earlier incarnations are void from here on (rule 8).
     Incarnation {

@@ -4,10 +4,12 @@
 //! All of it follows from the device's log, so a restarted client holds what it held.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::clock::Time;
 use crate::directory::Directory;
+use crate::erasure::Deletions;
 use crate::event::{Conversation, Event, Kind};
 use crate::id::{AccountId, ConversationId, EventId, RoomId};
 use crate::order::{Key, Transcript};
@@ -20,6 +22,9 @@ pub struct Holdings {
     held: BTreeMap<EventId, Held>,
     transcripts: BTreeMap<ConversationId, (Conversation, Transcript)>,
     directory: Directory,
+    deletions: Deletions,
+    /// Events without their body that no deletion here is about.
+    hollow: BTreeSet<EventId>,
     /// The rooms that the account follows, each since when.
     followed: BTreeMap<RoomId, Time>,
 }
@@ -39,6 +44,8 @@ impl Holdings {
             held: BTreeMap::new(),
             transcripts: BTreeMap::new(),
             directory: Directory::default(),
+            deletions: Deletions::default(),
+            hollow: BTreeSet::new(),
             followed: BTreeMap::new(),
         }
     }
@@ -51,11 +58,46 @@ impl Holdings {
             .entry(conversation.id())
             .or_insert_with(|| (conversation, Transcript::default()));
         transcript.insert(&event);
+        self.note_body(&event);
         self.held.insert(event.id(), Held { event, at: 0 });
         match kind {
             Kind::Register => self.read_directory(),
             Kind::Follow | Kind::Unfollow => self.read_followed(),
             _ => {}
+        }
+    }
+
+    /// Takes the whole of an event that is here without its body.
+    pub fn fill(&mut self, whole: Arc<Event>) {
+        self.hollow.remove(&whole.id());
+        if let Some(held) = self.held.get_mut(&whole.id()).filter(|held| !held.event.has_body()) {
+            held.event = whole;
+        }
+    }
+
+    /// Whether an event is here without its body, and no deletion is about it.
+    pub fn is_hollow(&self, id: &EventId) -> bool {
+        self.hollow.contains(id)
+    }
+
+    /// All such events after one, by id, and then from the start again.
+    pub fn hollow_after(&self, last: Option<EventId>) -> impl Iterator<Item = EventId> {
+        let (upto, after) = match last {
+            Some(last) => (Bound::Included(last), Bound::Excluded(last)),
+            None => (Bound::Excluded(EventId::new([0; 32])), Bound::Unbounded),
+        };
+        let later = self.hollow.range((after, Bound::Unbounded));
+        later.chain(self.hollow.range((Bound::Unbounded, upto))).copied()
+    }
+
+    fn note_body(&mut self, event: &Event) {
+        self.deletions.note(event);
+        if !event.has_body() && !self.deletions.excuse(event) {
+            self.hollow.insert(event.id());
+        }
+        if event.kind() == Kind::Delete {
+            let (deletions, held) = (&self.deletions, &self.held);
+            self.hollow.retain(|id| held.get(id).is_none_or(|held| !deletions.excuse(&held.event)));
         }
     }
 

@@ -10,7 +10,7 @@
 //! **Invariant**: an event counts only after its signature was found right. What is still [`State::Pending`]
 //! when all readers have ended counts as wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Time;
@@ -49,6 +49,8 @@ pub(crate) struct Shard {
     pub(crate) bodies: BTreeMap<usize, Vec<u8>>,
     /// What events are about, by their entries.
     pub(crate) targets: BTreeMap<usize, Number>,
+    /// Events whose body nobody has brought so far, by their entries.
+    bare: BTreeSet<usize>,
 }
 
 /// An id that was heard of.
@@ -123,11 +125,11 @@ impl Intake {
         let (id, seal) = (claim.id(), seal(claim.signature()));
         let shard = shard_of(&id);
         if let Some(known) = self.known(shard, &id, &seal) {
+            self.learn_target(shard, claim);
             return known;
         }
         let parents: Vec<_> = claim.parents().iter().map(|parent| self.name(parent)).collect();
-        let target = Content::read(claim.kind(), claim.body()).ok().and_then(|content| content.target());
-        let target = target.map(|target| self.name(&target));
+        let target = self.target(claim);
         let (origin, key) = (claim.origin(), claim.key());
         let author = intern(&self.authors, (origin.account, origin.device));
         let conversation = intern(&self.conversations, claim.conversation());
@@ -146,6 +148,8 @@ impl Intake {
         }
         if let Some(target) = target {
             locked.targets.insert(local, target);
+        } else if !claim.has_body() {
+            locked.bare.insert(local);
         }
         locked.entries[local].held = Some(Held {
             seal,
@@ -158,6 +162,24 @@ impl Intake {
             conversation,
         });
         (number(shard, local), true)
+    }
+
+    fn target(&self, claim: &Claim<'_>) -> Option<Number> {
+        let content = Content::read(claim.kind(), claim.body()).ok()?;
+        content.target().map(|target| self.name(&target))
+    }
+
+    /// What an event is about, if it was found without its body before and is here with it.
+    fn learn_target(&self, shard: usize, claim: &Claim<'_>) {
+        if !claim.has_body() || lock(&self.shards[shard]).bare.is_empty() {
+            return;
+        }
+        let target = self.target(claim);
+        let mut locked = lock(&self.shards[shard]);
+        let local = locked.find(&claim.id());
+        if let Some(local) = local.filter(|local| locked.bare.remove(local)) {
+            locked.targets.extend(target.map(|target| (local, target)));
+        }
     }
 
     fn known(&self, shard: usize, id: &EventId, seal: &Seal) -> Option<(Number, bool)> {

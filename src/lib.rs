@@ -36,12 +36,13 @@
 //! | --- | --- | --- |
 //! | [`id`], [`limits`], [`text`] | names for things; every bound; words from people made safe | |
 //! | [`event`], [`clock`], [`order`] | the signed event, when it is, what comes after what | who reads it, and when |
+//! | [`erasure`] | which bodies leave the disks | how that is done |
 //! | [`frame`] | what clients and servers say to each other | connections |
 //! | [`view`], [`directory`] | which servers there are, and were; who is who | who is up |
 //! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
 //! | [`client`] with [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
 //! | [`history`], [`evidence`]; [`intake`] with [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
-//! | [`ledger`], [`mod@verify`] with [`durability`], [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
+//! | [`ledger`], [`mod@verify`] with [`durability`], `deletion`, [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
 //! | [`names`], [`story`] with [`testimony`], [`diagram`], [`mod@page`], [`export_adya`], [`export_shiviz`], [`export_jsonl`] | the judgement and the history, for people and for other programs | where it is written |
 //! | [`net`] | TLS, frames, listener, links, bounded queues | what frames mean; [`store`] |
 //! | [`store`] | a server's store, a device's log | who may read what; [`net`] |
@@ -85,12 +86,14 @@ pub mod client;
 pub mod clock;
 pub mod cmd;
 pub mod content;
+mod deletion;
 pub mod delivery;
 pub mod diagram;
 pub mod directory;
 pub mod display;
 pub mod durability;
 pub mod effects;
+pub mod erasure;
 pub mod event;
 pub mod evidence;
 pub mod export_adya;

@@ -98,6 +98,13 @@ pub trait Log {
         limit: usize,
     ) -> Result<Vec<(Position, EventId)>, Self::Error>;
 
+    /// At most `limit` events after `after` that stand without their body though no deletion here is about them,
+    /// in log order ([`crate::erasure`]).
+    ///
+    /// # Errors
+    /// See [`Log::position`].
+    fn hollow(&self, after: Position, limit: usize) -> Result<Vec<(Position, EventId)>, Self::Error>;
+
     /// Every device's cursor.
     ///
     /// # Errors
@@ -114,7 +121,8 @@ pub trait Log {
 /// One thing to be written. A batch of them is synced before [`Input::Synced`](crate::server::Input::Synced) comes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Write {
-    /// The log's next event.
+    /// The log's next event. With a deletion, the bodies that it is about leave the log in the same batch; an edit
+    /// that comes after the deletion of its message is stored without its own ([`crate::erasure`]).
     Append {
         /// Its position: the next after the last.
         position: Position,
@@ -123,6 +131,9 @@ pub enum Write {
         /// Whether another event has the same origin (rule 6).
         fork: bool,
     },
+    /// The whole of an event that stands in the log, or before this in the batch. If that lacks its body, and no
+    /// deletion is about it, the body is put in its place; else nothing happens.
+    Body(Arc<Event>),
     /// A device's cursor has moved.
     Cursor(DeviceCursor),
     /// This server's cursor in a peer's log has moved; it replaces the one before.

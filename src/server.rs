@@ -10,6 +10,8 @@
 //! - An event's parents stand before it in the log (rule 4), so every prefix of the log is causally closed.
 //! - Nothing tells anyone of a position before [`Input::Synced`] has covered it (rule 7): receipts and feeds
 //!   are made from the durable log only; what is merely staged serves to find parents and duplicates.
+//! - A receipt for a whole event means that its body is on the disk too, unless it was deleted ([`crate::erasure`]).
+//!   What is in the log without it and without a deletion, is asked for everywhere until it comes.
 //! - Whether an event is valid depends on it and its ancestors alone (rule 5). The clock is asked only about
 //!   an author's own upload, and only for the time being (rule 3).
 //!
@@ -22,7 +24,7 @@ use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
 
-use crate::event::Event;
+use crate::event::{Event, Kind};
 use crate::frame::{
     DeviceCursor, Item, Receipt, Refusal, Rejection, Role, ServerStatus, ToClient, ToServer, Token,
 };
@@ -186,6 +188,10 @@ pub struct Server {
     forks: u64,
     staged: Staged,
     membership: Membership,
+    /// Bodies that are on their way to the disk, by the positions of their events, and who uploaded them.
+    filling: BTreeMap<Position, (EventId, BTreeSet<ConnId>)>,
+    /// Up to which position hollow events were asked for; from the start again when all were.
+    asked: Position,
     readers: Readers,
     /// Connections that are welcome to exchange views and to nothing else.
     guests: BTreeMap<ConnId, Guest>,
@@ -213,6 +219,16 @@ enum Guest {
 
 type Outputs = Vec<Output>;
 
+/// What becomes of a body that is here, of an event that may lack it.
+enum Fill {
+    /// It is not needed.
+    None,
+    /// It is on its way to the disk.
+    UnderWay,
+    /// The event does not fit what it turns out to be about.
+    Unfit(Unfit),
+}
+
 /// An event's parents, each with its event if that is before it in the log.
 type Parents = Vec<(EventId, Option<Arc<Event>>)>;
 
@@ -230,6 +246,8 @@ impl Server {
             syncs: Tally(0),
             forks,
             staged: Staged::default(),
+            filling: BTreeMap::new(),
+            asked: 0,
             readers: Readers::default(),
             cursors: BTreeMap::new(),
         }
@@ -288,6 +306,7 @@ impl Server {
             Input::Synced { upto } => self.synced(now_ms, upto, log, out),
             Input::Tick => {
                 self.tick(now_ms, out);
+                self.ask_for_bodies(log, out)?;
                 let mut told = Vec::new();
                 self.readers.catch_up(now_ms, self.durable, log, &mut told)?;
                 send_all(out, told);
@@ -513,7 +532,18 @@ impl Server {
         let mut receipts = Vec::new();
         for event in events {
             let id = event.id();
-            if let Some(position) = log.position(&id)? {
+            let stands = log.position(&id)?;
+            if stands.is_some() || self.staged.get(&id).is_some() {
+                match self.fill(Some(conn), &event, log, out)? {
+                    Fill::None => {}
+                    Fill::UnderWay => continue,
+                    Fill::Unfit(why) => {
+                        self.refuse(conn, Refusal::InvalidEvent(why.to_string()), out);
+                        break;
+                    }
+                }
+            }
+            if let Some(position) = stands {
                 receipts.push(Receipt { id, position });
                 continue;
             }
@@ -547,6 +577,68 @@ impl Server {
         if !receipts.is_empty() {
             send(out, conn, ToClient::Receipts(receipts));
         }
+        Ok(())
+    }
+
+    /// Puts the body of an event, which is here, in its place, if the log has the event without it and knows of no
+    /// deletion. Whoever uploaded it gets a receipt once it is on the disk.
+    fn fill<L: Log>(
+        &mut self,
+        uploader: Option<ConnId>,
+        whole: &Arc<Event>,
+        log: &L,
+        out: &mut Outputs,
+    ) -> Result<Fill, L::Error> {
+        if !whole.has_body() || !whole.kind().is_said() {
+            return Ok(Fill::None);
+        }
+        let Some(position) = self.hollow_place(&whole.id(), log)? else { return Ok(Fill::None) };
+        // What it is about is known only now.
+        let parents = self.parents(whole, log)?;
+        if let Err(why) = fits_ancestors(whole, parents.iter().filter_map(|(_, parent)| parent.as_deref())) {
+            return Ok(Fill::Unfit(why));
+        }
+        let (_, uploaders) = self.filling.entry(position).or_insert_with(|| (whole.id(), BTreeSet::new()));
+        uploaders.extend(uploader);
+        out.push(Output::Write(Write::Body(Arc::clone(whole))));
+        Ok(Fill::UnderWay)
+    }
+
+    /// Where an event stands without its body though no deletion is known.
+    fn hollow_place<L: Log>(&self, id: &EventId, log: &L) -> Result<Option<Position>, L::Error> {
+        if let Some((position, event)) = self.staged.place(id) {
+            return Ok((!event.has_body()).then_some(position));
+        }
+        let Some(position) = log.position(id)? else { return Ok(None) };
+        let found = log.hollow(position - 1, 1)?;
+        Ok(found.first().filter(|(at, _)| *at == position).map(|(at, _)| *at))
+    }
+
+    /// Tells those who have uploaded bodies which of them are on the disk, or need not be.
+    fn filled<L: Log>(&mut self, log: &L, out: &mut Outputs) -> Result<(), L::Error> {
+        let open = std::mem::take(&mut self.filling);
+        for (position, (id, uploaders)) in open {
+            let is_open = position > self.durable || self.hollow_place(&id, log)?.is_some();
+            if is_open {
+                self.filling.insert(position, (id, uploaders));
+                continue;
+            }
+            for conn in uploaders {
+                send(out, conn, ToClient::Receipts(vec![Receipt { id, position }]));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks one peer after the other for bodies that are not here though no deletion is.
+    fn ask_for_bodies<L: Log>(&mut self, log: &L, out: &mut Outputs) -> Result<(), L::Error> {
+        let hollow = log.hollow(self.asked, FETCH_MAX)?;
+        let ids: Vec<_> = hollow.iter().map(|(_, id)| *id).collect();
+        if ids.is_empty() && self.asked == 0 {
+            return Ok(());
+        }
+        self.asked = hollow.last().map_or(0, |(position, _)| *position);
+        send_peers(out, self.sync.ask_for_bodies(ids));
         Ok(())
     }
 
@@ -606,6 +698,7 @@ impl Server {
         let mut told = Vec::new();
         self.readers.deliver(now_ms, &fresh, self.durable, log, &mut told)?;
         send_all(out, told);
+        self.filled(log, out)?;
         let ids = fresh.iter().map(|(_, event)| event.id()).collect();
         send_peers(out, self.sync.settle(&ids));
         self.settle_view(log, out)?;
@@ -777,7 +870,10 @@ impl Server {
             Err(error) => return Ok(Err(error.to_string())),
         };
         if log.position(&event.id())?.is_some() || self.staged.get(&event.id()).is_some() {
-            return Ok(Ok(()));
+            return Ok(match self.fill(None, &event, log, out)? {
+                Fill::Unfit(why) => Err(format!("event {}: {why}", event.id().short())),
+                Fill::None | Fill::UnderWay => Ok(()),
+            });
         }
         let parents = self.parents(&event, log)?;
         if parents.iter().any(|(_, parent)| parent.is_none()) {
@@ -826,6 +922,8 @@ pub enum Unfit {
 /// # Errors
 /// See [`Unfit`].
 pub fn fits_ancestors<'a>(event: &Event, parents: impl Iterator<Item = &'a Event>) -> Result<(), Unfit> {
+    // Without its body it is not known which; at least one must do.
+    let mut may_fit = event.has_body() || !matches!(event.kind(), Kind::Edit | Kind::Reply);
     for parent in parents {
         if parent.conversation() != event.conversation() {
             return Err(Unfit::ForeignParent);
@@ -834,11 +932,13 @@ pub fn fits_ancestors<'a>(event: &Event, parents: impl Iterator<Item = &'a Event
             return Err(Unfit::NotAfterParents);
         }
         let is_own = parent.account() == event.account();
-        if event.target() == Some(parent.id()) && !event.kind().may_be_about(parent.kind(), is_own) {
+        let may_be_about = event.kind().may_be_about(parent.kind(), is_own);
+        if event.target() == Some(parent.id()) && !may_be_about {
             return Err(Unfit::Target);
         }
+        may_fit |= may_be_about;
     }
-    Ok(())
+    if may_fit { Ok(()) } else { Err(Unfit::Target) }
 }
 
 fn protocol(what: &str) -> Refusal {

@@ -56,7 +56,7 @@ impl Settling {
         }
         for log in &mut self.clients {
             for (index, seen) in log.seen.iter_mut().enumerate() {
-                if let Some(event) = seen.stands().filter(|event| !taken.is_right(*event)) {
+                if let Some(event) = seen.bytes().filter(|event| !taken.is_right(*event)) {
                     log.corrupt.push((index, why(taken, event)));
                     *seen = Seen::Nothing;
                 }

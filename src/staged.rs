@@ -48,6 +48,12 @@ impl Staged {
         self.events.insert(position, (event, uploader.into_iter().collect()));
     }
 
+    /// An event that waits, with its position.
+    pub fn place(&self, id: &EventId) -> Option<(Position, &Event)> {
+        let position = self.positions.get(id)?;
+        self.events.get(position).map(|(event, _)| (*position, event.as_ref()))
+    }
+
     /// An event that waits.
     pub fn get(&self, id: &EventId) -> Option<Arc<Event>> {
         let (event, _) = self.events.get(self.positions.get(id)?)?;

@@ -115,7 +115,13 @@ impl Testimony<'_> {
                 steps.push(self.came(at, event));
                 steps
             }
-            Anomaly::Leaked { event, at } => {
+            Anomaly::BodyKept { event, delete, at } => {
+                let mut steps = self.written(event);
+                steps.extend(self.written(delete));
+                steps.push(self.step(at));
+                steps
+            }
+            Anomaly::Leaked { event, at } | Anomaly::BodyMissing { event, at } => {
                 let mut steps = self.written(event);
                 steps.push(self.step(at));
                 steps

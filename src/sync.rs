@@ -57,6 +57,8 @@ pub struct Sync {
     wanted: Wanted,
     /// Events whose parents are not here yet, with who sent them.
     waiting: BTreeMap<EventId, (Arc<Event>, ServerId)>,
+    /// The peer that was asked for bodies last, by its place.
+    asked_last: usize,
 }
 
 /// A frame for a peer.
@@ -67,7 +69,7 @@ impl Sync {
     pub fn new(peers: impl IntoIterator<Item = ServerId>, cursors: &[PeerCursor]) -> Self {
         let cursor = |id| cursors.iter().find(|cursor| cursor.peer == id);
         let peers = peers.into_iter().map(|id| Peer::new(id, cursor(id))).collect();
-        Self { peers, wanted: Wanted::default(), waiting: BTreeMap::new() }
+        Self { peers, wanted: Wanted::default(), waiting: BTreeMap::new(), asked_last: 0 }
     }
 
     fn peer(&mut self, id: ServerId) -> Option<&mut Peer> {
@@ -215,6 +217,16 @@ impl Sync {
         };
         let asks = self.wanted.asks(now_ms, 0, peers.len(), has);
         asks.into_iter().map(|(source, ids)| (peers[source].id, ToServer::Fetch { ids })).collect()
+    }
+
+    /// Asks the next peer that answers for the bodies of these events, which are here without: not only whoever told
+    /// of them, for that may be who dropped them.
+    pub fn ask_for_bodies(&mut self, ids: Vec<EventId>) -> Option<ToPeer> {
+        let count = self.peers.len();
+        let mut in_turn = (1..=count).map(|offset| (self.asked_last + offset) % count);
+        let next = in_turn.find(|index| self.peers[*index].up).filter(|_| !ids.is_empty())?;
+        self.asked_last = next;
+        Some((self.peers[next].id, ToServer::Fetch { ids }))
     }
 
     /// The cursors that have moved since they were last taken, to be written.

@@ -26,6 +26,9 @@ pub enum Seen {
     Received {
         event: Number,
     },
+    Body {
+        event: Number,
+    },
     Incarnation {
         life: u16,
     },
@@ -65,6 +68,7 @@ impl Seen {
         match self {
             Self::Authored { event }
             | Self::Received { event }
+            | Self::Body { event }
             | Self::Receipt { event, .. }
             | Self::Displayed { event, .. }
             | Self::Level { event, .. } => Some(event),
@@ -73,6 +77,22 @@ impl Seen {
             | Self::Cursor { .. }
             | Self::View { .. }
             | Self::Nothing => None,
+        }
+    }
+
+    /// The event whose bytes it holds.
+    pub(crate) fn bytes(self) -> Option<Number> {
+        match self {
+            Self::Authored { event } | Self::Received { event } | Self::Body { event } => Some(event),
+            _ => None,
+        }
+    }
+
+    /// The event whose body came with it, later than the event.
+    pub(crate) fn filled(self) -> Option<Number> {
+        match self {
+            Self::Body { event } => Some(event),
+            _ => None,
         }
     }
 
@@ -107,6 +127,8 @@ pub struct ClientLog {
     pub places: Vec<Option<RoomId>>,
     /// The views that it learned of, by the numbers in its entries.
     pub views: Vec<Vec<u8>>,
+    /// Entries whose event stands without its body, by number from 0, in order.
+    pub(crate) bare: Vec<u32>,
     /// Entries that hold no event where one should be, by number from 0.
     pub(crate) corrupt: Vec<(usize, String)>,
     /// Whether it names more lives than can be numbered; entries about the others were left out.
@@ -124,6 +146,8 @@ pub struct ServerLog {
     pub live: bool,
     /// The events in its order.
     pub events: Vec<Number>,
+    /// Those that stand without their body, as indexes into `events`, in order.
+    pub(crate) bare: Vec<u32>,
     /// Their positions, if they do not count 1, 2, 3.
     pub(crate) positions: Option<Vec<Position>>,
     /// The canonical index, if it could be read.
@@ -211,6 +235,7 @@ impl<'a> ClientIntake<'a> {
             lives: Vec::new(),
             places: vec![None],
             views: Vec::new(),
+            bare: Vec::new(),
             corrupt: Vec::new(),
             has_more_lives: false,
         };
@@ -246,6 +271,7 @@ impl<'a> ClientIntake<'a> {
             Entry::Opened { window_ms, .. } => Seen::Opened { window_ms: *window_ms },
             Entry::Authored { event, .. } => Seen::Authored { event: self.hold(event)? },
             Entry::Received { event, .. } => Seen::Received { event: self.hold(event)? },
+            Entry::Body { event, .. } => Seen::Body { event: self.hold(event)? },
             Entry::Incarnation { server, incarnation, .. } => {
                 Seen::Incarnation { life: self.life((*server, *incarnation))? }
             }
@@ -266,7 +292,12 @@ impl<'a> ClientIntake<'a> {
 
     fn hold(&mut self, bytes: &[u8]) -> Option<Number> {
         match Claim::of(bytes) {
-            Ok(claim) => Some(self.gathered.hold(&claim)),
+            Ok(claim) => {
+                if !claim.has_body() {
+                    self.log.bare.push(u32::try_from(self.log.seen.len()).unwrap_or(u32::MAX));
+                }
+                Some(self.gathered.hold(&claim))
+            }
             Err(error) => {
                 self.log.corrupt.push((self.log.seen.len(), error.to_string()));
                 None
@@ -313,6 +344,7 @@ impl<'a> ServerIntake<'a> {
             life,
             live,
             events: Vec::new(),
+            bare: Vec::new(),
             positions: None,
             canonical: None,
             cursors: Vec::new(),
@@ -329,6 +361,9 @@ impl<'a> ServerIntake<'a> {
         }
         if let Some(positions) = &mut self.log.positions {
             positions.push(position);
+        }
+        if !claim.has_body() {
+            self.log.bare.push(u32::try_from(count).unwrap_or(u32::MAX));
         }
         self.log.events.push(self.gathered.hold(claim));
     }

@@ -45,6 +45,9 @@ impl Testimony<'_> {
             Entry::Received { event, server: from, .. } => {
                 format!("received {} from server {}", of(event), server(*from))
             }
+            Entry::Body { event, server: from, .. } => {
+                format!("received the body of {} from server {}", of(event), server(*from))
+            }
             Entry::Incarnation { server: of, incarnation, .. } => {
                 format!("noted log {} of server {} as its current one", incarnation.short(), server(*of))
             }

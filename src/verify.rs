@@ -4,14 +4,16 @@
 //! receipt when. Absence of evidence is never taken for its opposite: what cannot be told is *unknown*, with
 //! a sentence on what is missing. Each check counts what it examined, so that a check over nothing shows.
 //!
-//! The checks of copies are in [`crate::durability`], those of agreement in [`crate::agreement`], those of
-//! what people saw in [`crate::screens`], those of servers that come and go in `succession`; [`crate::report`] says what came of them.
+//! The checks of copies are in [`crate::durability`], that of bodies in `deletion`, those of servers that come
+//! and go in `succession`, those of agreement in [`crate::agreement`], those of what people saw in
+//! [`crate::screens`]; [`crate::report`] says what came of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agreement::{conversations, everything_delivered, one_order};
 use crate::anomaly::{Anomaly, Place};
 use crate::bits::Bits;
+use crate::deletion::bodies;
 use crate::durability::copies;
 use crate::event::Kind;
 use crate::evidence::Evidence;
@@ -30,11 +32,12 @@ use crate::taken::{ClientLog, Seen};
 pub type Check = fn(&Ledger) -> Vec<Outcome>;
 
 /// All checks, in the order in which a report has them. They may run at the same time.
-pub const CHECKS: [Check; 11] = [
+pub const CHECKS: [Check; 12] = [
     |ledger| vec![completeness(ledger)],
     |ledger| vec![nothing_invented(ledger)],
     |ledger| vec![nothing_twice(ledger)],
     |ledger| copies(ledger).into(),
+    |ledger| vec![bodies(ledger)],
     |ledger| vec![causally_closed(ledger)],
     |ledger| vec![sender_order(ledger)],
     |ledger| vec![causal_display(ledger)],

@@ -13,7 +13,7 @@ use tercet::event::{Conversation, Draft, Event, EventError, Kind, account_of};
 use tercet::frame::{Item, Receipt, Rejection, ToClient, ToServer};
 use tercet::history::Entry;
 use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
-use tercet::limits::{FETCH_AFTER_MS, MESSAGE_MAX_BYTES, PARENTS_MAX, REFUSED_AGAIN_MS};
+use tercet::limits::{FETCH_AFTER_MS, FETCH_AGAIN_MS, MESSAGE_MAX_BYTES, PARENTS_MAX, REFUSED_AGAIN_MS};
 use tercet::view::{Member, View};
 
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -324,4 +324,68 @@ fn a_server_that_sends_what_cannot_be_is_dropped() {
         assert!(who == server(2) && why.contains(says), "{why:?} does not say {says:?}");
         assert!(alice.client.event(&event.id()).is_none());
     }
+}
+
+// ---- bodies -------------------------------------------------------------------------------------------
+
+fn without(event: &Event) -> Arc<Event> {
+    Arc::new(event.without_body().unwrap())
+}
+
+fn takes_back(message: &Event, seq: Seq) -> Arc<Event> {
+    let draft = Draft {
+        device: message.device(),
+        seq,
+        parents: [message.id()].into(),
+        time: Time::from_millis(message.time().millis() + 1),
+        conversation: with_bob(),
+        kind: Kind::Delete,
+        body: message.id().as_bytes().to_vec(),
+    };
+    Arc::new(draft.sign(&key(2)).unwrap())
+}
+
+/// The servers that are asked for this event within some seconds.
+fn asked(alice: &mut Alice, event: &Event) -> BTreeSet<ServerId> {
+    let mut asked = BTreeSet::new();
+    for _ in 0..5 {
+        alice.now_ms += FETCH_AGAIN_MS;
+        for action in alice.step(Input::Tick) {
+            if let Action::Send { server, frame: ToServer::Fetch { ids } } = action {
+                assert_eq!(ids, [event.id()]);
+                asked.insert(server);
+            }
+        }
+    }
+    asked
+}
+
+#[test]
+fn a_body_that_lacks_without_a_deletion_is_asked_for_everywhere_and_kept_when_it_comes() {
+    let mut alice = Alice::connected();
+    let message = by_bob(2, 1, NOW_MS, &[]);
+    alice.feed(1, &[(&without(&message), true)], 1);
+    assert_eq!(alice.client.event(&message.id()), Some(&without(&message)), "its place is known");
+    assert_eq!(asked(&mut alice, &message), (1..=3).map(server).collect());
+    alice.hears(2, ToClient::Bodies(vec![ByteBuf::from(without(&message).bytes())]));
+    let before = alice.log.len();
+    alice.hears(3, ToClient::Bodies(vec![ByteBuf::from(message.bytes())]));
+    assert!(matches!(alice.log[before..], [Entry::Body { .. }]), "{:?}", &alice.log[before..]);
+    assert_eq!(alice.client.event(&message.id()), Some(&message));
+    assert_eq!(asked(&mut alice, &message), [].into());
+    alice.hears(1, ToClient::Bodies(vec![ByteBuf::from(message.bytes())]));
+    let again = Alice::resume(alice.log);
+    assert_eq!(again.client.event(&message.id()), Some(&message));
+    let bodies = again.log.iter().filter(|entry| matches!(entry, Entry::Body { .. }));
+    assert_eq!(bodies.count(), 1, "once is enough");
+}
+
+#[test]
+fn nobody_is_asked_for_the_body_of_what_was_taken_back() {
+    let mut alice = Alice::connected();
+    let message = by_bob(2, 1, NOW_MS, &[]);
+    alice.feed(1, &[(&without(&message), true), (&takes_back(&message, 2), true)], 2);
+    assert_eq!(asked(&mut alice, &message), [].into());
+    alice.hears(2, ToClient::Bodies(vec![ByteBuf::from(message.bytes())]));
+    assert_eq!(alice.client.event(&message.id()), Some(&without(&message)));
 }

@@ -100,6 +100,15 @@ fn altered(alter: impl FnOnce(&mut Raw)) -> Vec<u8> {
     sealed(&signed(&raw), BODY)
 }
 
+/// As [`altered`], with nothing in the body's place.
+fn without_body(alter: impl FnOnce(&mut Raw)) -> Vec<u8> {
+    let mut raw = raw();
+    alter(&mut raw);
+    let signed = signed(&raw);
+    let signature = key().sign(&signed).to_bytes();
+    rmp_serde::to_vec(&(Bytes::new(&signed), Bytes::new(&signature), ())).unwrap()
+}
+
 /// As [`altered`], with another body and its right hash and length.
 fn with_body(body: &[u8], alter: impl FnOnce(&mut Raw)) -> Vec<u8> {
     let mut raw = Raw { body_hash: hash(body), body_bytes: u32::try_from(body.len()).unwrap(), ..raw() };
@@ -132,7 +141,7 @@ macro_rules! variants {
 variants! {
     Malformed, Version, NotCanonical, TooLong, NoSeq, TooManyParents, ParentsUnsorted, BodyMismatch, Signature,
     NotAMember, Misplaced, ConversationUnsorted, EmptyMessage, MessageTooLong, NotUtf8, UnexpectedBody, Name,
-    Body, TooMuch, TargetNotParent, Rootless,
+    Body, TooMuch, TargetNotParent, Rootless, BodyMissing,
 }
 
 fn wrong_bytes() -> Vec<(&'static str, &'static str, Vec<u8>)> {
@@ -253,10 +262,51 @@ fn wrong_bytes() -> Vec<(&'static str, &'static str, Vec<u8>)> {
                 (raw.conversation, raw.kind) = (direct, Kind::Follow);
             }),
         ),
+        ("a registration without its body", "BodyMissing", without_body(register)),
+        ("a reaction without its body", "BodyMissing", without_body(|raw| raw.kind = Kind::React)),
+        (
+            "a post without the body that it cannot have had",
+            "TooMuch",
+            without_body(|raw| raw.body_bytes = 0),
+        ),
+        (
+            "an edit without a body too short for a target",
+            "TooMuch",
+            without_body(|raw| (raw.kind, raw.body_bytes) = (Kind::Edit, 32)),
+        ),
+        (
+            "a reply without its body and with nothing to answer",
+            "TargetNotParent",
+            without_body(|raw| {
+                (raw.kind, raw.body_bytes, raw.conversation) = (Kind::Reply, 40, own_chat());
+                raw.parents.clear();
+            }),
+        ),
+        ("a byte after a body that is not there", "NotCanonical", [&without_body(|_| {})[..], &[0]].concat()),
         ("no name", "Name", with_body(b"", register)),
         ("a name with a space", "Name", with_body(b"a b", register)),
         ("a name too long", "Name", with_body(&[b'n'; NAME_MAX_BYTES + 1], register)),
     ]
+}
+
+fn own_chat() -> Conversation {
+    Conversation::direct(account_of(&key()), account_of(&SigningKey::from_bytes(&[3; 32])))
+}
+
+#[test]
+fn what_a_person_said_stands_without_its_body_too() {
+    let whole = draft().sign(&key()).unwrap();
+    let without = whole.without_body().unwrap();
+    assert_eq!(without.bytes(), without_body(|_| {}), "nil stands in its place");
+    assert_eq!(Event::from_bytes(without.bytes()), Ok(without.clone()));
+    assert_eq!(Event::from_own_store(without.bytes()), Ok(without.clone()));
+    assert_eq!((without.id(), without.key(), without.parents()), (whole.id(), whole.key(), whole.parents()));
+    assert_eq!((without.has_body(), without.body(), without.text()), (false, &[][..], None));
+    assert!(whole.has_body() && whole != without);
+    assert!(without.bytes().windows(BODY.len()).all(|window| window != BODY));
+    assert_eq!(without.without_body(), Some(without), "once more changes nothing");
+    let merge = Draft { kind: Kind::Merge, body: vec![], ..draft() }.sign(&key()).unwrap();
+    assert_eq!((merge.has_body(), merge.without_body()), (true, None));
 }
 
 /// The room that begins with the event that [`raw`] describes.

@@ -58,7 +58,11 @@ fn events() -> Vec<(&'static str, Event)> {
     let read = sign(&alice, laptop, 7, &[&topic], den, Kind::Read, &about(&topic, ""));
     let react = sign(&alice, laptop, 8, &[&answer], den, Kind::React, &about(&answer, "👍"));
     let unreact = sign(&alice, laptop, 9, &[&answer, &react], den, Kind::Unreact, &about(&answer, "👍"));
+    let bare = |event: &Event| event.without_body().expect("it may stand without");
     vec![
+        ("post-bare", bare(&post)),
+        ("edit-bare", bare(&edit)),
+        ("answer-bare", bare(&answer)),
         ("register", register),
         ("post", post),
         ("reply", reply),

@@ -11,6 +11,7 @@ use serde_bytes::ByteBuf;
 use tercet::client::{Action, Client, Config as ClientConfig, Effects, Input as ClientInput};
 use tercet::clock::Time;
 use tercet::content::Charter;
+use tercet::erasure;
 use tercet::event::{Conversation, Draft, Event, Kind, Origin, account_of};
 use tercet::frame::{DeviceCursor, Item, Role, ToClient, ToServer, Token};
 use tercet::history::Entry;
@@ -110,6 +111,10 @@ impl Log for Memory {
         Ok(found.map(|(at, event)| (at, event.id())).take(limit).collect())
     }
 
+    fn hollow(&self, after: Position, limit: usize) -> Result<Vec<(Position, EventId)>, Infallible> {
+        Ok(erasure::hollow(&self.0, after, limit))
+    }
+
     fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {
         Ok(Vec::new())
     }
@@ -167,7 +172,10 @@ impl Bench {
         let request = Request::Upload(vec![Arc::clone(event)]);
         for output in self.step(Input::Request { conn, request }) {
             match output {
-                Output::Write(Write::Append { event, .. }) => self.log.0.push(event),
+                Output::Write(Write::Append { event, .. }) => {
+                    self.log.0.push(event);
+                    erasure::forget(&mut self.log.0);
+                }
                 Output::Send { frame: ToClient::Missing { .. }, .. } | Output::Refuse { .. } => {
                     panic!("the event is not taken: {output:?}")
                 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use serde_bytes::ByteBuf;
 use tercet::clock::Time;
+use tercet::erasure;
 use tercet::event::{Conversation, Draft, Event, Kind, Origin, account_of};
 use tercet::frame::{DeviceCursor, Receipt, Refusal, Rejection, Role, ToClient, ToServer, Token};
 use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
@@ -78,6 +79,10 @@ impl Log for Memory {
         let of = |event: &Event| stream == Stream::Everything || Stream::of(event).any(|one| one == stream);
         let found = (1..).zip(&self.0).filter(|(at, event)| *at > after && *at <= upto && of(event));
         Ok(found.map(|(at, event)| (at, event.id())).take(limit).collect())
+    }
+
+    fn hollow(&self, after: Position, limit: usize) -> Result<Vec<(Position, EventId)>, Infallible> {
+        Ok(erasure::hollow(&self.0, after, limit))
     }
 
     fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {
@@ -159,9 +164,14 @@ impl Bench {
     /// Everything that was gathered reaches the disk.
     fn syncs(&mut self) -> Vec<Output> {
         for write in std::mem::take(&mut self.gathered) {
-            if let Write::Append { position, event, .. } = write {
-                assert_eq!(position, self.log.0.len() as Position + 1, "positions have no gap");
-                self.log.0.push(event);
+            match write {
+                Write::Append { position, event, .. } => {
+                    assert_eq!(position, self.log.0.len() as Position + 1, "positions have no gap");
+                    self.log.0.push(event);
+                    erasure::forget(&mut self.log.0);
+                }
+                Write::Body(event) => erasure::fill(&mut self.log.0, event),
+                Write::Cursor(_) | Write::Peer(_) | Write::View(_) => {}
             }
         }
         let upto = self.log.0.len() as Position;
@@ -534,4 +544,124 @@ fn a_peer_follows_and_fetches_the_whole_log() {
     assert_eq!(fetched[&50], [ToClient::Bodies(vec![ByteBuf::from(event.bytes())])]);
     let pulled = sent(&bench.says(50, ToServer::Pull { after: 0 }));
     assert!(matches!(&pulled[&50][..], [ToClient::Log { items, tip: 1, .. }] if items.len() == 1));
+}
+
+// ---- bodies -------------------------------------------------------------------------------------------
+
+fn without(event: &Event) -> Arc<Event> {
+    Arc::new(event.without_body().unwrap())
+}
+
+fn delete(author: u8, to: u8, seq: Seq, message: &Event) -> Arc<Event> {
+    let draft = Draft {
+        device: device(author),
+        seq,
+        parents: [message.id()].into(),
+        time: Time::from_millis(message.time().millis() + 1),
+        conversation: direct(author, to),
+        kind: Kind::Delete,
+        body: message.id().as_bytes().to_vec(),
+    };
+    Arc::new(draft.sign(&key(author)).unwrap())
+}
+
+#[test]
+fn a_whole_event_is_acked_when_its_body_is_on_the_disk_though_the_event_was() {
+    for is_staged in [false, true] {
+        let mut bench = Bench::new();
+        bench.welcomes(ALICE);
+        bench.step(Input::PeerUp { peer: PEER, incarnation: Incarnation::new([9; 16]) });
+        let event = post(ALICE, BOB, 1, NOW_MS, &[]);
+        announce(&mut bench, &[&event], false);
+        bring(&mut bench, &[&without(&event)]);
+        if !is_staged {
+            bench.syncs();
+            assert!(!bench.log.0[0].has_body(), "it is taken on its signature's word");
+        }
+        assert_eq!(bench.uploads(ALICE, &[&event]), [], "no receipt for what is not on the disk");
+        let receipt = ToClient::Receipts(vec![Receipt { id: event.id(), position: 1 }]);
+        assert_eq!(sent(&bench.syncs())[&ALICE.into()], std::slice::from_ref(&receipt));
+        assert_eq!(bench.log.0, [Arc::clone(&event)]);
+        assert_eq!(sent(&bench.uploads(ALICE, &[&without(&event)]))[&ALICE.into()], [receipt]);
+    }
+}
+
+#[test]
+fn what_was_deleted_is_acked_and_not_taken_back_in() {
+    let mut bench = Bench::new();
+    bench.welcomes(ALICE);
+    let event = post(ALICE, BOB, 1, NOW_MS, &[]);
+    let gone = delete(ALICE, BOB, 2, &event);
+    bench.uploads(ALICE, &[&event, &gone]);
+    bench.syncs();
+    let receipt = ToClient::Receipts(vec![Receipt { id: event.id(), position: 1 }]);
+    assert_eq!(sent(&bench.uploads(ALICE, &[&event]))[&ALICE.into()], [receipt]);
+    assert!(bench.gathered.is_empty());
+    bench.welcomes(BOB);
+    let told = bench.says(BOB.into(), ToServer::Follow { room: None, after: 0, bodies: true });
+    let bytes = |event: &Event| Some(ByteBuf::from(event.bytes()));
+    let fed: Vec<_> = match &sent(&told)[&BOB.into()][..] {
+        [ToClient::Feed { items, .. }] => items.iter().map(|item| item.event.clone()).collect(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(fed, [bytes(&without(&event)), bytes(&gone)]);
+    assert_eq!(bench.step(Input::Tick), [], "nobody is asked for it");
+}
+
+#[test]
+fn a_body_that_lacks_without_a_deletion_is_asked_for_at_every_peer_until_it_comes() {
+    let mut bench = Bench::new();
+    let other = ServerId::new([12; 32]);
+    for peer in [PEER, other] {
+        bench.step(Input::PeerUp { peer, incarnation: Incarnation::new([9; 16]) });
+    }
+    let event = post(ALICE, BOB, 1, NOW_MS, &[]);
+    announce(&mut bench, &[&event], false);
+    bring(&mut bench, &[&without(&event)]);
+    bench.syncs();
+    let mut asked = BTreeSet::new();
+    for _ in 0..4 {
+        for output in bench.step(Input::Tick) {
+            let Output::SendPeer { peer, frame } = output else { continue };
+            assert_eq!(frame, ToServer::Fetch { ids: vec![event.id()] });
+            asked.insert(peer);
+        }
+        bring(&mut bench, &[&without(&event)]);
+        bench.syncs();
+    }
+    assert_eq!(asked, [PEER, other].into(), "whoever dropped it is not the only one to be asked");
+    bring(&mut bench, &[&event]);
+    bench.syncs();
+    assert_eq!(bench.log.0, [event]);
+    let more: Vec<_> = (0..3).flat_map(|_| bench.step(Input::Tick)).collect();
+    assert_eq!(more, []);
+}
+
+#[test]
+fn an_edit_without_its_body_follows_from_a_message_of_its_author_and_fits_when_the_body_comes() {
+    let edit = |author: u8, target: &Event| {
+        let draft = Draft {
+            device: device(author),
+            seq: 7,
+            parents: [target.id()].into(),
+            time: Time::from_millis(target.time().millis() + 1),
+            conversation: direct(ALICE, BOB),
+            kind: Kind::Edit,
+            body: tercet::content::about(target.id(), "better"),
+        };
+        Arc::new(draft.sign(&key(author)).unwrap())
+    };
+    let message = post(ALICE, BOB, 1, NOW_MS, &[]);
+    for (author, fits) in [(ALICE, true), (BOB, false)] {
+        let mut bench = Bench::new();
+        bench.welcomes(author);
+        let edit = edit(author, &message);
+        let answer = bench.uploads(author, &[&message, &without(&edit)]);
+        assert_eq!(answer.is_empty(), fits, "{answer:?}");
+        bench.syncs();
+        let whole = bench.uploads(author, &[&edit]);
+        bench.syncs();
+        assert_eq!(whole, []);
+        assert_eq!(bench.log.0.contains(&edit), fits);
+    }
 }

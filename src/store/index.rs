@@ -13,7 +13,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistM
 
 use super::error::StoreError;
 use super::identity::Identity;
-use super::keys::{self, Chain, End};
+use super::keys::{self, End};
 use crate::event::Event;
 use crate::frame::DeviceCursor;
 use crate::id::Position;
@@ -53,6 +53,7 @@ impl Index {
         let row = [identity.server.as_bytes().as_slice(), identity.incarnation.as_bytes()].concat();
         batch.insert(&index.meta, IDENTITY, row);
         index.put_end(&mut batch, &End::START);
+        batch.insert(&index.meta, keys::BODIES, []);
         batch.commit()?;
         index.db.persist(PersistMode::SyncAll)
     }
@@ -89,6 +90,12 @@ impl Index {
         })
     }
 
+    /// All of them.
+    pub(super) fn keyspaces(&self) -> [&Keyspace; 8] {
+        let Self { log, ids, streams, canonical, devices, forks, cursors, meta, .. } = self;
+        [log, ids, streams, canonical, devices, forks, cursors, meta]
+    }
+
     /// A batch that is on disk when its commit returns.
     pub(super) fn batch(&self) -> OwnedWriteBatch {
         self.db.batch().durability(Some(PersistMode::SyncData))
@@ -99,17 +106,15 @@ impl Index {
         self.db.snapshot()
     }
 
-    /// All that one event writes, but for the log's end.
+    /// What one event writes into the indexes; its row of the log comes from [`super::bodies`].
     pub(super) fn put_event(
         &self,
         batch: &mut OwnedWriteBatch,
         position: Position,
-        chain: &Chain,
         event: &Event,
         fork: bool,
     ) {
         let (id, place) = (event.id(), keys::position(position));
-        batch.insert(&self.log, place, keys::log_value(chain, event.bytes()));
         batch.insert(&self.ids, *id.as_bytes(), place);
         for stream in Stream::of(event) {
             batch.insert(&self.streams, keys::stream(stream, position), *id.as_bytes());

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! batch = 1, count u32, sequence number u64,
-//!         count x (2, value type 0, compression 0, keyspace u64, key bytes u16, value bytes u32, the same
+//!         count x (2, value type 0 or 1, compression 0, keyspace u64, key bytes u16, value bytes u32, the same
 //!                  again u32, key, value),
 //!         3, checksum u64, "FJL\x03"                                             (little-endian)
 //! ```
@@ -22,7 +22,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+/// The type of an item that writes a row, and of one that removes it and has an empty value.
+const ROW: u8 = 0;
+const REMOVED: u8 = 1;
 const TRAILER: &[u8; 4] = b"FJL\x03";
+/// What the engine makes a new journal as long as.
+const BLANK_BYTES: u64 = 64 * 1024 * 1024;
 const BUFFER_BYTES: usize = 256 * 1024;
 /// Between one batch and the next the engine takes some numbers for itself, but never so many.
 const SEQNO_STEP_MAX: u64 = 1 << 24;
@@ -65,6 +70,16 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
         found.insert(number.ok_or_else(wrong)?, path);
     }
     Ok(found.into_values().collect())
+}
+
+/// Begins another journal behind those that are there, blank as the engine itself makes it.
+pub(super) fn begin_another(folder: &Path) -> io::Result<()> {
+    let last = files(folder)?.pop().and_then(|path| path.file_stem()?.to_str()?.parse::<u64>().ok());
+    let path = folder.join(format!("{}.jnl", last.map_or(0, |last| last + 1)));
+    let file = File::create_new(path)?;
+    file.set_len(BLANK_BYTES)?;
+    file.sync_all()?;
+    File::open(folder)?.sync_all()
 }
 
 /// Checks all journals of an engine's folder.
@@ -144,10 +159,10 @@ impl Reader {
     }
 
     fn read_item(&mut self) -> Found<(u64, Vec<u8>)> {
-        let Some([2, 0, 0, head @ ..]) = self.take::<21>()? else { return Ok(None) };
+        let Some([2, kind @ (ROW | REMOVED), 0, head @ ..]) = self.take::<21>()? else { return Ok(None) };
         let keyspace = u64_at(&head, 0);
         let (key_bytes, value_bytes) = (u16::from_le_bytes([head[8], head[9]]), u32_at(&head, 10));
-        if value_bytes != u32_at(&head, 14) {
+        if value_bytes != u32_at(&head, 14) || (kind == REMOVED && value_bytes > 0) {
             return Ok(None);
         }
         let end = self.at + u64::from(key_bytes) + u64::from(value_bytes);
@@ -241,8 +256,11 @@ mod tests {
             batch.insert(&numbers, [round, 2], [round; 50]);
             batch.commit().unwrap();
         }
+        let mut batch = db.batch().durability(Some(PersistMode::SyncData));
+        batch.remove(&numbers, [0, 2]);
+        batch.commit().unwrap();
         let found = scan(folder.path()).unwrap();
         assert_eq!(found.torn, None);
-        assert_eq!(found.rows[&numbers.id()], Rows { first_key: vec![0, 1], count: 6 });
+        assert_eq!(found.rows[&numbers.id()], Rows { first_key: vec![0, 1], count: 7 });
     }
 }

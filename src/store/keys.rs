@@ -8,7 +8,7 @@
 //! devices    device, seq                           -> id of the first such event
 //! forks      device, seq, id                       -> (every later one)
 //! cursors    device, room if it is not home          -> account, position
-//! meta       "identity", "end", "view"             -> Identity, End, the signed view
+//! meta       "identity", "end", "view"             -> Identity, End, the signed view; see also [`super::bodies`]
 //! ```
 //!
 //! The chain hash at a position is BLAKE3 of the one before it and the event's id; before the first event
@@ -25,6 +25,13 @@ use crate::id::{AccountId, ConversationId, DeviceId, EventId, Incarnation, Posit
 use crate::log::Stream;
 use crate::order::Key;
 use crate::sync::PeerCursor;
+
+/// The log was read for what its deletions are about.
+pub(super) const BODIES: &[u8] = b"bodies";
+/// Bodies have left the log that may still be in the engine's files.
+pub(super) const FORGET: &[u8] = b"forget";
+/// Means nothing; it is written so that something is.
+pub(super) const FLUSH: &[u8] = b"flush";
 
 /// A hash over everything up to one position.
 pub(super) type Chain = [u8; 32];
@@ -91,8 +98,8 @@ pub(super) fn stream(stream: Stream, position: Position) -> Vec<u8> {
     [&[tag], name, &position.to_be_bytes()].concat()
 }
 
-/// The position at the end of a stream's key.
-pub(super) fn read_stream_position(key: &[u8]) -> Option<Position> {
+/// The position at the end of a key, of a stream for instance.
+pub(super) fn read_last_position(key: &[u8]) -> Option<Position> {
     key.last_chunk().map(|bytes| Position::from_be_bytes(*bytes))
 }
 
@@ -145,6 +152,26 @@ pub(super) fn read_cursor(key: &[u8], value: &[u8]) -> Option<DeviceCursor> {
         room: if room.is_empty() { None } else { Some(RoomId::new(room.try_into().ok()?)) },
         position: read_position(position)?,
     })
+}
+
+/// Who has taken which message back, among what else is known of the store.
+pub(super) fn deleted(message: &EventId, account: &AccountId) -> Vec<u8> {
+    [b"deleted ".as_slice(), message.as_bytes(), account.as_bytes()].concat()
+}
+
+/// Where the edits of a message stand: what their keys begin with.
+pub(super) fn edits(message: &EventId) -> Vec<u8> {
+    [b"edit ".as_slice(), message.as_bytes()].concat()
+}
+
+/// Where one of them stands.
+pub(super) fn edit(message: &EventId, position: Position) -> Vec<u8> {
+    [edits(message).as_slice(), &position.to_be_bytes()].concat()
+}
+
+/// Where an event stands that lacks its body without a deletion.
+pub(super) fn hollow(position: Position) -> Vec<u8> {
+    [b"hollow ".as_slice(), &position.to_be_bytes()].concat()
 }
 
 /// Where a peer's cursor stands, among what else is known of the store.

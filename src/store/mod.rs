@@ -11,11 +11,13 @@
 //!
 //! This folder must not know the network, the clock, or who may read what.
 
+mod bodies;
 mod check;
 mod damaged;
 mod device_log;
 mod error;
 mod files;
+mod forget;
 mod identity;
 mod index;
 mod journal;

@@ -15,6 +15,7 @@ use super::check;
 use super::damaged;
 use super::error::StoreError;
 use super::files;
+use super::forget;
 use super::identity::{self, Identity};
 use super::index::Index;
 use super::journal::{self, Scan, ScanError};
@@ -43,13 +44,26 @@ pub(super) struct Opened {
 
 /// Opens the store in this folder, and makes it if there is nothing.
 pub(super) fn open_or_make(folder: &Path, server: ServerId) -> Result<Opened, StoreError> {
-    match what_is_at(folder)? {
+    let opened = match what_is_at(folder)? {
         Found::Store => open(folder, Some(server)),
         Found::Nothing => match make(folder, server)? {
             Some(lock) => open_locked(folder, Some(server), lock),
             None => open(folder, Some(server)),
         },
-    }
+    };
+    forget::at_start(folder, opened?)
+}
+
+/// Closes the engine of an open store and opens it again with a new journal, so that the engine gives up the one
+/// before as soon as its rows are in tables.
+pub(super) fn behind_a_new_journal(folder: &Path, opened: Opened) -> Result<Opened, StoreError> {
+    let Opened { index, identity, tip, lock, .. } = opened;
+    drop(index);
+    let engine = folder.join(ENGINE);
+    journal::begin_another(&engine).map_err(StoreError::io(&engine, "begin a journal in"))?;
+    let known = Tip::read(&folder.join(TIP)).map_err(StoreError::io(&folder.join(TIP), "read"))?;
+    let (index, end) = open_engine(folder, &identity, known.as_ref())?;
+    Ok(Opened { index, identity, end, tip, lock })
 }
 
 /// Opens the store in this folder; whose it must be, if that is known.

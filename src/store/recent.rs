@@ -46,6 +46,15 @@ impl Recent {
         }
     }
 
+    /// An event is on the disk in another form, with its body or without.
+    pub(super) fn replace(&mut self, position: Position, event: &Arc<Event>) {
+        let index = position.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
+        if let Some(kept) = index.and_then(|index| self.events.get_mut(index)) {
+            self.bytes = self.bytes - kept.bytes().len() + event.bytes().len();
+            *kept = Arc::clone(event);
+        }
+    }
+
     /// Where an event is, if it is here.
     pub(super) fn position(&self, id: &EventId) -> Option<Position> {
         self.positions.get(id).copied()

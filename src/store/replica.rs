@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use fjall::{Readable, Snapshot};
 
+use super::bodies::{self, Bodies};
+use super::check::Failure;
 use super::damaged;
 use super::error::StoreError;
 use super::identity::Identity;
@@ -167,17 +169,14 @@ impl Replica {
 impl Replica {
     /// Moves everything from the journals into tables, which otherwise takes some megabytes of events.
     pub(super) fn flush_tables(&self) {
-        self.keyspaces().into_iter().for_each(|keyspace| keyspace.rotate_memtable_and_wait().unwrap());
+        let keyspaces = self.0.index.keyspaces();
+        keyspaces.into_iter().for_each(|keyspace| keyspace.rotate_memtable_and_wait().unwrap());
     }
 
     /// Merges the tables of each keyspace into one.
     pub(super) fn compact_tables(&self) {
-        self.keyspaces().into_iter().for_each(|keyspace| keyspace.major_compact().unwrap());
-    }
-
-    fn keyspaces(&self) -> [&fjall::Keyspace; 7] {
-        let Index { log, ids, streams, canonical, devices, cursors, meta, .. } = &self.0.index;
-        [log, ids, streams, canonical, devices, cursors, meta]
+        let keyspaces = self.0.index.keyspaces();
+        keyspaces.into_iter().for_each(|keyspace| keyspace.major_compact().unwrap());
     }
 
     /// A commit up to where it would sync: the batch is with the operating system.
@@ -194,49 +193,54 @@ impl Replica {
     fn commit_part(&self, writes: &[Write], mode: fjall::PersistMode) {
         let mut writer = self.0.writer.lock().unwrap();
         writer.stopped = true;
-        let (batch, _) = self.0.stage(&writer, writes).unwrap().unwrap();
+        let Staging { batch, .. } = self.0.stage(&writer, writes).unwrap().unwrap();
         batch.durability(Some(mode)).commit().unwrap();
     }
 }
 
 impl Inner {
     fn commit(&self, writer: &mut Writer, writes: &[Write]) -> Result<(), StoreError> {
-        let Some((batch, end)) = self.stage(writer, writes)? else { return Ok(()) };
+        let Some(Staging { batch, end, changed }) = self.stage(writer, writes)? else { return Ok(()) };
         batch.commit().map_err(StoreError::engine(&self.folder, "write"))?;
         writer.end = end;
-        self.recent.write().unwrap_or_else(PoisonError::into_inner).add(writes);
+        let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
+        recent.add(writes);
+        changed.iter().for_each(|(position, event)| recent.replace(*position, event));
+        drop(recent);
         self.durable.store(end.position, Ordering::Release);
         self.forks.store(end.forks, Ordering::Release);
         self.note_tip(writer)
     }
 
-    /// The batch of these writes, and where the log ends with it; `None` if there is nothing to write.
-    fn stage(
-        &self,
-        writer: &Writer,
-        writes: &[Write],
-    ) -> Result<Option<(fjall::OwnedWriteBatch, End)>, StoreError> {
+    /// The batch of these writes; `None` if there is nothing to write.
+    fn stage(&self, writer: &Writer, writes: &[Write]) -> Result<Option<Staging>, StoreError> {
+        let failed = |failure: Failure| failure.of(&self.folder);
         let mut batch = self.index.batch();
         let mut end = writer.end;
         let mut staged = Staged::new(self);
+        let snapshot = staged.snapshot.clone();
+        let mut bodies = Bodies::new(&self.index, &snapshot);
         for write in writes {
             match write {
                 Write::Append { position, event, fork } => {
                     staged.check(&end, *position, event, *fork)?;
                     let chain = keys::chain(&end.chain, &event.id());
                     end = End { position: *position, chain, forks: end.forks + u64::from(*fork) };
-                    self.index.put_event(&mut batch, *position, &chain, event, *fork);
+                    self.index.put_event(&mut batch, *position, event, *fork);
+                    bodies.append(*position, chain, event).map_err(failed)?;
                 }
+                Write::Body(event) => bodies.fill(event).map_err(failed)?,
                 Write::Cursor(cursor) => self.index.put_cursor(&mut batch, cursor),
                 Write::Peer(cursor) => self.index.put_peer(&mut batch, cursor),
                 Write::View(signed) => self.index.put_view(&mut batch, signed),
             }
         }
+        let changed = bodies.put(&mut batch);
         if batch.is_empty() {
             return Ok(None);
         }
         self.index.put_end(&mut batch, &end);
-        Ok(Some((batch, end)))
+        Ok(Some(Staging { batch, end, changed }))
     }
 
     fn note_tip(&self, writer: &Writer) -> Result<(), StoreError> {
@@ -257,6 +261,15 @@ impl Inner {
     fn unreadable(&self, what: impl Into<String>) -> StoreError {
         StoreError::damaged(&self.folder, what)
     }
+}
+
+/// A batch that is ready to be written.
+struct Staging {
+    batch: fjall::OwnedWriteBatch,
+    /// Where the log ends with it.
+    end: End,
+    /// Events that it stores otherwise than they came, or than they stood there.
+    changed: Vec<(Position, Arc<Event>)>,
 }
 
 /// What a batch would add, checked against the log and against itself.
@@ -377,9 +390,14 @@ impl Log for Replica {
         })?;
         let wrong = || self.0.unreadable("its table 'streams' has a row that is no place");
         let place = |(key, value): (fjall::UserKey, fjall::UserValue)| {
-            keys::read_stream_position(&key).zip(keys::read_id(&value)).ok_or_else(wrong)
+            keys::read_last_position(&key).zip(keys::read_id(&value)).ok_or_else(wrong)
         };
         rows.into_iter().map(place).collect()
+    }
+
+    fn hollow(&self, after: Position, limit: usize) -> Result<Vec<(Position, EventId)>, StoreError> {
+        let index = &self.0.index;
+        bodies::hollow(index, &index.snapshot(), after, limit).map_err(|failure| failure.of(&self.0.folder))
     }
 
     fn cursors(&self) -> Result<Vec<DeviceCursor>, StoreError> {

@@ -10,6 +10,7 @@ mod crosscheck;
 mod document;
 mod evidence;
 mod p1_nothing_invented;
+mod p2_bodies;
 mod p2_durable;
 mod p3_sender_order;
 mod p4_causal_order;

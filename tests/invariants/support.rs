@@ -396,9 +396,10 @@ pub fn good() -> Good {
 // ---- judging ----------------------------------------------------------------------------------------
 
 /// Every case of this folder.
-pub const CASES_OF_ALL: [&[Case]; 6] = [
+pub const CASES_OF_ALL: [&[Case]; 7] = [
     crate::p1_nothing_invented::CASES,
     crate::p2_durable::CASES,
+    crate::p2_bodies::CASES,
     crate::p3_sender_order::CASES,
     crate::p4_causal_order::CASES,
     crate::p5_one_order::CASES,
@@ -462,7 +463,7 @@ macro_rules! variants {
 
 variants! {
     Invented, Corrupt, Twice, ShownUnheld, Leaked, Fork,
-    LostAck, TooFewCopies, Boast, TakenBack, StaleIncarnation,
+    LostAck, TooFewCopies, BodyKept, BodyMissing, Boast, TakenBack, StaleIncarnation,
     NotClosed, Overlooked, ForeignParent, TimeNotAfterParent, WrongTarget, SenderOrder, EffectBeforeCause,
     WrongIndex, Undelivered, CursorBack,
     AfterSeal, NotDrained, TwoViews,

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use tercet::erasure;
 use tercet::event::{Event, Origin};
 use tercet::frame::DeviceCursor;
 use tercet::history::{Entry, Stored};
@@ -90,7 +91,9 @@ impl Disk {
                 Write::Append { position, event, fork } => {
                     assert_eq!(position, self.tip() + 1, "the server skips a position");
                     self.log.push((event, fork));
+                    self.with_events(erasure::forget);
                 }
+                Write::Body(event) => self.with_events(|log| erasure::fill(log, event)),
                 // No scope changes views.
                 Write::Cursor(_) | Write::View(_) => {}
                 Write::Peer(cursor) => {
@@ -98,6 +101,13 @@ impl Disk {
                 }
             }
         }
+    }
+
+    /// Lets the bodies of the log be changed.
+    fn with_events(&mut self, change: impl FnOnce(&mut [Arc<Event>])) {
+        let mut events: Vec<_> = self.events().cloned().collect();
+        change(&mut events);
+        self.log.iter_mut().zip(events).for_each(|((event, _), after)| *event = after);
     }
 
     /// The machine loses power: the batch is on the disk whole or not at all.
@@ -135,6 +145,11 @@ impl Log for Disk {
         let of = |event: &Event| stream == Stream::Everything || Stream::of(event).any(|one| one == stream);
         let within = (1..).zip(self.events()).filter(|(at, event)| *at > after && *at <= upto && of(event));
         Ok(within.map(|(at, event)| (at, event.id())).take(limit).collect())
+    }
+
+    fn hollow(&self, after: Position, limit: usize) -> Result<Vec<(Position, EventId)>, Infallible> {
+        let events: Vec<_> = self.events().cloned().collect();
+        Ok(erasure::hollow(&events, after, limit))
     }
 
     fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {
@@ -205,7 +220,7 @@ impl<'a> Gist<'a> {
                 Entry::Authored { event, .. } => {
                     gist.written.insert(event);
                 }
-                Entry::Received { event, .. } => {
+                Entry::Received { event, .. } | Entry::Body { event, .. } => {
                     gist.received.insert(event);
                 }
                 Entry::Displayed { id, late, .. } => gist.shown.push((*id, *late)),

@@ -95,6 +95,15 @@ fn a_canary_that_nothing_is_wrong_with_is_not_caught_and_the_board_refuses_it() 
 }
 
 #[test]
+fn a_server_that_hands_on_no_bodies_makes_nobody_else_forget_anything() {
+    for seed in 0..10 {
+        let run = run(seed, false, |swarm| Mutant::Miser.put_into(swarm));
+        let failures: Vec<_> = run.failures.iter().map(ToString::to_string).collect();
+        assert_eq!(failures, [""; 0], "seed {seed}");
+    }
+}
+
+#[test]
 fn a_fork_without_a_mutant_is_found_as_a_fork_and_as_nothing_else() {
     let run = |seed| run(seed, false, |swarm| Mutant::Thief.put_into(swarm));
     let failures: Vec<_> = (0..10).flat_map(|seed| run(seed).failures).collect();

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use tercet::erasure;
 use tercet::event::{Event, Origin};
 use tercet::frame::DeviceCursor;
 use tercet::history::{Entry, Stored};
@@ -35,6 +36,8 @@ pub struct Disk {
     rotten: BTreeMap<usize, Vec<u8>>,
     /// Events that a mutant's store has lost without a trace.
     pub holes: BTreeSet<Position>,
+    /// Whether a mutant's store keeps what was taken back.
+    pub keeps_bodies: bool,
 }
 
 /// What a crash leaves of the batch that was being synced.
@@ -65,6 +68,7 @@ impl Disk {
             syncing: None,
             rotten: BTreeMap::new(),
             holes: BTreeSet::new(),
+            keeps_bodies: false,
         }
     }
 
@@ -158,6 +162,7 @@ impl Disk {
     /// Makes the log anew of these events, and its indexes with it; the cursors stay.
     pub fn rewrite(&mut self, log: Vec<(Arc<Event>, bool)>) {
         let mut after = Self::new(self.incarnation);
+        after.keeps_bodies = self.keeps_bodies;
         log.into_iter().for_each(|(event, fork)| after.append(event, fork));
         after.safe = after.log.len();
         after.cursors = std::mem::take(&mut self.cursors);
@@ -204,6 +209,7 @@ impl Disk {
                 assert_eq!(position, self.tip() + 1, "the server skips a position");
                 self.append(event, fork);
             }
+            Write::Body(event) => self.with_events(|log| erasure::fill(log, event)),
             Write::Cursor(cursor) => {
                 self.cursors.insert((cursor.device, cursor.room), cursor);
             }
@@ -224,6 +230,16 @@ impl Disk {
         }
         self.canonical.insert((event.conversation().id(), event.key()));
         self.log.push((event, fork));
+        if !self.keeps_bodies {
+            self.with_events(erasure::forget);
+        }
+    }
+
+    /// Lets the bodies of the log be changed.
+    fn with_events(&mut self, change: impl FnOnce(&mut [Arc<Event>])) {
+        let mut events: Vec<_> = self.events().cloned().collect();
+        change(&mut events);
+        self.log.iter_mut().zip(events).for_each(|((event, _), after)| *event = after);
     }
 }
 
@@ -262,6 +278,11 @@ impl Log for Disk {
         let first = places.partition_point(|(position, _)| *position <= after);
         let within = places[first..].iter().take_while(|(position, _)| *position <= upto);
         Ok(within.take(limit).copied().collect())
+    }
+
+    fn hollow(&self, after: Position, limit: usize) -> Result<Vec<(Position, EventId)>, Infallible> {
+        let events: Vec<_> = self.events().cloned().collect();
+        Ok(erasure::hollow(&events, after, limit))
     }
 
     fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {

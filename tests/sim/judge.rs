@@ -5,6 +5,7 @@ use std::fmt;
 
 use tercet::anomaly::Anomaly;
 use tercet::client::Client;
+use tercet::erasure::Deletions;
 use tercet::event::{Conversation, Event};
 use tercet::evidence::Evidence;
 use tercet::history::{ClientHistory, Entry, History, ServerHistory};
@@ -91,7 +92,26 @@ pub fn unrest(world: &World) -> Option<String> {
             return Some(format!("client {index} has not caught up"));
         }
     }
-    apart(world).or_else(|| undelivered(world))
+    apart(world).or_else(|| undelivered(world)).or_else(|| hollow(world))
+}
+
+/// An event that lacks its body though nobody has deleted it.
+fn hollow(world: &World) -> Option<String> {
+    let deletions = Deletions::among(stored(world).into_values());
+    let lacks = |event: &Event| !event.has_body() && !deletions.excuse(event);
+    for (index, host) in world.servers.iter().enumerate() {
+        if let Some(event) = host.disk.events().find(|event| lacks(event)) {
+            return Some(format!("server {index} lacks the body of event {}", event.id().short()));
+        }
+    }
+    for (index, host) in world.clients.iter().enumerate() {
+        let machine = host.machine.as_ref()?;
+        let keys = machine.conversations().flat_map(|(_, transcript)| transcript.keys());
+        if let Some(event) = keys.filter_map(|key| machine.event(&key.id)).find(|event| lacks(event)) {
+            return Some(format!("client {index} lacks the body of event {}", event.id().short()));
+        }
+    }
+    None
 }
 
 /// A server that has not read all of another's log, or whose disk does not know that it has.

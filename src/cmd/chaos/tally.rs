@@ -85,11 +85,8 @@ impl Tally {
                 self.shown += 1;
                 self.late += usize::from(*late);
             }
-            Entry::Begun { .. }
-            | Entry::Opened { .. }
-            | Entry::Cursor { .. }
-            | Entry::Level { .. }
-            | Entry::View { .. } => {}
+            Entry::Begun { .. } | Entry::Opened { .. } | Entry::Body { .. } => {}
+            Entry::Cursor { .. } | Entry::Level { .. } | Entry::View { .. } => {}
         }
     }
 

@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod device_log;
 mod flips;
+mod forget;
 mod renew;
 mod replica;
 

@@ -85,6 +85,11 @@ impl World {
                 };
                 ToServer::Upload { events: events.iter().map(&mut lies).collect() }
             }
+            (Some(Mutant::NobodyAsksForBodies), ToServer::Fetch { mut ids }) => {
+                let machine = self.clients[client].machine.as_ref();
+                ids.retain(|id| machine.is_some_and(|machine| machine.event(id).is_none()));
+                ToServer::Fetch { ids }
+            }
             (Some(Mutant::DropsForks | Mutant::Thief), ToServer::Upload { mut events }) => {
                 let Some(there) = self.view.index_of(server) else { return ToServer::Upload { events } };
                 let disk = &self.servers[there].disk;

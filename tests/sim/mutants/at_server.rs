@@ -122,6 +122,7 @@ impl World {
     /// The step of the machine, over its log as the mutant reads it.
     pub fn step_machine(&mut self, server: usize, now_ms: u64, input: Input) -> Option<Vec<Output>> {
         let host = &mut self.servers[server];
+        host.disk.keeps_bodies = self.swarm.mutant == Some(Mutant::KeepsWhatIsTakenBack);
         let machine = host.machine.as_mut()?;
         let mut outputs = Vec::new();
         let lax = match (self.swarm.mutant, &input) {
@@ -178,6 +179,20 @@ impl World {
                 let event = altered.map_or(event, Arc::new);
                 Some(Output::Write(Write::Append { position, event, fork }))
             }
+            (Mutant::ForgetsMore, Output::Write(Write::Append { position, event, fork })) => {
+                let without = event.without_body().filter(|_| self.rng.u32(..8) == 0);
+                let event = without.map_or(event, Arc::new);
+                Some(Output::Write(Write::Append { position, event, fork }))
+            }
+            (Mutant::ForgetsMore, Output::Write(Write::Body(_))) => None,
+            (Mutant::NobodyAsksForBodies, Output::SendPeer { frame: ToServer::Fetch { ids }, .. })
+                if ids.iter().all(|id| self.servers[server].disk.holds(id)) =>
+            {
+                None
+            }
+            (Mutant::Miser | Mutant::NobodyAsksForBodies, Output::Send { conn, frame }) if server == 0 => {
+                Some(Output::Send { conn, frame: without_bodies(frame) })
+            }
             (Mutant::FetchesNothing, Output::SendPeer { frame: ToServer::Fetch { .. }, .. }) => None,
             (
                 Mutant::LeaksAConversation,
@@ -227,5 +242,21 @@ impl World {
             Some(Mutant::ReordersFrames) => self.net.overtake(conn, Way::ToCaller),
             _ => {}
         }
+    }
+}
+
+/// What people said, as a server hands it on that will not part with it.
+fn without_bodies(frame: ToClient) -> ToClient {
+    let bare = |bytes: ByteBuf| {
+        let event = Event::from_own_store(&bytes).ok().and_then(|event| event.without_body());
+        event.map_or(bytes, |event| ByteBuf::from(event.bytes()))
+    };
+    match frame {
+        ToClient::Feed { room, items, upto, caught_up } => {
+            let item = |item: Item| Item { event: item.event.map(bare), ..item };
+            ToClient::Feed { room, items: items.into_iter().map(item).collect(), upto, caught_up }
+        }
+        ToClient::Bodies(events) => ToClient::Bodies(events.into_iter().map(bare).collect()),
+        other => other,
     }
 }

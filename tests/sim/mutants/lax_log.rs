@@ -78,6 +78,10 @@ impl Log for LaxLog<'_> {
         self.disk.scan(stream, after, upto, limit)
     }
 
+    fn hollow(&self, after: Position, limit: usize) -> Result<Vec<(Position, EventId)>, Infallible> {
+        self.disk.hollow(after, limit)
+    }
+
     fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {
         self.disk.cursors()
     }

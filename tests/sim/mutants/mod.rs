@@ -55,6 +55,8 @@ macro_rules! mutants {
             Canary,
             /// Nothing is wrong with the programs, but somebody stole a device's key and log.
             Thief,
+            /// Nothing is wrong with the others, but one server hands on no body of what people said.
+            Miser,
             $($(#[doc = $does])+ $name,)+
         }
 
@@ -65,7 +67,7 @@ macro_rules! mutants {
             /// What it does, in a sentence.
             pub fn does(self) -> String {
                 match self {
-                    Self::Canary | Self::Thief => "nothing is wrong".to_owned(),
+                    Self::Canary | Self::Thief | Self::Miser => "nothing is wrong".to_owned(),
                     $(Self::$name => [$($does.trim()),+].join(" "),)+
                 }
             }
@@ -73,7 +75,7 @@ macro_rules! mutants {
             /// The class of the failure that must come of it.
             pub fn shows_as(self) -> &'static str {
                 match self {
-                    Self::Canary | Self::Thief => NO_REST,
+                    Self::Canary | Self::Thief | Self::Miser => NO_REST,
                     $(Self::$name => $shows_as,)+
                 }
             }
@@ -81,7 +83,7 @@ macro_rules! mutants {
             /// Where the search for a seed that shows it begins.
             pub fn first_seed(self) -> u64 {
                 match self {
-                    Self::Canary | Self::Thief => 0,
+                    Self::Canary | Self::Thief | Self::Miser => 0,
                     $(Self::$name => $seed,)+
                 }
             }
@@ -89,7 +91,7 @@ macro_rules! mutants {
             /// Without these it has no chance.
             fn needs(self) -> &'static [Fault] {
                 match self {
-                    Self::Canary => &[],
+                    Self::Canary | Self::Miser => &[],
                     Self::Thief => &[Fault::LoseDevice],
                     $(Self::$name => &[$(Fault::$fault),*],)+
                 }
@@ -122,6 +124,12 @@ mutants! {
     SkipsTheChecksum: "corrupt", at 0, [FlipBit];
     /// A server drops the second of two events that bear one number, when somebody stole a device's key and log.
     DropsForks: NO_REST, at 0, [LoseDevice];
+    /// A server keeps the bodies of what was taken back.
+    KeepsWhatIsTakenBack: "body-kept", at 0, [];
+    /// A server drops bodies that nobody has taken back.
+    ForgetsMore: "body-missing", at 0, [];
+    /// A server hands on no bodies, and nobody asks the others for them.
+    NobodyAsksForBodies: "body-missing", at 0, [];
     /// A server changes a message before it stores it.
     AltersABody: "corrupt", at 0, [];
     /// A server feeds a device what belongs to others.
@@ -288,6 +296,8 @@ impl Mutant {
                 | M::TakesForgedBodies
                 | M::DropsForks
                 | M::Thief
+                | M::Miser
+                | M::NobodyAsksForBodies
         );
         let is_of_views = matches!(
             self,

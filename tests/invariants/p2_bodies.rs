@@ -1,0 +1,144 @@
+//! P2, of bodies: what its author has taken back is gone from the servers, and nothing else is gone.
+
+use std::sync::Arc;
+
+use tercet::anomaly::Anomaly;
+use tercet::content::about;
+use tercet::event::Kind;
+use tercet::history::Entry;
+use tercet::id::{EventId, Position};
+
+use crate::support::{
+    ALICE, BOB, Case, Good, SERVERS, World, assert_refused, assert_unknown, assert_valid, chat, good,
+    server_id,
+};
+
+pub const CASES: &[Case] = &[
+    Case {
+        name: "a server keeps what was taken back",
+        spoil: |Good { world, hello, .. }| {
+            let delete = takes_back(world, *hello);
+            strip(world, &[1, 2], *hello);
+            let at = world.in_store(0, position(world, 0, *hello));
+            vec![Anomaly::BodyKept { event: *hello, delete, at }]
+        },
+    },
+    Case {
+        name: "a server keeps the edit of what was taken back",
+        spoil: |Good { world, hello, .. }| {
+            let edit = exchange(world, Kind::Edit, &about(*hello, "hello, bob"));
+            let delete = takes_back(world, *hello);
+            strip(world, &SERVERS, *hello);
+            strip(world, &[0, 2], edit);
+            let at = world.in_store(1, position(world, 1, edit));
+            vec![Anomaly::BodyKept { event: edit, delete, at }]
+        },
+    },
+    Case {
+        name: "a server drops a body that nobody has taken back",
+        spoil: |Good { world, hello, .. }| {
+            strip(world, &[2], *hello);
+            let at = world.in_store(2, position(world, 2, *hello));
+            vec![Anomaly::BodyMissing { event: *hello, at }]
+        },
+    },
+    Case {
+        name: "a server takes another's word for the author's",
+        spoil: |Good { world, hello, .. }| {
+            let delete = about(*hello, "");
+            let mut draft = world.draft(BOB, chat(), Kind::Delete, &delete);
+            draft.parents.insert(*hello);
+            let event = world.author(BOB, draft);
+            strip(world, &[0], *hello);
+            let at = world.in_store(0, position(world, 0, *hello));
+            vec![Anomaly::BodyMissing { event: *hello, at }, Anomaly::WrongTarget { event, target: *hello }]
+        },
+    },
+    Case {
+        name: "a device never got a body",
+        spoil: |Good { world, hello, .. }| {
+            let index = world.entry_of(BOB, *hello);
+            bare(world, BOB, index);
+            vec![Anomaly::BodyMissing { event: *hello, at: world.at(BOB, index) }]
+        },
+    },
+];
+
+/// Alice says something about a message; everybody has it.
+fn exchange(world: &mut World, kind: Kind, body: &[u8]) -> EventId {
+    world.now_ms += 10;
+    let mut draft = world.draft(ALICE, chat(), kind, body);
+    let target = EventId::new(body[..EventId::BYTES].try_into().unwrap());
+    draft.parents.insert(target);
+    let id = world.author(ALICE, draft);
+    world.send(ALICE, id);
+    world.read(ALICE);
+    world.read(BOB);
+    world.show(ALICE, &[id]);
+    world.show(BOB, &[id]);
+    world.index();
+    id
+}
+
+fn takes_back(world: &mut World, message: EventId) -> EventId {
+    exchange(world, Kind::Delete, &about(message, ""))
+}
+
+/// Servers forget a body.
+fn strip(world: &mut World, servers: &[usize], id: EventId) {
+    for server in servers {
+        let stored = world.store(*server).log.iter_mut().find(|stored| stored.event.id() == id).unwrap();
+        stored.event = Arc::new(stored.event.without_body().unwrap());
+    }
+}
+
+/// An entry's event came without its body.
+fn bare(world: &mut World, person: usize, index: usize) {
+    let Entry::Received { event, .. } = &mut world.log(person)[index] else { panic!("nothing came there") };
+    let whole = tercet::event::Event::from_bytes(event).unwrap();
+    *event = whole.without_body().unwrap().bytes().to_vec().into();
+}
+
+fn position(world: &World, server: usize, id: EventId) -> Position {
+    let log = &world.history.servers[server].log;
+    log.iter().find(|stored| stored.event.id() == id).unwrap().position
+}
+
+#[test]
+fn bodies_that_are_kept_and_bodies_that_are_dropped_are_refused() {
+    assert_refused(CASES);
+}
+
+#[test]
+fn what_was_taken_back_is_gone_from_the_servers_and_may_stay_with_the_devices() {
+    let Good { mut world, hello, .. } = good();
+    let edit = exchange(&mut world, Kind::Edit, &about(hello, "hello, bob"));
+    takes_back(&mut world, hello);
+    strip(&mut world, &SERVERS, hello);
+    strip(&mut world, &SERVERS, edit);
+    assert_valid("gone from the servers", &world);
+    for id in [hello, edit] {
+        let index = world.entry_of(BOB, id);
+        bare(&mut world, BOB, index);
+    }
+    assert_valid("gone from bob's device too, and nobody but its author says what it was", &world);
+}
+
+#[test]
+fn a_body_that_came_later_is_there() {
+    let Good { mut world, hello, .. } = good();
+    let (index, whole) = (world.entry_of(BOB, hello), world.bytes(hello));
+    bare(&mut world, BOB, index);
+    let (server, incarnation) = (server_id(1), crate::support::incarnation(1));
+    world.log(BOB).push(Entry::Body { event: whole, server, incarnation, at_ms: 2_000_000 });
+    assert_valid("filled", &world);
+}
+
+#[test]
+fn a_deletion_that_may_be_in_a_log_that_is_lacking_makes_a_missing_body_unknown() {
+    let Good { mut world, hello, .. } = good();
+    strip(&mut world, &[2], hello);
+    world.history.absent.push("a log was lost".to_owned());
+    let sentence = "1 event found without a body; if it was deleted, that may be in a log that was not read";
+    assert_unknown("a log is lacking", &world.history, sentence);
+}
