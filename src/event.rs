@@ -369,7 +369,8 @@ impl<'a> Claim<'a> {
 
     /// The signature, to be checked.
     pub fn unchecked(&self) -> Unchecked {
-        Unchecked::new(self.header.account, self.envelope.signed, self.envelope.signature)
+        let Envelope { signed, signature, .. } = self.envelope;
+        Unchecked::of_hashed(self.header.account, signed, self.id.as_bytes(), signature)
     }
 
     /// The event itself, by the word of whoever has checked the signature.
