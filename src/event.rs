@@ -367,6 +367,11 @@ impl<'a> Claim<'a> {
         Ok(Self { id: id_of(envelope.signed), header, envelope, bytes })
     }
 
+    /// The bytes that were decoded.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The signature, to be checked.
     pub fn unchecked(&self) -> Unchecked {
         let Envelope { signed, signature, .. } = self.envelope;
