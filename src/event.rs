@@ -386,9 +386,15 @@ impl<'a> Claim<'a> {
         Ok(Self { id: id_of(envelope.signed), header, envelope, bytes })
     }
 
+    /// The bytes that were decoded.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The signature, to be checked.
     pub fn unchecked(&self) -> Unchecked {
-        Unchecked::new(self.header.account, self.envelope.signed, self.envelope.signature)
+        let Envelope { signed, signature, .. } = self.envelope;
+        Unchecked::of_hashed(self.header.account, signed, self.id.as_bytes(), signature)
     }
 
     /// The event itself, by the word of whoever has checked the signature.

@@ -1,7 +1,8 @@
 //! Takes events in from many logs at once, each event only once.
 //!
 //! The same events stand in every log, a million of them in five logs perhaps. Each is decoded where it is
-//! found, known again by its id and signature, and numbered; logs then hold numbers ([`crate::taken`]).
+//! found, known again by its id and signature, and numbered; logs then hold numbers ([`crate::taken`]). What is
+//! byte for byte what another log had need not be decoded again ([`crate::expected`]).
 //! Whoever brings an event first has its signature checked, with a thousand others
 //! ([`mod@crate::signature`]). Readers of different logs may do all this at the same time: an [`Intake`] is
 //! shared, and locked piece by piece. The numbers depend on who was first; [`crate::settle`] gives others
@@ -11,12 +12,16 @@
 //! when all readers have ended counts as wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Time;
 use crate::content::Content;
-use crate::event::{Claim, Conversation, Kind};
+use crate::event::{Claim, Conversation, Kind, Origin};
+use crate::expected::{Expected, Known};
+use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::id::{AccountId, DeviceId, EventId, Seq};
+use crate::order::Key;
 use crate::signature::{self, BATCH, Unchecked};
 
 /// Which event, among those of one intake or one [`crate::ledger::Ledger`].
@@ -33,9 +38,24 @@ const SHARDS: usize = 64;
 #[derive(Debug)]
 pub struct Intake {
     shards: Vec<Mutex<Shard>>,
-    conversations: Mutex<BTreeMap<Conversation, u32>>,
-    authors: Mutex<BTreeMap<(AccountId, DeviceId), u32>>,
+    conversations: Mutex<Table<Conversation>>,
+    authors: Mutex<Table<(AccountId, DeviceId)>>,
     variants: Mutex<Vec<Variant>>,
+    /// `None` if every event is to be decoded.
+    prints: Option<Fingerprinter>,
+}
+
+/// Values with a number each.
+#[derive(Debug)]
+struct Table<K> {
+    numbers: BTreeMap<K, u32>,
+    values: Vec<K>,
+}
+
+impl<K> Default for Table<K> {
+    fn default() -> Self {
+        Self { numbers: BTreeMap::new(), values: Vec::new() }
+    }
 }
 
 /// A part of the events, by the first byte of their ids.
@@ -72,6 +92,30 @@ pub(crate) struct Held {
     pub(crate) seq: Seq,
     pub(crate) author: u32,
     pub(crate) conversation: u32,
+    /// Of its bytes; `None` if they are always decoded.
+    print: Option<Fingerprint>,
+    /// The event behind it in some log.
+    next: Option<Next>,
+}
+
+/// What a log's index of events needs to know of one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placed {
+    pub(crate) key: Key,
+    pub(crate) account: AccountId,
+    pub(crate) conversation: Conversation,
+    pub(crate) kind: Kind,
+}
+
+impl Placed {
+    pub(crate) fn of(claim: &Claim<'_>) -> Self {
+        let (key, account) = (claim.key(), claim.origin().account);
+        Self { key, account, conversation: claim.conversation(), kind: claim.kind() }
+    }
+
+    pub(crate) fn origin(&self) -> Origin {
+        Origin { account: self.account, device: self.key.device, seq: self.key.seq }
+    }
 }
 
 /// The same event under another signature.
@@ -93,6 +137,22 @@ pub(crate) enum State {
 /// A signature's hash.
 type Seal = [u8; 16];
 
+/// An event's number, so that none of them takes no more room than one.
+#[derive(Debug, Clone, Copy)]
+struct Next(NonZero<Number>);
+
+impl Next {
+    fn new(number: Number) -> Option<Self> {
+        NonZero::new(!number).map(Self)
+    }
+
+    fn number(self) -> Number {
+        !self.0.get()
+    }
+}
+
+const _: () = assert!(size_of::<Entry>() <= 144, "a million of them must fit into memory");
+
 /// What is left when all logs were read.
 pub(crate) struct Taken {
     pub(crate) shards: Vec<Shard>,
@@ -108,11 +168,49 @@ impl Default for Intake {
             conversations: Mutex::default(),
             authors: Mutex::default(),
             variants: Mutex::default(),
+            prints: None,
         }
     }
 }
 
 impl Intake {
+    /// An intake that knows bytes again without decoding them. The secret must be drawn at random after all logs
+    /// were written, and be told to nobody: see [`crate::fingerprint`].
+    pub fn knowing_again(secret: &[u8; 32]) -> Self {
+        Self { prints: Some(Fingerprinter::new(secret)), ..Self::default() }
+    }
+
+    /// Of some bytes, if bytes are known again.
+    pub(crate) fn print(&self, bytes: &[u8]) -> Option<Fingerprint> {
+        self.prints.as_ref()?.of(bytes)
+    }
+
+    /// What there is to know an event again by; `None` if it is always decoded.
+    pub(crate) fn look(&self, number: Number) -> Option<Known> {
+        let (shard, local) = place_of_bytes(number)?;
+        let locked = lock(&self.shards[shard]);
+        let Entry { id, held } = locked.entries.get(local)?;
+        let held = held.as_ref()?;
+        let Held { time, seq, author, conversation, kind, .. } = *held;
+        Some(Known { number, print: held.print?, id: *id, time, seq, author, conversation, kind })
+    }
+
+    /// The event that stood behind this one in whichever log was the first to say.
+    pub(crate) fn next(&self, number: Number) -> Option<Number> {
+        let (shard, local) = place_of_bytes(number)?;
+        lock(&self.shards[shard]).entries.get(local)?.held?.next.map(Next::number)
+    }
+
+    /// One event stands behind another in a log.
+    pub(crate) fn follow(&self, number: Number, next: Number) {
+        let Some((shard, local)) = place_of_bytes(number) else { return };
+        if let Some(held) =
+            lock(&self.shards[shard]).entries.get_mut(local).and_then(|entry| entry.held.as_mut())
+        {
+            held.next = held.next.or_else(|| Next::new(next));
+        }
+    }
+
     /// The number of an id, whether anybody has its event or not.
     pub(crate) fn name(&self, id: &EventId) -> Number {
         let shard = shard_of(id);
@@ -130,6 +228,9 @@ impl Intake {
         }
         let parents: Vec<_> = claim.parents().iter().map(|parent| self.name(parent)).collect();
         let target = self.target(claim);
+        // What others are judged by is rare, and is always looked at in full; and so is what lacks its body.
+        let is_plain = claim.has_body() && !is_judged_by(claim.kind());
+        let print = if is_plain { self.print(claim.bytes()) } else { None };
         let (origin, key) = (claim.origin(), claim.key());
         let author = intern(&self.authors, (origin.account, origin.device));
         let conversation = intern(&self.conversations, claim.conversation());
@@ -160,6 +261,8 @@ impl Intake {
             seq: key.seq,
             author,
             conversation,
+            print,
+            next: None,
         });
         (number(shard, local), true)
     }
@@ -218,8 +321,8 @@ impl Intake {
         let open = |shard: Mutex<Shard>| shard.into_inner().unwrap_or_else(PoisonError::into_inner);
         Taken {
             shards: self.shards.into_iter().map(open).collect(),
-            conversations: self.conversations.into_inner().unwrap_or_else(PoisonError::into_inner),
-            authors: self.authors.into_inner().unwrap_or_else(PoisonError::into_inner),
+            conversations: self.conversations.into_inner().unwrap_or_else(PoisonError::into_inner).numbers,
+            authors: self.authors.into_inner().unwrap_or_else(PoisonError::into_inner).numbers,
             variants: self.variants.into_inner().unwrap_or_else(PoisonError::into_inner),
         }
     }
@@ -248,6 +351,11 @@ pub(crate) fn place(number: Number) -> (usize, usize) {
     (number as usize % SHARDS, number as usize / SHARDS)
 }
 
+/// The same; `None` of a variant's number.
+fn place_of_bytes(number: Number) -> Option<(usize, usize)> {
+    (number & VARIANT == 0).then(|| place(number))
+}
+
 pub(crate) fn number(shard: usize, local: usize) -> Number {
     u32::try_from(local * SHARDS + shard).unwrap_or(!VARIANT)
 }
@@ -268,10 +376,23 @@ fn seal(signature: &[u8]) -> Seal {
     seal
 }
 
-fn intern<K: Ord>(table: &Mutex<BTreeMap<K, u32>>, key: K) -> u32 {
+fn intern<K: Ord + Copy>(table: &Mutex<Table<K>>, key: K) -> u32 {
     let mut table = lock(table);
-    let next = u32::try_from(table.len()).unwrap_or(u32::MAX);
-    *table.entry(key).or_insert(next)
+    if let Some(number) = table.numbers.get(&key) {
+        return *number;
+    }
+    let number = u32::try_from(table.values.len()).unwrap_or(u32::MAX);
+    table.numbers.insert(key, number);
+    table.values.push(key);
+    number
+}
+
+/// The value with a number, from a reader's own copy of the table, which grows when need be.
+fn value<K: Copy>(copy: &mut Vec<K>, table: &Mutex<Table<K>>, number: u32) -> Option<K> {
+    if copy.len() <= number as usize {
+        copy.extend_from_slice(&lock(table).values[copy.len()..]);
+    }
+    copy.get(number as usize).copied()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -346,20 +467,44 @@ pub(crate) struct Gathered<'a> {
     intake: &'a Intake,
     numbers: Vec<Number>,
     unchecked: Vec<Unchecked>,
+    expected: Expected<'a>,
+    authors: Vec<(AccountId, DeviceId)>,
+    conversations: Vec<Conversation>,
 }
 
 impl<'a> Gathered<'a> {
     pub(crate) fn new(intake: &'a Intake) -> Self {
-        Self { intake, numbers: Vec::new(), unchecked: Vec::new() }
+        Self {
+            intake,
+            numbers: Vec::new(),
+            unchecked: Vec::new(),
+            expected: Expected::new(intake),
+            authors: Vec::new(),
+            conversations: Vec::new(),
+        }
     }
 
     pub(crate) fn intake(&self) -> &'a Intake {
         self.intake
     }
 
+    /// An event whose very bytes another log had, if it is among those that come next; else it has to be decoded.
+    pub(crate) fn again(&mut self, bytes: &[u8]) -> Option<Known> {
+        self.expected.take(&self.intake.print(bytes)?)
+    }
+
+    /// Where such an event belongs.
+    pub(crate) fn placed(&mut self, known: &Known) -> Option<Placed> {
+        let Known { id, time, seq, kind, .. } = *known;
+        let (account, device) = value(&mut self.authors, &self.intake.authors, known.author)?;
+        let conversation = value(&mut self.conversations, &self.intake.conversations, known.conversation)?;
+        Some(Placed { key: Key { time, device, seq, id }, account, conversation, kind })
+    }
+
     /// The number of an event, whose signature is checked some time.
     pub(crate) fn hold(&mut self, claim: &Claim<'_>) -> Number {
         let (number, is_new) = self.intake.hold(claim);
+        self.expected.decoded(number);
         if is_new {
             self.numbers.push(number);
             self.unchecked.push(claim.unchecked());

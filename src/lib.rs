@@ -41,8 +41,8 @@
 //! | [`view`], [`directory`] | which servers there are, and were; who is who | who is up |
 //! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
 //! | [`client`] with [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
-//! | [`history`], [`evidence`]; [`intake`] with [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
-//! | [`ledger`], [`mod@verify`] with [`durability`], `deletion`, [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
+//! | [`history`], [`evidence`]; [`intake`] with `expected`, `fingerprint`, [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
+//! | [`ledger`], [`mod@verify`] with [`durability`], `deletion`, `succession`, [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
 //! | [`names`], [`story`] with [`testimony`], [`diagram`], [`mod@page`], [`export_adya`], [`export_shiviz`], [`export_jsonl`] | the judgement and the history, for people and for other programs | where it is written |
 //! | [`net`] | TLS, frames, listener, links, bounded queues | what frames mean; [`store`] |
 //! | [`store`] | a server's store, a device's log | who may read what; [`net`] |
@@ -96,9 +96,11 @@ pub mod effects;
 pub mod erasure;
 pub mod event;
 pub mod evidence;
+mod expected;
 pub mod export_adya;
 pub mod export_jsonl;
 pub mod export_shiviz;
+mod fingerprint;
 pub mod follow;
 pub mod frame;
 pub mod history;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::content::{Charter, Content};
-use crate::event::{Claim, Conversation, Event, Kind, Origin};
+use crate::event::{Conversation, Event, Kind, Origin};
 use crate::frame::DeviceCursor;
 use crate::id::{AccountId, EventId, Position, RoomId};
 use crate::sync::PeerCursor;
@@ -33,12 +33,12 @@ impl Stream {
         Self::among(event.conversation(), event.kind(), event.body())
     }
 
-    /// The same for an event whose signature was not looked at.
-    pub(crate) fn of_claim(claim: &Claim<'_>) -> impl Iterator<Item = Self> + use<> {
-        Self::among(claim.conversation(), claim.kind(), claim.body())
-    }
-
-    fn among(conversation: Conversation, kind: Kind, body: &[u8]) -> impl Iterator<Item = Self> + use<> {
+    /// The same by what makes the difference; the body matters only if others are judged by it.
+    pub(crate) fn among(
+        conversation: Conversation,
+        kind: Kind,
+        body: &[u8],
+    ) -> impl Iterator<Item = Self> + use<> {
         let [first, second] = match conversation {
             Conversation::Directory => [Some(Self::Directory), None],
             Conversation::Direct(low, high) => {

@@ -10,7 +10,7 @@ use crate::event::Claim;
 use crate::frame::DeviceCursor;
 use crate::history::{Entry, ServerHistory};
 use crate::id::{AccountId, ConversationId, DeviceId, Incarnation, Position, RoomId, ServerId};
-use crate::intake::{Gathered, Intake, Number};
+use crate::intake::{Gathered, Intake, Number, Placed};
 use crate::order::{Key, Sequence};
 
 /// What an entry of a device's log says, as far as it can be checked.
@@ -291,6 +291,9 @@ impl<'a> ClientIntake<'a> {
     }
 
     fn hold(&mut self, bytes: &[u8]) -> Option<Number> {
+        if let Some(known) = self.gathered.again(bytes) {
+            return Some(known.number);
+        }
         match Claim::of(bytes) {
             Ok(claim) => {
                 if !claim.has_body() {
@@ -355,6 +358,22 @@ impl<'a> ServerIntake<'a> {
 
     /// What stands at the log's next place, decoded but for its signature.
     pub fn claimed(&mut self, position: Position, claim: &Claim<'_>) {
+        if !claim.has_body() {
+            self.log.bare.push(u32::try_from(self.log.events.len()).unwrap_or(u32::MAX));
+        }
+        let event = self.gathered.hold(claim);
+        self.push(position, event);
+    }
+
+    /// The bytes at the log's next place, if another log had just these and they need not be decoded.
+    pub(crate) fn again(&mut self, position: Position, bytes: &[u8]) -> Option<Placed> {
+        let known = self.gathered.again(bytes)?;
+        let placed = self.gathered.placed(&known)?;
+        self.push(position, known.number);
+        Some(placed)
+    }
+
+    fn push(&mut self, position: Position, event: Number) {
         let count = self.log.events.len() as u64;
         if self.log.positions.is_none() && position != count + 1 {
             self.log.positions = Some((1..=count).collect());
@@ -362,10 +381,7 @@ impl<'a> ServerIntake<'a> {
         if let Some(positions) = &mut self.log.positions {
             positions.push(position);
         }
-        if !claim.has_body() {
-            self.log.bare.push(u32::try_from(count).unwrap_or(u32::MAX));
-        }
-        self.log.events.push(self.gathered.hold(claim));
+        self.log.events.push(event);
     }
 
     /// The canonical index can be read; what it holds comes next.

@@ -10,6 +10,7 @@ use ed25519_dalek::SigningKey;
 use serde_bytes::ByteBuf;
 use tercet::client::{Action, Client, Effects, Input as ClientInput};
 use tercet::clock::Time;
+use tercet::erasure;
 use tercet::event::{Conversation, Draft, Event, Kind, Origin, account_of};
 use tercet::frame::{
     DeviceCursor, Item, PeerCursor, Receipt, Refusal, Rejection, Role, ServerStatus, ToClient, ToServer,
@@ -97,6 +98,10 @@ impl Log for Disk {
         Ok(found.map(|(at, event)| (at, event.id())).collect())
     }
 
+    fn hollow(&self, after: Position, limit: usize) -> Result<Vec<(Position, EventId)>, Infallible> {
+        Ok(erasure::hollow(&self.log, after, limit))
+    }
+
     fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {
         Ok(Vec::new())
     }
@@ -168,6 +173,7 @@ impl Bench {
         for write in std::mem::take(&mut self.gathered) {
             match write {
                 Write::Append { event, .. } => self.disk.log.push(event),
+                Write::Body(event) => erasure::fill(&mut self.disk.log, event),
                 Write::View(signed) => self.disk.view = Some(signed),
                 Write::Cursor(_) | Write::Peer(_) => {}
             }

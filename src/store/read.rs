@@ -26,7 +26,7 @@ use crate::event::Claim;
 use crate::frame::DeviceCursor;
 use crate::history::{ServerHistory, Stored};
 use crate::id::{ConversationId, Position};
-use crate::intake::Intake;
+use crate::intake::{Intake, Placed};
 use crate::log::Stream;
 use crate::order::Key;
 use crate::taken::{ServerIntake, ServerLog};
@@ -42,6 +42,11 @@ const TABLES: &str = "tables";
 /// are read after it, may know more.
 trait Sink: Sized {
     type Read;
+    /// Takes the event with these bytes, if it is known from another log and need not be decoded; it is none that
+    /// others are judged by.
+    fn again(&mut self, _: Position, _: &[u8]) -> Option<Placed> {
+        None
+    }
     fn stored(&mut self, position: Position, claim: Claim<'_>);
     fn canonical(&mut self, conversation: ConversationId, key: Key);
     fn cursor(&mut self, cursor: DeviceCursor);
@@ -147,14 +152,14 @@ struct Tables {
 }
 
 impl Tables {
-    fn demand(&mut self, position: Position, claim: &Claim<'_>, conversation: ConversationId) {
-        let (id, place) = (claim.id(), keys::position(position));
+    fn demand(&mut self, position: Position, placed: &Placed, body: &[u8], conversation: ConversationId) {
+        let (id, place) = (placed.key.id, keys::position(position));
         self.ids.add(id.as_bytes(), &place);
-        self.canonical.add(&keys::canonical(conversation, &claim.key()), &place);
-        for stream in Stream::of_claim(claim) {
+        self.canonical.add(&keys::canonical(conversation, &placed.key), &place);
+        for stream in Stream::among(placed.conversation, placed.kind, body) {
             self.streams.add(&keys::stream(stream, position), id.as_bytes());
         }
-        self.origins.add(&keys::origin(claim.origin()), id.as_bytes());
+        self.origins.add(&keys::origin(placed.origin()), id.as_bytes());
     }
 }
 
@@ -171,22 +176,36 @@ fn log(check: &Check<'_>, end: &End, sink: &mut impl Sink) -> Result<Tables, Fai
             return damage(format!("its log has no event at {position}, and has later ones"));
         }
         let row = Row::new(position, value)?;
-        let claim = Claim::of(row.event())
-            .map_err(|error| Failure::Damage(format!("its event {position} is none: {error}")))?;
-        chain = check.link(&chain, position, &row, claim.id())?;
+        let (placed, body) = take(position, row.event(), sink)?;
+        chain = check.link(&chain, position, &row, placed.key.id)?;
         let conversation = match last {
-            Some((conversation, id)) if conversation == claim.conversation() => id,
-            _ => claim.conversation().id(),
+            Some((conversation, id)) if conversation == placed.conversation => id,
+            _ => placed.conversation.id(),
         };
-        last = Some((claim.conversation(), conversation));
-        demanded.demand(position, &claim, conversation);
-        sink.stored(position, claim);
+        last = Some((placed.conversation, conversation));
+        demanded.demand(position, &placed, body, conversation);
         count = position;
     }
     if count != end.position || chain != end.chain {
         return damage(format!("its log has {count} events, and its end mark says {}", end.position));
     }
     Ok(demanded)
+}
+
+/// Hands an event over; also answers its body, which is empty if that does not matter.
+fn take<'a>(
+    position: Position,
+    bytes: &'a [u8],
+    sink: &mut impl Sink,
+) -> Result<(Placed, &'a [u8]), Failure> {
+    if let Some(placed) = sink.again(position, bytes) {
+        return Ok((placed, &[]));
+    }
+    let claim = Claim::of(bytes)
+        .map_err(|error| Failure::Damage(format!("its event {position} is none: {error}")))?;
+    let (placed, body) = (Placed::of(&claim), claim.body());
+    sink.stored(position, claim);
+    Ok((placed, body))
 }
 
 fn tally(check: &Check<'_>, table: &Keyspace) -> Result<Tally, Failure> {
@@ -270,6 +289,10 @@ impl Sink for ServerHistory {
 impl Sink for ServerIntake<'_> {
     type Read = ServerLog;
 
+    fn again(&mut self, position: Position, bytes: &[u8]) -> Option<Placed> {
+        self.again(position, bytes)
+    }
+
     fn stored(&mut self, position: Position, claim: Claim<'_>) {
         self.claimed(position, &claim);
     }
@@ -349,10 +372,14 @@ mod tests {
         let append = |position| Write::Append { position, event: event(position), fork: false };
         replica.commit(&(1..=EVENTS).map(append).collect::<Vec<_>>()).unwrap();
         drop(replica);
+        let knowing = Intake::knowing_again(&[5; 32]);
+        assert_eq!(take_in(&path, &knowing).unwrap().events.len() as u64, EVENTS);
         let opened = open::open(&path, None).unwrap();
         spoil(&opened.index);
         drop(opened);
         let read = read(&path).map_err(|error| error.to_string());
+        let again = take_in(&path, &knowing).map_err(|error| error.to_string());
+        assert_eq!(read.as_ref().err(), again.as_ref().err(), "who knows events again says the same");
         let intake = Intake::default();
         let taken = take_in(&path, &intake).map_err(|error| error.to_string());
         assert_eq!(read.as_ref().err(), taken.as_ref().err(), "both ways to read say the same");

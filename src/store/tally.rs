@@ -32,9 +32,8 @@ fn hash(key: &[u8], value: &[u8]) -> u128 {
         }
     };
     for part in [key, value] {
-        let words = part.chunks_exact(8);
-        let rest = words.remainder();
-        words.for_each(|word| take(word.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))));
+        let (words, rest) = part.as_chunks();
+        words.iter().for_each(|word| take(u64::from_be_bytes(*word)));
         take(rest.iter().fold(rest.len() as u64, |sum, byte| sum << 8 | u64::from(*byte)));
     }
     let [one, other] = lanes.map(|lane| fold(lane, STEPS[0] ^ STEPS[1]));
