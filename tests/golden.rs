@@ -58,6 +58,7 @@ fn events() -> Vec<(&'static str, Event)> {
     let read = sign(&alice, laptop, 7, &[&topic], den, Kind::Read, &about(&topic, ""));
     let react = sign(&alice, laptop, 8, &[&answer], den, Kind::React, &about(&answer, "👍"));
     let unreact = sign(&alice, laptop, 9, &[&answer, &react], den, Kind::Unreact, &about(&answer, "👍"));
+    let close = sign(&alice, laptop, 10, &[&register], Conversation::Directory, Kind::Close, b"");
     vec![
         ("register", register),
         ("post", post),
@@ -78,6 +79,7 @@ fn events() -> Vec<(&'static str, Event)> {
         ("read", read),
         ("react", react),
         ("unreact", unreact),
+        ("close", close),
     ]
 }
 
