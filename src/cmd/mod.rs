@@ -2,9 +2,9 @@
 //!
 //! Beside them are what they share: [`failure`] (what every error says), [`screen`] (all printing),
 //! [`home`] (the cluster folder), [`config`] (its files), [`settings`] (what a person has set for all commands),
-//! [`pid`] and [`nodes`] (server processes), [`visit`] (a session for a moment), [`said`], [`place`] and [`blocked`] (what events say, where,
+//! [`pid`] and [`nodes`] (server processes), [`visit`] (a session for a moment), [`person`] (a person's folder), [`said`], [`place`] and [`blocked`] (what events say, where,
 //! and by whom it is not to be heard), [`examples`] and [`complete`]
-//! (what help and shell show). All but `screen` and `visit` print nothing, so that `demo` and the tests drive a
+//! (what help and shell show). All but `screen`, `settings` and `visit` print nothing, so that `demo` and the tests drive a
 //! cluster by the same calls as a person does.
 
 use std::path::PathBuf;
@@ -33,6 +33,7 @@ pub mod keys;
 pub mod kill;
 pub mod man;
 pub mod nodes;
+pub mod person;
 pub mod pid;
 pub mod place;
 mod rebuild;
