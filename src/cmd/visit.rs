@@ -179,7 +179,7 @@ impl Visit {
     async fn room(&self, name: &Name) -> Result<Conversation, Failure> {
         let asked = name.clone();
         let known = move |client: &Client| {
-            let is_mine = client.directory().called(client.account()).is_some();
+            let is_mine = is_usable(client);
             let joined = find_room(client, &asked).is_some_and(|room| follows(client, room));
             let mut followed = client.followed();
             let all_begun = followed.all(|room| client.transcript(Conversation::Room(room)).is_some());
@@ -217,9 +217,7 @@ impl Visit {
     async fn person(&self, other: &Name) -> Result<Conversation, Failure> {
         let name = other.to_string();
         let known = move |client: &Client| {
-            let directory = client.directory();
-            let is_named = directory.called(client.account()).is_some();
-            is_named && (directory.account(&name).is_some() || client.is_caught_up())
+            is_usable(client) && (client.directory().account(&name).is_some() || client.is_caught_up())
         };
         let _in_time = self.waits_for(known).await?;
         let name = other.to_string();
@@ -266,6 +264,12 @@ impl Visit {
         drop(self.hearing.await); // it ends with the session
         Ok(())
     }
+}
+
+/// Whether something can be said with the account; if not, the session tells why.
+fn is_usable(client: &Client) -> bool {
+    let (directory, me) = (client.directory(), client.account());
+    directory.called(me).is_some() && !directory.is_closed(me)
 }
 
 async fn hear(
