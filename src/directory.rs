@@ -43,6 +43,7 @@ pub struct Directory {
     accounts: BTreeMap<String, AccountId>,
     names: BTreeMap<AccountId, String>,
     closed: BTreeSet<AccountId>,
+    changes: usize,
 }
 
 impl Directory {
@@ -54,6 +55,7 @@ impl Directory {
     }
 
     fn apply(&mut self, account: AccountId, change: Change<'_>) {
+        self.changes += 1;
         match change {
             _ if self.closed.contains(&account) => {}
             Change::Closes => _ = self.closed.insert(account),
@@ -90,14 +92,10 @@ impl Directory {
         self.closed.contains(&account)
     }
 
-    /// How many changes have counted: names taken and accounts closed, none of which is ever undone.
-    pub fn len(&self) -> usize {
-        self.accounts.len() + self.closed.len()
-    }
-
-    /// Whether nobody has a name.
-    pub fn is_empty(&self) -> bool {
-        self.accounts.is_empty()
+    /// Of how many changes it is made, those included that did not count. As events are only ever added, one that is
+    /// made of as many as before reads as before.
+    pub fn changes(&self) -> usize {
+        self.changes
     }
 
     /// Every open account with its name, by name.
@@ -176,7 +174,7 @@ mod tests {
         assert_eq!((directory.account("alice"), directory.account("alys")), (Some(ONE), Some(TWO)));
         assert_eq!(directory.all().collect::<Vec<_>>(), [("alys", TWO)]);
         assert_eq!(directory.everybody().collect::<Vec<_>>(), [("alice", ONE), ("alys", TWO)]);
-        assert_eq!(directory.len(), 3);
+        assert_eq!(directory.changes(), 6);
     }
 
     #[test]

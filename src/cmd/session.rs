@@ -150,8 +150,10 @@ pub enum Notice {
 pub enum Change {
     /// They have taken another name.
     Renamed,
-    /// Their name turned out to be somebody else's, who had taken it earlier.
+    /// Their name turned out to be somebody else's, who had taken it earlier; they have none now.
     Lost,
+    /// The same, and they are called by a name again that they had before.
+    FellBack,
     /// They have deleted their account.
     Closed,
 }
@@ -561,7 +563,7 @@ impl Worker {
     }
 
     fn tell_names(&mut self, turn: &mut Turn) {
-        let names = (self.client.directory().len(), self.client.conversations().count());
+        let names = (self.client.directory().changes(), self.client.conversations().count());
         if names != self.names {
             self.names = names;
             let mut all: Vec<String> =
@@ -578,25 +580,31 @@ impl Worker {
     /// Tells who is shown otherwise than before.
     fn tell_changes(&mut self, turn: &mut Turn) {
         let now = self.everybody();
-        for (account, before) in std::mem::replace(&mut self.called, now) {
-            let directory = self.client.directory();
+        let called = std::mem::replace(&mut self.called, now);
+        let (directory, me) = (self.client.directory(), self.client.account());
+        if let Some(now) =
+            directory.called(me).filter(|now| !called.contains_key(&me) && *now != self.name.as_str())
+        {
+            let (before, now) = (self.name.to_string(), now.to_owned());
+            turn.notices.push(Notice::Called { account: me, before, now, why: Change::Renamed });
+        }
+        for (account, before) in called {
             let now = directory.name(account);
             let why = match directory.called(account) {
                 _ if now == before => continue,
                 _ if directory.is_closed(account) => Change::Closed,
-                Some(_) => Change::Renamed,
                 None => Change::Lost,
+                Some(_) if directory.account(&before) != Some(account) => Change::FellBack,
+                Some(_) => Change::Renamed,
             };
             turn.notices.push(Notice::Called { account, before, now, why });
         }
     }
 
+    /// Everybody who has a name, with how they are shown.
     fn everybody(&self) -> BTreeMap<AccountId, String> {
-        let (directory, me) = (self.client.directory(), self.client.account());
-        // Who has no name yet, or has lost it, comes under the folder's.
-        let own = directory.called(me).map_or_else(|| self.name.to_string(), |_| directory.name(me));
-        let all = directory.everybody().map(|(_, account)| (account, directory.name(account)));
-        all.chain([(me, own)]).collect()
+        let directory = self.client.directory();
+        directory.everybody().map(|(_, account)| (account, directory.name(account))).collect()
     }
 
     async fn carry_out(&mut self, turn: Turn) -> Result<(), Failure> {

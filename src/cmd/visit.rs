@@ -19,7 +19,7 @@ use super::failure::{Failure, Outcome};
 use super::home::Cluster;
 use super::place::{Place, find_room, follows, room_labels};
 use super::screen;
-use super::session::{Notice, Options, Session, Shown};
+use super::session::{Change, Notice, Options, Session, Shown};
 use super::similar::did_you_mean;
 use crate::client::Client;
 use crate::event::Conversation;
@@ -279,7 +279,11 @@ async fn hear(
     lines: Option<mpsc::UnboundedSender<Shown>>,
 ) {
     while let Some(notice) = notices.recv().await {
-        let grave = matches!(&notice, Notice::Down { why, .. } if is_grave(why));
+        let grave = match &notice {
+            Notice::Down { why, .. } => is_grave(why),
+            Notice::Called { account, why, .. } => *account == eyes.account && *why == Change::FellBack,
+            _ => false,
+        };
         match (eyes.notice(&notice), &notice) {
             (_, Notice::NameTaken) => drop(unusable.send_replace(Some(Unusable::NameTaken))),
             (_, Notice::AccountClosed) => drop(unusable.send_replace(Some(Unusable::Closed))),

@@ -256,11 +256,15 @@ impl Eyes {
                 ),
             ),
             Notice::AccountClosed => styled(BAD, "-- this account was deleted; nothing can be sent with it"),
-            Notice::Called { account, why, .. } if *account == self.account && *why != Change::Renamed => {
+            Notice::Called { account, why: Change::Lost | Change::Closed, .. }
+                if *account == self.account =>
+            {
                 return None; // said by one of the above
             }
             Notice::Called { account, before, now, why } => {
-                styled(DIM, format!("-- {}", change(*account == self.account, before, now, *why)))
+                let own = *account == self.account;
+                let style = if own && *why == Change::FellBack { BAD } else { DIM };
+                styled(style, format!("-- {}", change(own, before, now, *why)))
             }
         };
         Some(line)
@@ -297,6 +301,15 @@ fn change(own: bool, before: &str, now: &str, why: Change) -> String {
     match why {
         Change::Renamed if own => format!("you are called {now} now"),
         Change::Renamed => format!("{before} is called {now} now"),
+        Change::FellBack if own => format!(
+            "the name {before} belongs to somebody else, who took it earlier: you are called {now} again; /rename NEW \
+             takes another"
+        ),
+        Change::FellBack => {
+            format!(
+                "{before} is called {now} again: the name {before} belongs to somebody else, who took it earlier"
+            )
+        }
         Change::Closed => format!("{before} has deleted the account"),
         Change::Lost => {
             format!("{before} is shown as {now}: the name belongs to somebody else, who took it earlier")

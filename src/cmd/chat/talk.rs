@@ -224,8 +224,10 @@ pub async fn print(
             Notice::SignedIn => drop(shared.standing.send_replace(Some(Standing::Named))),
             Notice::NameTaken => drop(shared.standing.send_replace(Some(Standing::Nameless))),
             Notice::AccountClosed => drop(shared.standing.send_replace(Some(Standing::Closed))),
-            Notice::Called { account, now, why: Change::Renamed, .. } if *account == eyes.account => {
-                eyes.name.set(now);
+            Notice::Called { account, now, why, .. } if *account == eyes.account => {
+                if matches!(why, Change::Renamed | Change::FellBack) {
+                    eyes.name.set(now);
+                }
             }
             Notice::Called { account, now, .. } => {
                 shared.call(Conversation::direct(eyes.account, *account), now);
@@ -278,7 +280,7 @@ pub async fn carry_out(session: &Session, eyes: &Eyes, shared: &Shared, line: Li
         Line::Late => messages::late(session, eyes, shared).await,
         Line::Export(path) => export::export(session, eyes, shared, path).await,
         Line::Block(name) => block(session, eyes, name).await,
-        Line::Unblock(name) => unblock(eyes, &name),
+        Line::Unblock(name) => unblock(session, eyes, &name).await,
         Line::Unread => messages::unread(session, eyes, shared).await,
         Line::Next => messages::next(session, eyes, shared).await,
         Line::Seen(name) => messages::seen(session, eyes, shared, name).await,
@@ -382,8 +384,10 @@ async fn block(session: &Session, eyes: &Eyes, name: Name) -> Result<Done, Failu
     })
 }
 
-fn unblock(eyes: &Eyes, name: &Name) -> Result<Done, Failure> {
-    Ok(match eyes.blocked.remove(name) {
+async fn unblock(session: &Session, eyes: &Eyes, name: &Name) -> Result<Done, Failure> {
+    let asked = name.to_string();
+    let account = session.ask(move |client| client.directory().account(&asked)).await?;
+    Ok(match eyes.blocked.remove(account, name) {
         Ok(true) => Done::Answer(vec![
             eyes.aside(&format!("{name} is heard again; /history has what was said meanwhile")),
         ]),
