@@ -35,6 +35,7 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Talk to people, at a terminal or from a script')
             [CompletionResult]::new('send', 'send', [CompletionResultType]::ParameterValue, 'Send one message and say what became of it, from a script')
             [CompletionResult]::new('tail', 'tail', [CompletionResultType]::ParameterValue, 'Print the last lines of conversations, and follow them')
+            [CompletionResult]::new('account', 'account', [CompletionResultType]::ParameterValue, 'List, rename, move and delete one''s accounts')
             [CompletionResult]::new('cluster', 'cluster', [CompletionResultType]::ParameterValue, 'Make, start, watch and stop a cluster of servers')
             [CompletionResult]::new('kill', 'kill', [CompletionResultType]::ParameterValue, 'Send a signal to servers, SIGKILL unless told otherwise')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check everybody''s logs against what tercet promises')
@@ -108,6 +109,152 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'tercet;account' {
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the accounts on this machine')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show one account: its key in words, its devices here')
+            [CompletionResult]::new('rename', 'rename', [CompletionResultType]::ParameterValue, 'Take another name; nobody else ever gets the old one')
+            [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Write an account to a file that a passphrase opens: its key, its name and its cluster')
+            [CompletionResult]::new('link', 'link', [CompletionResultType]::ParameterValue, 'Use an account on another machine too: write it to a file that a short code opens, and show the code')
+            [CompletionResult]::new('import', 'import', [CompletionResultType]::ParameterValue, 'Read an account from a file that `export` or `link` wrote')
+            [CompletionResult]::new('delete', 'delete', [CompletionResultType]::ParameterValue, 'Delete an account: tell everybody, then remove its key and logs from this machine')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'tercet;account;list' {
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print a JSON object on a line for each account: name, account, key, cluster, devices')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;account;show' {
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object: name, account, key, cluster, devices')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;account;rename' {
+            [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'Whose account [default: the profile''s name, or the only account on this machine]')
+            [CompletionResult]::new('--copies', '--copies', [CompletionResultType]::ParameterName, 'On how many servers it has to be [default: 2, or 1 in a cluster of one]')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'For how long to wait for that')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;account;export' {
+            [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'Whose account [default: the profile''s name, or the only account on this machine]')
+            [CompletionResult]::new('--passphrase-file', '--passphrase-file', [CompletionResultType]::ParameterName, 'The file whose first line is the passphrase, `-` for standard input; else it is asked for on the terminal')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Write over a file that is there')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;account;link' {
+            [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'Whose account [default: the profile''s name, or the only account on this machine]')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Write over a file that is there')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;account;import' {
+            [CompletionResult]::new('--passphrase-file', '--passphrase-file', [CompletionResultType]::ParameterName, 'The file whose first line is the passphrase or the code, `-` for standard input; else it is asked for on the terminal')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;account;delete' {
+            [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'Whose account [default: the profile''s name, or the only account on this machine]')
+            [CompletionResult]::new('--copies', '--copies', [CompletionResultType]::ParameterName, 'On how many servers it has to be [default: 2, or 1 in a cluster of one]')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'For how long to wait for that')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Do not ask')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;account;help' {
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the accounts on this machine')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show one account: its key in words, its devices here')
+            [CompletionResult]::new('rename', 'rename', [CompletionResultType]::ParameterValue, 'Take another name; nobody else ever gets the old one')
+            [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Write an account to a file that a passphrase opens: its key, its name and its cluster')
+            [CompletionResult]::new('link', 'link', [CompletionResultType]::ParameterValue, 'Use an account on another machine too: write it to a file that a short code opens, and show the code')
+            [CompletionResult]::new('import', 'import', [CompletionResultType]::ParameterValue, 'Read an account from a file that `export` or `link` wrote')
+            [CompletionResult]::new('delete', 'delete', [CompletionResultType]::ParameterValue, 'Delete an account: tell everybody, then remove its key and logs from this machine')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'tercet;account;help;list' {
+            break
+        }
+        'tercet;account;help;show' {
+            break
+        }
+        'tercet;account;help;rename' {
+            break
+        }
+        'tercet;account;help;export' {
+            break
+        }
+        'tercet;account;help;link' {
+            break
+        }
+        'tercet;account;help;import' {
+            break
+        }
+        'tercet;account;help;delete' {
+            break
+        }
+        'tercet;account;help;help' {
             break
         }
         'tercet;cluster' {
@@ -381,6 +528,7 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Talk to people, at a terminal or from a script')
             [CompletionResult]::new('send', 'send', [CompletionResultType]::ParameterValue, 'Send one message and say what became of it, from a script')
             [CompletionResult]::new('tail', 'tail', [CompletionResultType]::ParameterValue, 'Print the last lines of conversations, and follow them')
+            [CompletionResult]::new('account', 'account', [CompletionResultType]::ParameterValue, 'List, rename, move and delete one''s accounts')
             [CompletionResult]::new('cluster', 'cluster', [CompletionResultType]::ParameterValue, 'Make, start, watch and stop a cluster of servers')
             [CompletionResult]::new('kill', 'kill', [CompletionResultType]::ParameterValue, 'Send a signal to servers, SIGKILL unless told otherwise')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check everybody''s logs against what tercet promises')
@@ -403,6 +551,37 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             break
         }
         'tercet;help;tail' {
+            break
+        }
+        'tercet;help;account' {
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the accounts on this machine')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show one account: its key in words, its devices here')
+            [CompletionResult]::new('rename', 'rename', [CompletionResultType]::ParameterValue, 'Take another name; nobody else ever gets the old one')
+            [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Write an account to a file that a passphrase opens: its key, its name and its cluster')
+            [CompletionResult]::new('link', 'link', [CompletionResultType]::ParameterValue, 'Use an account on another machine too: write it to a file that a short code opens, and show the code')
+            [CompletionResult]::new('import', 'import', [CompletionResultType]::ParameterValue, 'Read an account from a file that `export` or `link` wrote')
+            [CompletionResult]::new('delete', 'delete', [CompletionResultType]::ParameterValue, 'Delete an account: tell everybody, then remove its key and logs from this machine')
+            break
+        }
+        'tercet;help;account;list' {
+            break
+        }
+        'tercet;help;account;show' {
+            break
+        }
+        'tercet;help;account;rename' {
+            break
+        }
+        'tercet;help;account;export' {
+            break
+        }
+        'tercet;help;account;link' {
+            break
+        }
+        'tercet;help;account;import' {
+            break
+        }
+        'tercet;help;account;delete' {
             break
         }
         'tercet;help;cluster' {

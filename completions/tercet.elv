@@ -32,6 +32,7 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand chat 'Talk to people, at a terminal or from a script'
             cand send 'Send one message and say what became of it, from a script'
             cand tail 'Print the last lines of conversations, and follow them'
+            cand account 'List, rename, move and delete one''s accounts'
             cand cluster 'Make, start, watch and stop a cluster of servers'
             cand kill 'Send a signal to servers, SIGKILL unless told otherwise'
             cand verify 'Check everybody''s logs against what tercet promises'
@@ -101,6 +102,135 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand --verbose 'Also say what usually need not be known'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
+        }
+        &'tercet;account'= {
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
+            cand -q 'Say nothing but what went wrong'
+            cand --quiet 'Say nothing but what went wrong'
+            cand -v 'Also say what usually need not be known'
+            cand --verbose 'Also say what usually need not be known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand list 'List the accounts on this machine'
+            cand show 'Show one account: its key in words, its devices here'
+            cand rename 'Take another name; nobody else ever gets the old one'
+            cand export 'Write an account to a file that a passphrase opens: its key, its name and its cluster'
+            cand link 'Use an account on another machine too: write it to a file that a short code opens, and show the code'
+            cand import 'Read an account from a file that `export` or `link` wrote'
+            cand delete 'Delete an account: tell everybody, then remove its key and logs from this machine'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'tercet;account;list'= {
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
+            cand --json 'Print a JSON object on a line for each account: name, account, key, cluster, devices'
+            cand -q 'Say nothing but what went wrong'
+            cand --quiet 'Say nothing but what went wrong'
+            cand -v 'Also say what usually need not be known'
+            cand --verbose 'Also say what usually need not be known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'tercet;account;show'= {
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
+            cand --json 'Print one JSON object: name, account, key, cluster, devices'
+            cand -q 'Say nothing but what went wrong'
+            cand --quiet 'Say nothing but what went wrong'
+            cand -v 'Also say what usually need not be known'
+            cand --verbose 'Also say what usually need not be known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'tercet;account;rename'= {
+            cand --as 'Whose account [default: the profile''s name, or the only account on this machine]'
+            cand --copies 'On how many servers it has to be [default: 2, or 1 in a cluster of one]'
+            cand --wait 'For how long to wait for that'
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
+            cand -q 'Say nothing but what went wrong'
+            cand --quiet 'Say nothing but what went wrong'
+            cand -v 'Also say what usually need not be known'
+            cand --verbose 'Also say what usually need not be known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'tercet;account;export'= {
+            cand --as 'Whose account [default: the profile''s name, or the only account on this machine]'
+            cand --passphrase-file 'The file whose first line is the passphrase, `-` for standard input; else it is asked for on the terminal'
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
+            cand --force 'Write over a file that is there'
+            cand -q 'Say nothing but what went wrong'
+            cand --quiet 'Say nothing but what went wrong'
+            cand -v 'Also say what usually need not be known'
+            cand --verbose 'Also say what usually need not be known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'tercet;account;link'= {
+            cand --as 'Whose account [default: the profile''s name, or the only account on this machine]'
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
+            cand --force 'Write over a file that is there'
+            cand -q 'Say nothing but what went wrong'
+            cand --quiet 'Say nothing but what went wrong'
+            cand -v 'Also say what usually need not be known'
+            cand --verbose 'Also say what usually need not be known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'tercet;account;import'= {
+            cand --passphrase-file 'The file whose first line is the passphrase or the code, `-` for standard input; else it is asked for on the terminal'
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
+            cand -q 'Say nothing but what went wrong'
+            cand --quiet 'Say nothing but what went wrong'
+            cand -v 'Also say what usually need not be known'
+            cand --verbose 'Also say what usually need not be known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'tercet;account;delete'= {
+            cand --as 'Whose account [default: the profile''s name, or the only account on this machine]'
+            cand --copies 'On how many servers it has to be [default: 2, or 1 in a cluster of one]'
+            cand --wait 'For how long to wait for that'
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
+            cand --yes 'Do not ask'
+            cand -q 'Say nothing but what went wrong'
+            cand --quiet 'Say nothing but what went wrong'
+            cand -v 'Also say what usually need not be known'
+            cand --verbose 'Also say what usually need not be known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'tercet;account;help'= {
+            cand list 'List the accounts on this machine'
+            cand show 'Show one account: its key in words, its devices here'
+            cand rename 'Take another name; nobody else ever gets the old one'
+            cand export 'Write an account to a file that a passphrase opens: its key, its name and its cluster'
+            cand link 'Use an account on another machine too: write it to a file that a short code opens, and show the code'
+            cand import 'Read an account from a file that `export` or `link` wrote'
+            cand delete 'Delete an account: tell everybody, then remove its key and logs from this machine'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'tercet;account;help;list'= {
+        }
+        &'tercet;account;help;show'= {
+        }
+        &'tercet;account;help;rename'= {
+        }
+        &'tercet;account;help;export'= {
+        }
+        &'tercet;account;help;link'= {
+        }
+        &'tercet;account;help;import'= {
+        }
+        &'tercet;account;help;delete'= {
+        }
+        &'tercet;account;help;help'= {
         }
         &'tercet;cluster'= {
             cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
@@ -348,6 +478,7 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand chat 'Talk to people, at a terminal or from a script'
             cand send 'Send one message and say what became of it, from a script'
             cand tail 'Print the last lines of conversations, and follow them'
+            cand account 'List, rename, move and delete one''s accounts'
             cand cluster 'Make, start, watch and stop a cluster of servers'
             cand kill 'Send a signal to servers, SIGKILL unless told otherwise'
             cand verify 'Check everybody''s logs against what tercet promises'
@@ -366,6 +497,29 @@ set edit:completion:arg-completer[tercet] = {|@words|
         &'tercet;help;send'= {
         }
         &'tercet;help;tail'= {
+        }
+        &'tercet;help;account'= {
+            cand list 'List the accounts on this machine'
+            cand show 'Show one account: its key in words, its devices here'
+            cand rename 'Take another name; nobody else ever gets the old one'
+            cand export 'Write an account to a file that a passphrase opens: its key, its name and its cluster'
+            cand link 'Use an account on another machine too: write it to a file that a short code opens, and show the code'
+            cand import 'Read an account from a file that `export` or `link` wrote'
+            cand delete 'Delete an account: tell everybody, then remove its key and logs from this machine'
+        }
+        &'tercet;help;account;list'= {
+        }
+        &'tercet;help;account;show'= {
+        }
+        &'tercet;help;account;rename'= {
+        }
+        &'tercet;help;account;export'= {
+        }
+        &'tercet;help;account;link'= {
+        }
+        &'tercet;help;account;import'= {
+        }
+        &'tercet;help;account;delete'= {
         }
         &'tercet;help;cluster'= {
             cand init 'Write keys and configurations for servers on machines of their own'

@@ -34,6 +34,7 @@ complete -c tercet -n "__fish_tercet_needs_command" -f -a "serve" -d 'Run one se
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "chat" -d 'Talk to people, at a terminal or from a script'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "send" -d 'Send one message and say what became of it, from a script'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "tail" -d 'Print the last lines of conversations, and follow them'
+complete -c tercet -n "__fish_tercet_needs_command" -f -a "account" -d 'List, rename, move and delete one\'s accounts'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "cluster" -d 'Make, start, watch and stop a cluster of servers'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "kill" -d 'Send a signal to servers, SIGKILL unless told otherwise'
 complete -c tercet -n "__fish_tercet_needs_command" -f -a "verify" -d 'Check everybody\'s logs against what tercet promises'
@@ -81,6 +82,77 @@ complete -c tercet -n "__fish_tercet_using_subcommand tail" -l json -d 'Print ea
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and not __fish_seen_subcommand_from list show rename export link import delete help" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand account; and not __fish_seen_subcommand_from list show rename export link import delete help" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand account; and not __fish_seen_subcommand_from list show rename export link import delete help" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and not __fish_seen_subcommand_from list show rename export link import delete help" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and not __fish_seen_subcommand_from list show rename export link import delete help" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and not __fish_seen_subcommand_from list show rename export link import delete help" -f -a "list" -d 'List the accounts on this machine'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and not __fish_seen_subcommand_from list show rename export link import delete help" -f -a "show" -d 'Show one account: its key in words, its devices here'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and not __fish_seen_subcommand_from list show rename export link import delete help" -f -a "rename" -d 'Take another name; nobody else ever gets the old one'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and not __fish_seen_subcommand_from list show rename export link import delete help" -f -a "export" -d 'Write an account to a file that a passphrase opens: its key, its name and its cluster'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and not __fish_seen_subcommand_from list show rename export link import delete help" -f -a "link" -d 'Use an account on another machine too: write it to a file that a short code opens, and show the code'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and not __fish_seen_subcommand_from list show rename export link import delete help" -f -a "import" -d 'Read an account from a file that `export` or `link` wrote'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and not __fish_seen_subcommand_from list show rename export link import delete help" -f -a "delete" -d 'Delete an account: tell everybody, then remove its key and logs from this machine'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and not __fish_seen_subcommand_from list show rename export link import delete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from list" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from list" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from list" -l json -d 'Print a JSON object on a line for each account: name, account, key, cluster, devices'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from show" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from show" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from show" -l json -d 'Print one JSON object: name, account, key, cluster, devices'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from rename" -l as -d 'Whose account [default: the profile\'s name, or the only account on this machine]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from rename" -l copies -d 'On how many servers it has to be [default: 2, or 1 in a cluster of one]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from rename" -l wait -d 'For how long to wait for that' -r
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from rename" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from rename" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from rename" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from rename" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from export" -l as -d 'Whose account [default: the profile\'s name, or the only account on this machine]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from export" -l passphrase-file -d 'The file whose first line is the passphrase, `-` for standard input; else it is asked for on the terminal' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from export" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from export" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from export" -l force -d 'Write over a file that is there'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from link" -l as -d 'Whose account [default: the profile\'s name, or the only account on this machine]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from link" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from link" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from link" -l force -d 'Write over a file that is there'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from link" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from link" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from link" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from import" -l passphrase-file -d 'The file whose first line is the passphrase or the code, `-` for standard input; else it is asked for on the terminal' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from import" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from import" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from import" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from delete" -l as -d 'Whose account [default: the profile\'s name, or the only account on this machine]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from delete" -l copies -d 'On how many servers it has to be [default: 2, or 1 in a cluster of one]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from delete" -l wait -d 'For how long to wait for that' -r
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from delete" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from delete" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from delete" -l yes -d 'Do not ask'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from delete" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from delete" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the accounts on this machine'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show one account: its key in words, its devices here'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "rename" -d 'Take another name; nobody else ever gets the old one'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write an account to a file that a passphrase opens: its key, its name and its cluster'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "link" -d 'Use an account on another machine too: write it to a file that a short code opens, and show the code'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "import" -d 'Read an account from a file that `export` or `link` wrote'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "delete" -d 'Delete an account: tell everybody, then remove its key and logs from this machine'
+complete -c tercet -n "__fish_tercet_using_subcommand account; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -s q -l quiet -d 'Say nothing but what went wrong'
@@ -240,20 +312,28 @@ complete -c tercet -n "__fish_tercet_using_subcommand man" -l profile -d 'Which 
 complete -c tercet -n "__fish_tercet_using_subcommand man" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand man" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand man" -s h -l help -d 'Print help'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "serve" -d 'Run one server'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "chat" -d 'Talk to people, at a terminal or from a script'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "send" -d 'Send one message and say what became of it, from a script'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "tail" -d 'Print the last lines of conversations, and follow them'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "cluster" -d 'Make, start, watch and stop a cluster of servers'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "kill" -d 'Send a signal to servers, SIGKILL unless told otherwise'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "verify" -d 'Check everybody\'s logs against what tercet promises'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "demo" -d 'Show the whole: a cluster, two people, servers dying, a proof'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "chaos" -d 'Let a cluster fail in every way while people talk, then check that nothing was lost'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "bench" -d 'Measure how fast it is, beside a floor that nothing can beat'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "bench-floor" -d 'One server of the floor that `bench` compares with'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "completions" -d 'Make a shell complete tercet\'s command line'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "man" -d 'Install the manual pages'
-complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail cluster kill verify demo chaos bench bench-floor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail account cluster kill verify demo chaos bench bench-floor completions man help" -f -a "serve" -d 'Run one server'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail account cluster kill verify demo chaos bench bench-floor completions man help" -f -a "chat" -d 'Talk to people, at a terminal or from a script'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail account cluster kill verify demo chaos bench bench-floor completions man help" -f -a "send" -d 'Send one message and say what became of it, from a script'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail account cluster kill verify demo chaos bench bench-floor completions man help" -f -a "tail" -d 'Print the last lines of conversations, and follow them'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail account cluster kill verify demo chaos bench bench-floor completions man help" -f -a "account" -d 'List, rename, move and delete one\'s accounts'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail account cluster kill verify demo chaos bench bench-floor completions man help" -f -a "cluster" -d 'Make, start, watch and stop a cluster of servers'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail account cluster kill verify demo chaos bench bench-floor completions man help" -f -a "kill" -d 'Send a signal to servers, SIGKILL unless told otherwise'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail account cluster kill verify demo chaos bench bench-floor completions man help" -f -a "verify" -d 'Check everybody\'s logs against what tercet promises'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail account cluster kill verify demo chaos bench bench-floor completions man help" -f -a "demo" -d 'Show the whole: a cluster, two people, servers dying, a proof'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail account cluster kill verify demo chaos bench bench-floor completions man help" -f -a "chaos" -d 'Let a cluster fail in every way while people talk, then check that nothing was lost'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail account cluster kill verify demo chaos bench bench-floor completions man help" -f -a "bench" -d 'Measure how fast it is, beside a floor that nothing can beat'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail account cluster kill verify demo chaos bench bench-floor completions man help" -f -a "bench-floor" -d 'One server of the floor that `bench` compares with'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail account cluster kill verify demo chaos bench bench-floor completions man help" -f -a "completions" -d 'Make a shell complete tercet\'s command line'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail account cluster kill verify demo chaos bench bench-floor completions man help" -f -a "man" -d 'Install the manual pages'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and not __fish_seen_subcommand_from serve chat send tail account cluster kill verify demo chaos bench bench-floor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "list" -d 'List the accounts on this machine'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "show" -d 'Show one account: its key in words, its devices here'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "rename" -d 'Take another name; nobody else ever gets the old one'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "export" -d 'Write an account to a file that a passphrase opens: its key, its name and its cluster'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "link" -d 'Use an account on another machine too: write it to a file that a short code opens, and show the code'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "import" -d 'Read an account from a file that `export` or `link` wrote'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from account" -f -a "delete" -d 'Delete an account: tell everybody, then remove its key and logs from this machine'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "init" -d 'Write keys and configurations for servers on machines of their own'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "up" -d 'Start the cluster on this machine, making it first if there is none'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "status" -d 'Show how each server is'

@@ -3,7 +3,7 @@
 //! ```text
 //! Register            name                      Create          flags, name (Charter)
 //! Post, Topic         text                      Invite, Follow, Unfollow   room
-//! Merge, Join, Leave  nothing                   Edit, Reply     target, text
+//! Merge, Join, Leave, Close  nothing                   Edit, Reply     target, text
 //! React, Unreact      target, short text        Delete, Read    target
 //! ```
 //!
@@ -71,8 +71,8 @@ impl<'a> Content<'a> {
             Kind::Post => message(body).map(Self::Text),
             Kind::Topic if body.len() > TOPIC_MAX_BYTES => Err(EventError::TooMuch(kind, body.len())),
             Kind::Topic => text(body).map(Self::Text),
-            Kind::Merge | Kind::Join | Kind::Leave if body.is_empty() => Ok(Self::Nothing),
-            Kind::Merge | Kind::Join | Kind::Leave => Err(EventError::UnexpectedBody),
+            Kind::Merge | Kind::Join | Kind::Leave | Kind::Close if body.is_empty() => Ok(Self::Nothing),
+            Kind::Merge | Kind::Join | Kind::Leave | Kind::Close => Err(EventError::UnexpectedBody),
             Kind::Create => Charter::decode(body).map(Self::Charter),
             Kind::Invite | Kind::Follow | Kind::Unfollow => {
                 let room = body.try_into().map_err(|_| EventError::Body(kind))?;
@@ -158,13 +158,14 @@ mod tests {
 
     #[test]
     fn bodies_that_are_none_of_their_kind_are_refused() {
-        let cases: [(Kind, Vec<u8>); 16] = [
+        let cases: [(Kind, Vec<u8>); 17] = [
             (Kind::Create, Vec::new()),
             (Kind::Create, b"\x02lab".to_vec()),
             (Kind::Create, b"\x01#lab".to_vec()),
             (Kind::Create, b"\x01\xff".to_vec()),
             (Kind::Join, b"!".to_vec()),
             (Kind::Leave, b"!".to_vec()),
+            (Kind::Close, b"!".to_vec()),
             (Kind::Invite, vec![0; 15]),
             (Kind::Follow, vec![0; 17]),
             (Kind::Topic, vec![b'a'; TOPIC_MAX_BYTES + 1]),

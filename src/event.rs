@@ -134,6 +134,8 @@ pub enum Kind {
     React,
     /// They take that back.
     Unreact,
+    /// An account is used no more. In the directory only.
+    Close,
 }
 
 impl Kind {
@@ -143,7 +145,7 @@ impl Kind {
             Self::Post | Self::Reply | Self::Edit | Self::Delete | Self::React => true,
             Self::Join | Self::Leave | Self::Topic | Self::Invite => true,
             Self::Register | Self::Merge | Self::Create | Self::Follow | Self::Unfollow => false,
-            Self::Read | Self::Unreact => false,
+            Self::Read | Self::Unreact | Self::Close => false,
         }
     }
 
@@ -177,8 +179,8 @@ impl Kind {
         let to_oneself = matches!(conversation, Conversation::Direct(low, high) if low == high);
         match (self, conversation) {
             (Self::Merge, _) => true,
-            (Self::Register, Conversation::Directory) => true,
-            (Self::Register, _) | (_, Conversation::Directory) => false,
+            (Self::Register | Self::Close, Conversation::Directory) => true,
+            (Self::Register | Self::Close, _) | (_, Conversation::Directory) => false,
             (Self::Create | Self::Join | Self::Leave | Self::Topic, Conversation::Room(_)) => true,
             (Self::Create | Self::Join | Self::Leave | Self::Topic, _) => false,
             (Self::Invite, _) => matches!(conversation, Conversation::Direct(..)) && !to_oneself,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::anomaly::{Anomaly, Place};
 use crate::content::Charter;
-use crate::directory::Directory;
+use crate::directory::{Change, Directory};
 use crate::event::{Conversation, Event, Kind};
 use crate::history::{ClientHistory, Entry, History, ServerHistory};
 use crate::id::{AccountId, ConversationId, DeviceId, EventId, Position, RoomId};
@@ -172,13 +172,15 @@ impl<'a> Evidence<'a> {
         nearest
     }
 
-    /// Who is who, by all registrations that were found.
+    /// Who is who, by all changes to the directory that were found.
     pub fn directory(&self) -> Directory {
-        let mut registrations: Vec<_> =
-            self.events.values().filter(|event| event.kind() == Kind::Register).collect();
-        registrations.sort_unstable_by_key(|event| event.key());
-        Directory::from_registrations(
-            registrations.iter().filter_map(|event| Some((event.account(), event.text()?))),
+        let is_change = |event: &&Arc<Event>| matches!(event.kind(), Kind::Register | Kind::Close);
+        let mut changes: Vec<_> = self.events.values().filter(is_change).collect();
+        changes.sort_unstable_by_key(|event| event.key());
+        Directory::of(
+            changes
+                .iter()
+                .filter_map(|event| Some((event.account(), Change::of(event.kind(), event.text())?))),
         )
     }
 

@@ -8,7 +8,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::clock::Time;
-use crate::directory::Directory;
+use crate::directory::{Change, Directory};
 use crate::erasure::Deletions;
 use crate::event::{Conversation, Event, Kind};
 use crate::id::{AccountId, ConversationId, EventId, RoomId};
@@ -61,7 +61,7 @@ impl Holdings {
         self.note_body(&event);
         self.held.insert(event.id(), Held { event, at: 0 });
         match kind {
-            Kind::Register => self.read_directory(),
+            Kind::Register | Kind::Close => self.read_directory(),
             Kind::Follow | Kind::Unfollow => self.read_followed(),
             _ => {}
         }
@@ -226,10 +226,10 @@ impl Holdings {
     }
 
     fn read_directory(&mut self) {
-        let registers = |event: &&Arc<Event>| event.kind() == Kind::Register;
-        let registrations = self.events(Conversation::Directory).filter(registers);
-        let named = registrations.filter_map(|event| Some((event.account(), event.text()?)));
-        self.directory = Directory::from_registrations(named);
+        let changes = self
+            .events(Conversation::Directory)
+            .filter_map(|event| Some((event.account(), Change::of(event.kind(), event.text())?)));
+        self.directory = Directory::of(changes);
     }
 
     /// A conversation's events, in canonical order.

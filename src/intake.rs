@@ -363,7 +363,8 @@ pub(crate) fn number(shard: usize, local: usize) -> Number {
 /// Whether other events are judged by what one of this kind says: who is called what, who may read which room,
 /// and which rooms a device follows.
 fn is_judged_by(kind: Kind) -> bool {
-    matches!(kind, Kind::Register | Kind::Create | Kind::Invite | Kind::Follow | Kind::Unfollow)
+    use Kind::{Close, Create, Follow, Invite, Register, Unfollow};
+    matches!(kind, Register | Close | Create | Invite | Follow | Unfollow)
 }
 
 fn shard_of(id: &EventId) -> usize {

@@ -11,7 +11,7 @@ use crate::anomaly::Anomaly;
 use crate::bits::Bits;
 use crate::clock::Time;
 use crate::content::{Charter, Content};
-use crate::directory::Directory;
+use crate::directory::{Change, Directory};
 use crate::event::{Conversation, Kind};
 use crate::history::History;
 use crate::id::{AccountId, ConversationId, DeviceId, EventId, RoomId, Seq, ServerId};
@@ -19,6 +19,7 @@ use crate::intake::{Held, Intake, Number};
 use crate::order::{Key, Sequence};
 use crate::rooms::{Rooms, followed};
 use crate::taken::{ClientIntake, ClientLog, ServerLog};
+use crate::text::Name;
 
 /// Everything that was read.
 #[derive(Debug)]
@@ -57,14 +58,20 @@ impl Ledger {
         self.names.get(&server).cloned().unwrap_or_else(|| server.short())
     }
 
-    /// Who is who, by all registrations that were found.
+    /// Who is who, by all changes to the directory that were found.
     pub fn directory(&self) -> Directory {
-        let registrations = self.events.contents().filter_map(|(event, content)| match content {
-            Content::Name(name) => Some((self.events.author(event).0, name)),
-            _ => None,
+        let changes = self.events.contents().filter_map(|(event, content)| {
+            let kind = self.events.kind(event);
+            let name = match content {
+                Content::Name(name) => Some(name),
+                _ => None,
+            };
+            (kind == Kind::Close || name.is_some()).then(|| (self.events.author(event).0, kind, name))
         });
-        let registrations: Vec<_> = registrations.collect();
-        Directory::from_registrations(registrations.iter().map(|(account, name)| (*account, name.as_str())))
+        let changes: Vec<_> = changes.collect();
+        Directory::of(changes.iter().filter_map(|(account, kind, name)| {
+            Some((*account, Change::of(*kind, name.as_ref().map(Name::as_str))?))
+        }))
     }
 
     /// What every room is, by all beginnings that were found.

@@ -44,6 +44,7 @@
 //! | [`history`], [`evidence`]; [`intake`] with `expected`, `fingerprint`, [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
 //! | [`ledger`], [`mod@verify`] with [`durability`], `deletion`, `succession`, [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
 //! | [`names`], [`story`] with [`testimony`], [`diagram`], [`mod@page`], [`export_adya`], [`export_shiviz`], [`export_jsonl`] | the judgement and the history, for people and for other programs | where it is written |
+//! | [`words`], [`sealed`] | bytes as words that people can say; an account in a file that a passphrase opens | where the file is |
 //! | [`net`] | TLS, frames, listener, links, bounded queues | what frames mean; [`store`] |
 //! | [`store`] | a server's store, a device's log | who may read what; [`net`] |
 //! | [`cmd`] | one file per subcommand; wires the parts together; all printing | |
@@ -121,6 +122,7 @@ mod readers;
 pub mod report;
 pub mod rooms;
 pub mod screens;
+pub mod sealed;
 pub mod server;
 pub mod settle;
 pub mod signature;
@@ -136,3 +138,4 @@ pub mod thread;
 pub mod verify;
 pub mod view;
 pub mod wanted;
+pub mod words;

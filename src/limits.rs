@@ -115,6 +115,21 @@ pub const RETIRED_MAX: usize = 32;
 /// Longest view, without its signature: all its servers, and all that it remembers with all who hold their logs.
 pub const VIEW_MAX_BYTES: usize = 128 * 1024;
 
+// ---- accounts in files ------------------------------------------------------------------------------
+
+/// Fewest characters of a passphrase that a person chooses.
+pub const PASSPHRASE_MIN_CHARS: usize = 8;
+/// Longest passphrase, or code, that is read: bytes.
+pub const PASSPHRASE_MAX_BYTES: usize = 1024;
+/// Longest exported account that is read: bytes.
+pub const SEALED_MAX_BYTES: usize = 1024 * 1024;
+/// Most memory that opening an exported account may take: KiB.
+pub const SEALED_MEMORY_MAX_KIB: u32 = 1024 * 1024;
+/// Most passes over that memory.
+pub const SEALED_PASSES_MAX: u32 = 16;
+/// Most lanes of it.
+pub const SEALED_LANES_MAX: u32 = 16;
+
 const _: () = {
     assert!(DRAIN_MS > CLOSE_MS && DRAIN_MS < 5_000, "a server that is told to stop is gone within 5 s");
     assert!(EVENT_MAX_BYTES >= MESSAGE_MAX_BYTES + 32 * PARENTS_MAX + 320, "an event must fit its parts");

@@ -57,10 +57,11 @@ impl<'a> Names<'a> {
 
     /// A person.
     pub fn account(&self, account: AccountId) -> String {
-        let name = self.directory.name(account);
+        let is_nameless = self.directory.called(account).is_none();
         match self.begun.get(&account) {
-            Some(begun) if name.starts_with('?') => (*begun).to_owned(),
-            _ => name,
+            // Who has lost a name to somebody else must not be taken for them.
+            Some(begun) if is_nameless && self.directory.account(begun).is_none() => (*begun).to_owned(),
+            _ => self.directory.name(account),
         }
     }
 

@@ -483,5 +483,6 @@ fn deed(event: &Event) -> String {
         Kind::Read => "has read up to here".to_owned(),
         Kind::React => format!("reacts {text}"),
         Kind::Unreact => format!("takes {text} back"),
+        Kind::Close => "deletes the account".to_owned(),
     }
 }

@@ -59,6 +59,7 @@ fn events() -> Vec<(&'static str, Event)> {
     let react = sign(&alice, laptop, 8, &[&answer], den, Kind::React, &about(&answer, "👍"));
     let unreact = sign(&alice, laptop, 9, &[&answer, &react], den, Kind::Unreact, &about(&answer, "👍"));
     let bare = |event: &Event| event.without_body().expect("it may stand without");
+    let close = sign(&alice, laptop, 10, &[&register], Conversation::Directory, Kind::Close, b"");
     vec![
         ("post-bare", bare(&post)),
         ("edit-bare", bare(&edit)),
@@ -82,6 +83,7 @@ fn events() -> Vec<(&'static str, Event)> {
         ("read", read),
         ("react", react),
         ("unreact", unreact),
+        ("close", close),
     ]
 }
 

@@ -58,14 +58,15 @@ impl Blocked {
         Ok(true)
     }
 
-    /// Takes somebody off the list; `false` if nobody there was called so.
+    /// Takes somebody off the list, by the account or by the name that they were put there under; `false` if nobody
+    /// there is that.
     ///
     /// # Errors
     /// As [`Blocked::add`].
-    pub fn remove(&self, name: &Name) -> Result<bool, Failure> {
+    pub fn remove(&self, account: Option<AccountId>, name: &Name) -> Result<bool, Failure> {
         let mut accounts = self.accounts();
         let mut changed = accounts.clone();
-        changed.retain(|_, called| called != name);
+        changed.retain(|blocked, called| called != name && Some(*blocked) != account);
         if changed.len() == accounts.len() {
             return Ok(false);
         }
@@ -108,8 +109,18 @@ mod tests {
         assert!(list.add(BOB, bob.clone()).unwrap());
         assert!(!list.add(BOB, bob.clone()).unwrap(), "once is enough");
         assert!(list.holds(BOB) && Blocked::load(&path).unwrap().holds(BOB));
-        assert!(list.remove(&bob).unwrap() && !list.remove(&bob).unwrap());
+        assert!(list.remove(None, &bob).unwrap() && !list.remove(None, &bob).unwrap());
         assert!(!list.holds(BOB) && !Blocked::load(&path).unwrap().holds(BOB));
+    }
+
+    #[test]
+    fn somebody_who_has_another_name_now_is_still_on_the_list_and_can_be_taken_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let list = Blocked::load(&dir.path().join("blocked")).unwrap();
+        let [bob, rob]: [Name; 2] = ["bob", "rob"].map(|name| name.parse().unwrap());
+        list.add(BOB, bob).unwrap();
+        assert!(!list.remove(Some(AccountId::new([8; 32])), &rob).unwrap(), "somebody else");
+        assert!(list.remove(Some(BOB), &rob).unwrap() && !list.holds(BOB));
     }
 
     #[test]

@@ -88,7 +88,11 @@ impl ClusterFile {
         files::read_secret(path)?.map(|text| Self::parse(path, &text)).transpose()
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
+    /// Reads the text of a cluster file that is, or comes, from this place.
+    ///
+    /// # Errors
+    /// When it is ill-formed; names the place.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, Failure> {
         let raw: RawCluster = parse(path, text)?;
         let token = parse_hex(raw.token.get_ref())
             .map_err(|_| at(path, text, raw.token.span().start, "the token is not 64 hexadecimal digits"))?;

@@ -16,7 +16,7 @@ use ed25519_dalek::SigningKey;
 
 use crate::cmd::failure::Failure;
 use crate::cmd::home::Cluster;
-use crate::cmd::{files, keys};
+use crate::cmd::{files, keys, person};
 use crate::history::Entry;
 use crate::id::DeviceId;
 use crate::store::{DeviceLog, LogError};
@@ -42,6 +42,8 @@ pub struct Device {
 /// What cannot be read, written or locked, with the next step.
 pub fn open(cluster: &Cluster, name: &Name, new_device: bool) -> Result<Device, Failure> {
     let home = cluster.home();
+    person::check(name).map_err(|why| Failure::new(why).next("choose another name: tercet chat NAME"))?;
+    let _stay = person::stay(home)?;
     let (key, _) = keys::load_or_create(&home.account_key(name))?;
     let in_use = home.devices(name).with_file_name("device");
     let log_of = |id: DeviceId| home.devices(name).join(id.to_string()).join("log");

@@ -8,7 +8,7 @@ use super::failure::EXIT_STATUS;
 const TEMPLATE: &str = "{about}{after-help}\n\n{usage-heading} {usage}\n\n{all-args}";
 
 /// Each command with its examples, `#` before what they do.
-const EXAMPLES: [(&str, &[&str]); 20] = [
+const EXAMPLES: [(&str, &[&str]); 28] = [
     (
         "",
         &[
@@ -53,6 +53,32 @@ const EXAMPLES: [(&str, &[&str]); 20] = [
             "tercet tail --follow --json | jq -r .text",
         ],
     ),
+    ("account", &["tercet account list", "tercet account rename anna --as alice", "tercet account link"]),
+    ("account list", &["tercet account list", "tercet account list --json | jq -r .name"]),
+    ("account show", &["tercet account show", "tercet account show alice"]),
+    (
+        "account rename",
+        &["tercet account rename anna", "tercet account rename rob --as bob   # when somebody else has bob"],
+    ),
+    (
+        "account export",
+        &[
+            "tercet account export alice.tercet --as alice",
+            "tercet account export backup.tercet --passphrase-file ~/.secret",
+        ],
+    ),
+    (
+        "account link",
+        &[
+            "tercet account link                  # writes NAME.tercet and shows a code of five words",
+            "tercet account link /media/usb/alice.tercet --as alice",
+        ],
+    ),
+    (
+        "account import",
+        &["tercet account import alice.tercet", "tercet --dir ./work account import alice.tercet"],
+    ),
+    ("account delete", &["tercet account delete", "tercet account delete --as ci-bot --yes --copies 3"]),
     ("cluster", &["tercet cluster up --detach", "tercet cluster status", "tercet cluster down"]),
     ("cluster init", &["tercet cluster init --server oslo=10.0.0.1:4711 --server porto=10.0.0.2:4711"]),
     (

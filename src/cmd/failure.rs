@@ -18,7 +18,8 @@ pub const EXIT_STATUS: [(u8, &str); 4] = [
     (
         1,
         "a negative finding. verify: a broken promise; chat in a script: messages that are not safe, or a line \
-         that could not be carried out; send: at risk, on fewer servers than asked",
+         that could not be carried out; send, account rename, account delete: at risk, on fewer servers than \
+         asked",
     ),
     (
         2,

@@ -50,6 +50,9 @@ pub fn no_cluster(home: &Home, name: Option<&str>) -> Failure {
     Failure::new(format!("there is no cluster in {} yet", home.dir().display()))
         .detail("A chat talks through a cluster: a few servers that each keep every message.")
         .detail("Three of them on this machine will do to try it, and stop with `tercet cluster down`.")
-        .detail("If you were invited to one, put the cluster.toml that you were given into that folder.")
+        .detail(
+            "If you were invited to one, put the cluster.toml that you were given into that folder; what \
+             `tercet account link` writes on another machine of yours is taken in by `tercet account import`.",
+        )
         .next(format!("tercet cluster up --detach && tercet chat {}", name.unwrap_or("NAME")))
 }

@@ -11,6 +11,7 @@
 //! DIR/people/NAME/account.key      a person's private key
 //! DIR/people/NAME/devices/DEVICE/  a device's log
 //! DIR/people/NAME/known            names that it has heard of
+//! DIR/people/NAME/former           names that the person had before, see [`super::person`]
 //! DIR/.lock                        held by whoever changes the folder
 //! ```
 //!

@@ -66,8 +66,11 @@ fn generate() -> Result<(SigningKey, String), Failure> {
     Ok((key, pem.to_string()))
 }
 
-/// The text is not part of any error: it is the secret.
-fn parse(path: &Path, pem: &str) -> Result<SigningKey, Failure> {
+/// Reads a key from a file's text, which is not part of any error: it is the secret.
+///
+/// # Errors
+/// It is no key; names the file.
+pub fn parse(path: &Path, pem: &str) -> Result<SigningKey, Failure> {
     SigningKey::from_pkcs8_pem(pem).map_err(|_| {
         Failure::new(format!("{} is not an Ed25519 private key (PKCS#8 PEM)", path.display()))
             .next("restore it from a backup; nothing else can stand in for a key")

@@ -2,15 +2,17 @@
 //!
 //! Beside them are what they share: [`failure`] (what every error says), [`screen`] (all printing),
 //! [`home`] (the cluster folder), [`config`] (its files), [`settings`] (what a person has set for all commands),
-//! [`pid`] and [`nodes`] (server processes), [`visit`] (a session for a moment), [`said`], [`place`] and [`blocked`] (what events say, where,
-//! and by whom it is not to be heard), [`examples`] and [`complete`]
-//! (what help and shell show). All but `screen` and `visit` print nothing, so that `demo` and the tests drive a
-//! cluster by the same calls as a person does.
+//! [`person`] and [`passphrase`] (a person's folder, and what they type unseen), [`pid`] and [`nodes`] (server
+//! processes), [`visit`] (a session for a moment), [`said`], [`place`] and [`blocked`] (what events say, where, and by
+//! whom it is not to be heard), [`examples`] and [`complete`] (what help and shell show). All but `screen`, `settings`,
+//! `passphrase` and `visit` print nothing, so that `demo` and the tests drive a cluster by the same calls as a person
+//! does.
 
 use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub mod account;
 pub mod ask;
 pub mod bench;
 pub mod blocked;
@@ -33,6 +35,8 @@ pub mod keys;
 pub mod kill;
 pub mod man;
 pub mod nodes;
+pub mod passphrase;
+pub mod person;
 pub mod pid;
 pub mod place;
 mod rebuild;
@@ -89,6 +93,9 @@ pub enum Command {
     Send(send::Args),
     /// Print the last lines of conversations, and follow them.
     Tail(tail::Args),
+    /// List, rename, move and delete one's accounts.
+    #[command(subcommand)]
+    Account(account::Command),
     /// Make, start, watch and stop a cluster of servers.
     #[command(subcommand)]
     Cluster(cluster::Command),
@@ -143,6 +150,7 @@ impl Cli {
             Command::Chat(args) => chat::run(&settings()?, &args),
             Command::Send(args) => send::run(&settings()?, &args),
             Command::Tail(args) => tail::run(&settings()?, &args),
+            Command::Account(command) => account::run(command, &settings()?),
             Command::Cluster(command) => cluster::run(command, settings()?.home()),
             Command::Kill(args) => kill::run(&args, settings()?.home()),
             Command::Verify(args) => verify::run(&args, settings()?.home()),

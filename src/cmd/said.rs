@@ -117,6 +117,7 @@ pub fn kind_name(kind: Kind) -> &'static str {
         Kind::Read => "read",
         Kind::React => "react",
         Kind::Unreact => "unreact",
+        Kind::Close => "close",
     }
 }
 

@@ -24,13 +24,14 @@ use crate::client::{Action, Client, Config, Effects, Input};
 use crate::cmd::device;
 use crate::cmd::failure::Failure;
 use crate::cmd::files;
-use crate::cmd::home::Cluster;
+use crate::cmd::home::{Cluster, Home};
+use crate::cmd::person;
 use crate::cmd::place::room_labels;
 use crate::cmd::said::{Said, label};
 use crate::event::{Conversation, Event, EventError, Kind};
 use crate::frame::{Rejection, Role, ToServer};
 use crate::history::Entry;
-use crate::id::{EventId, Position, RoomId, ServerId};
+use crate::id::{AccountId, EventId, Position, RoomId, ServerId};
 use crate::limits::{CLIENT_QUEUE, CLOCK_AHEAD_MAX_MS, PROTOCOL_VERSION};
 use crate::net::link::{Down, LinkEvent, LinkHandle, close_all, spawn_link};
 use crate::net::queue::LinkQueue;
@@ -116,6 +117,19 @@ pub enum Notice {
     },
     /// The name belongs to another account; nothing can be sent under it.
     NameTaken,
+    /// The account was deleted, here or by another device; nothing can be sent with it.
+    AccountClosed,
+    /// Somebody is shown otherwise than before.
+    Called {
+        /// Who.
+        account: AccountId,
+        /// As what until now.
+        before: String,
+        /// As what from now on.
+        now: String,
+        /// Why.
+        why: Change,
+    },
     /// The account has its name.
     SignedIn,
     /// The session has ended by itself; the last notice.
@@ -129,6 +143,19 @@ pub enum Notice {
         /// When they had been checked, which is before the disk had them.
         checked: Instant,
     },
+}
+
+/// Why somebody is shown otherwise than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// They have taken another name.
+    Renamed,
+    /// Their name turned out to be somebody else's, who had taken it earlier; they have none now.
+    Lost,
+    /// The same, and they are called by a name again that they had before.
+    FellBack,
+    /// They have deleted their account.
+    Closed,
 }
 
 /// Why something was not said. Nothing has been written then.
@@ -172,10 +199,12 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Session {
     commands: mpsc::Sender<Command>,
-    worker: JoinHandle<Result<(), Failure>>,
+    worker: JoinHandle<Result<Option<Name>, Failure>>,
     /// Why the session has ended, if by itself.
     cause: Arc<OnceLock<Failure>>,
     log: PathBuf,
+    home: Home,
+    name: Name,
 }
 
 impl Session {
@@ -227,8 +256,10 @@ impl Session {
             notices,
             registration: Registration::Open,
             names: (0, 0),
+            called: BTreeMap::new(),
             gathered: Gathered::default(),
         };
+        worker.called = worker.everybody();
         worker.write(&opening)?;
         let cause = Arc::new(OnceLock::new());
         let ended = Arc::clone(&cause);
@@ -242,9 +273,11 @@ impl Session {
                 worker.tell(Notice::Failed(failure.what().to_owned())).await;
             }
             close_all(worker.links).await;
-            outcome
+            let called = worker.client.directory().called(worker.client.account());
+            outcome.map(|()| called.and_then(|name| name.parse().ok()))
         });
-        Ok((Self { commands, worker, cause, log: device.log_path }, notice_queue))
+        let (home, name) = (cluster.home().clone(), name.clone());
+        Ok((Self { commands, worker, cause, log: device.log_path, home, name }, notice_queue))
     }
 
     /// Where the device's log is.
@@ -313,13 +346,20 @@ impl Session {
         self.send(Command::Redial).await
     }
 
-    /// Ends the session and tells why it ended earlier, if it did.
+    /// Ends the session and tells why it ended earlier, if it did. A person who has another name now is found
+    /// under that from then on.
     ///
     /// # Errors
     /// What ended it: the log could not be written.
     pub async fn close(self) -> Result<(), Failure> {
         drop(self.commands);
-        self.worker.await.map_err(|error| Failure::new(format!("the session broke off: {error}")))?
+        let ended =
+            self.worker.await.map_err(|error| Failure::new(format!("the session broke off: {error}")))?;
+        if let Some(called) = ended? {
+            // What cannot move now can after the next session; until then it is found under the old name.
+            let _moved = person::follow(&self.home, &self.name, &called);
+        }
+        Ok(())
     }
 
     /// Returns when the session has ended by itself; [`Session::close`] then says why.
@@ -364,6 +404,7 @@ enum Registration {
     Open,
     Taken,
     Done,
+    Closed,
 }
 
 struct Worker {
@@ -380,6 +421,8 @@ struct Worker {
     registration: Registration,
     /// How many names and conversations there were when names were told.
     names: (usize, usize),
+    /// As what everybody was shown then.
+    called: BTreeMap<AccountId, String>,
     gathered: Gathered,
 }
 
@@ -497,9 +540,11 @@ impl Worker {
     /// Takes the name on first use, once a server has told who has which. A name that this log knows to be
     /// ours serves without a server too; should an earlier claim turn up later, the person is told then.
     fn register(&mut self, turn: &mut Turn) {
-        let owner = self.client.directory().account(self.name.as_str());
-        let found = match owner {
-            Some(owner) if owner == self.client.account() => Registration::Done,
+        let (directory, me) = (self.client.directory(), self.client.account());
+        let found = match directory.account(self.name.as_str()) {
+            _ if directory.is_closed(me) => Registration::Closed,
+            // Perhaps another name than the folder's: one that it took elsewhere.
+            _ if directory.called(me).is_some() => Registration::Done,
             _ if !self.client.is_caught_up() => return,
             Some(_) => Registration::Taken,
             None => {
@@ -513,13 +558,14 @@ impl Worker {
             self.registration = found;
             turn.notices.push(match found {
                 Registration::Taken => Notice::NameTaken,
+                Registration::Closed => Notice::AccountClosed,
                 _ => Notice::SignedIn,
             });
         }
     }
 
     fn tell_names(&mut self, turn: &mut Turn) {
-        let names = (self.client.directory().len(), self.client.conversations().count());
+        let names = (self.client.directory().changes(), self.client.conversations().count());
         if names != self.names {
             self.names = names;
             let mut all: Vec<String> =
@@ -529,7 +575,38 @@ impl Worker {
             // For the shell's completion only: without it that knows fewer names.
             let _unwritten = block_in_place(|| files::write(&self.known_names, list.as_bytes()));
             turn.notices.push(Notice::Names(all));
+            self.tell_changes(turn);
         }
+    }
+
+    /// Tells who is shown otherwise than before.
+    fn tell_changes(&mut self, turn: &mut Turn) {
+        let now = self.everybody();
+        let called = std::mem::replace(&mut self.called, now);
+        let (directory, me) = (self.client.directory(), self.client.account());
+        if let Some(now) =
+            directory.called(me).filter(|now| !called.contains_key(&me) && *now != self.name.as_str())
+        {
+            let (before, now) = (self.name.to_string(), now.to_owned());
+            turn.notices.push(Notice::Called { account: me, before, now, why: Change::Renamed });
+        }
+        for (account, before) in called {
+            let now = directory.name(account);
+            let why = match directory.called(account) {
+                _ if now == before => continue,
+                _ if directory.is_closed(account) => Change::Closed,
+                None => Change::Lost,
+                Some(_) if directory.account(&before) != Some(account) => Change::FellBack,
+                Some(_) => Change::Renamed,
+            };
+            turn.notices.push(Notice::Called { account, before, now, why });
+        }
+    }
+
+    /// Everybody who has a name, with how they are shown.
+    fn everybody(&self) -> BTreeMap<AccountId, String> {
+        let directory = self.client.directory();
+        directory.everybody().map(|(_, account)| (account, directory.name(account))).collect()
     }
 
     async fn carry_out(&mut self, turn: Turn) -> Result<(), Failure> {

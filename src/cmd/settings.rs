@@ -22,6 +22,7 @@ use super::failure::Failure;
 use super::files;
 use super::home::Home;
 use super::similar::did_you_mean;
+use super::{person, screen};
 use crate::text::{Name, inert};
 
 /// What the file may say outside its profiles.
@@ -73,7 +74,9 @@ impl Settings {
     /// When that leaves nobody: says how to say it. `usage` is the command with a name in it.
     pub fn me(&self, asked: Option<&Name>, usage: &str) -> Result<Name, Failure> {
         if let Some(name) = asked.or(self.name.as_ref()) {
-            return Ok(name.clone());
+            let Some(now) = person::formerly(&self.home, name) else { return Ok(name.clone()) };
+            screen::note(&format!("-- {name} is called {now} now; from here on say {now}"));
+            return Ok(now);
         }
         let mut people = self.people();
         if people.len() == 1 {

@@ -11,12 +11,15 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::blocked::Blocked;
-use super::chat::render::{Eyes, is_grave};
+use super::chat::{
+    self,
+    render::{Called, Eyes, is_grave},
+};
 use super::failure::{Failure, Outcome};
 use super::home::Cluster;
 use super::place::{Place, find_room, follows, room_labels};
 use super::screen;
-use super::session::{Notice, Options, Session, Shown};
+use super::session::{Change, Notice, Options, Session, Shown};
 use super::similar::did_you_mean;
 use crate::client::Client;
 use crate::event::Conversation;
@@ -34,8 +37,15 @@ pub struct Visit {
     pub eyes: Eyes,
     name: Name,
     deadline: Instant,
-    name_taken: Arc<watch::Sender<bool>>,
+    unusable: Arc<watch::Sender<Option<Unusable>>>,
     hearing: JoinHandle<()>,
+}
+
+/// Why nothing can be said with an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unusable {
+    NameTaken,
+    Closed,
 }
 
 /// Runs a command's work on a runtime of its own.
@@ -86,43 +96,53 @@ impl Visit {
         lines: Option<mpsc::UnboundedSender<Shown>>,
     ) -> Result<Self, Failure> {
         let (session, notices) = Session::open(cluster, name, Options { window_ms, new_device: false })?;
-        let (name_taken, _) = watch::channel(false);
-        let name_taken = Arc::new(name_taken);
-        let account = session.ask(Client::account).await?;
+        let (unusable, _) = watch::channel(None);
+        let unusable = Arc::new(unusable);
+        let (account, called) = session.ask(chat::who).await?;
         let eyes = Eyes {
             account,
             view: cluster.view().clone(),
             zone: jiff::tz::TimeZone::system(),
             reads: false,
-            name: name.to_string(),
+            name: Called::new(called.unwrap_or_else(|| name.to_string())),
             blocked: Blocked::load(&cluster.home().blocked(name))?,
         };
-        let hearing = tokio::spawn(hear(notices, eyes.clone(), Arc::clone(&name_taken), lines));
-        Ok(Self {
-            session,
-            eyes,
-            name: name.clone(),
-            deadline: Instant::now() + patience,
-            name_taken,
-            hearing,
-        })
+        let hearing = tokio::spawn(hear(notices, eyes.clone(), Arc::clone(&unusable), lines));
+        Ok(Self { session, eyes, name: name.clone(), deadline: Instant::now() + patience, unusable, hearing })
     }
 
     /// Waits until the machine is in some state; `false` if it was not in time.
     ///
     /// # Errors
-    /// When the session has ended, or the name turns out to be somebody else's.
+    /// When the session has ended, or nothing can be said with the account: its name turns out to be somebody
+    /// else's, or it was deleted.
     pub async fn waits_for(
         &self,
         holds: impl Fn(&Client) -> bool + Clone + Send + 'static,
     ) -> Result<bool, Failure> {
+        self.wait(holds, true).await
+    }
+
+    /// As [`Visit::waits_for`], whether anything can be said with the account or not.
+    ///
+    /// # Errors
+    /// When the session has ended.
+    pub async fn waits_anyway_for(
+        &self,
+        holds: impl Fn(&Client) -> bool + Clone + Send + 'static,
+    ) -> Result<bool, Failure> {
+        self.wait(holds, false).await
+    }
+
+    async fn wait(
+        &self,
+        holds: impl Fn(&Client) -> bool + Clone + Send + 'static,
+        must_be_usable: bool,
+    ) -> Result<bool, Failure> {
         loop {
-            if *self.name_taken.borrow() {
-                return Err(Failure::new(format!(
-                    "the name {} belongs to somebody else in this cluster",
-                    self.name
-                ))
-                .next("choose another name with --as NAME"));
+            let unusable = *self.unusable.borrow();
+            if let Some(why) = unusable.filter(|_| must_be_usable) {
+                return Err(self.unusable(why));
             }
             if self.session.ask(holds.clone()).await? {
                 return Ok(true);
@@ -130,6 +150,18 @@ impl Visit {
             if timeout_at(self.deadline, tokio::time::sleep(ASK_AGAIN)).await.is_err() {
                 return Ok(false);
             }
+        }
+    }
+
+    fn unusable(&self, why: Unusable) -> Failure {
+        let name = &self.name;
+        match why {
+            Unusable::NameTaken => {
+                Failure::new(format!("the name {name} belongs to somebody else in this cluster"))
+                    .next(format!("take another: tercet account rename NEW --as {name}"))
+            }
+            Unusable::Closed => Failure::new(format!("the account {name} was deleted; nothing was written"))
+                .next(format!("remove what is left of it here: tercet account delete --as {name}")),
         }
     }
 
@@ -145,9 +177,9 @@ impl Visit {
     }
 
     async fn room(&self, name: &Name) -> Result<Conversation, Failure> {
-        let (asked, me) = (name.clone(), self.name.to_string());
+        let asked = name.clone();
         let known = move |client: &Client| {
-            let is_mine = client.directory().account(&me) == Some(client.account());
+            let is_mine = is_usable(client);
             let joined = find_room(client, &asked).is_some_and(|room| follows(client, room));
             let mut followed = client.followed();
             let all_begun = followed.all(|room| client.transcript(Conversation::Room(room)).is_some());
@@ -183,11 +215,9 @@ impl Visit {
     }
 
     async fn person(&self, other: &Name) -> Result<Conversation, Failure> {
-        let (name, me) = (other.to_string(), self.name.to_string());
+        let name = other.to_string();
         let known = move |client: &Client| {
-            let directory = client.directory();
-            let met = directory.account(&name).is_some() && directory.account(&me) == Some(client.account());
-            met || (client.is_caught_up() && directory.account(&me).is_some())
+            is_usable(client) && (client.directory().account(&name).is_some() || client.is_caught_up())
         };
         let _in_time = self.waits_for(known).await?;
         let name = other.to_string();
@@ -195,10 +225,20 @@ impl Visit {
             .session
             .ask(move |client| {
                 let names: Vec<String> = client.directory().all().map(|(name, _)| name.to_owned()).collect();
-                (client.directory().account(&name), client.is_caught_up(), names)
+                let found = client.directory().account(&name);
+                let closed = found.is_some_and(|account| client.directory().is_closed(account));
+                (found.map(|account| (account, closed)), client.is_caught_up(), names)
             })
             .await?;
-        if let Some(account) = found {
+        if let Some((_, true)) = found {
+            return Err(Failure::new(format!("{other} has deleted the account; nothing was written")).next(
+                format!(
+                    "nobody reads there any more; what was said is in: tercet chat {}, /dm {other}",
+                    self.name
+                ),
+            ));
+        }
+        if let Some((account, _)) = found {
             return Ok(Conversation::direct(self.eyes.account, account));
         }
         if !caught_up {
@@ -226,16 +266,28 @@ impl Visit {
     }
 }
 
+/// Whether something can be said with the account; if not, the session tells why.
+fn is_usable(client: &Client) -> bool {
+    let (directory, me) = (client.directory(), client.account());
+    directory.called(me).is_some() && !directory.is_closed(me)
+}
+
 async fn hear(
     mut notices: mpsc::Receiver<Notice>,
     eyes: Eyes,
-    name_taken: Arc<watch::Sender<bool>>,
+    unusable: Arc<watch::Sender<Option<Unusable>>>,
     lines: Option<mpsc::UnboundedSender<Shown>>,
 ) {
     while let Some(notice) = notices.recv().await {
-        let grave = matches!(&notice, Notice::Down { why, .. } if is_grave(why));
+        let grave = match &notice {
+            Notice::Down { why, .. } => is_grave(why),
+            Notice::Called { account, why, .. } => *account == eyes.account && *why == Change::FellBack,
+            _ => false,
+        };
         match (eyes.notice(&notice), &notice) {
-            (_, Notice::NameTaken) => drop(name_taken.send_replace(true)),
+            (_, Notice::NameTaken) => drop(unusable.send_replace(Some(Unusable::NameTaken))),
+            (_, Notice::AccountClosed) => drop(unusable.send_replace(Some(Unusable::Closed))),
+            (_, Notice::SignedIn) => drop(unusable.send_replace(None)),
             (Some(line), _) if grave => screen::warn(&line),
             (Some(line), _) => screen::detail(&line),
             (None, Notice::Show(shown)) => {

@@ -52,6 +52,11 @@ struct Reached {
 }
 
 impl DeviceLog {
+    /// Whether some process has the log at this place open.
+    pub fn is_in_use(path: &Path) -> bool {
+        Lock::is_held(&files::beside(path, ".lock"))
+    }
+
     /// Opens the log with all its entries; makes an empty one if there is none.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
     reason = "helpers of tests are tests, too; clippy knows only #[test] functions"
 )]
 
+mod account;
 mod bad_input;
 mod bench;
 mod chaos;

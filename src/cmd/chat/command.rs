@@ -58,6 +58,12 @@ pub enum Line {
     Unblock(Name),
     /// `/who`: the accounts.
     Who,
+    /// `/accounts [TEXT]`: those whose names hold the text.
+    Accounts(String),
+    /// `/whoami`.
+    WhoAmI,
+    /// `/rename NEW`.
+    Rename(Name),
     /// `/help`.
     Help,
     /// `/quit`.
@@ -99,7 +105,7 @@ pub enum LineError {
 pub const HISTORY_DEFAULT: usize = 20;
 
 /// Every command with its usage and what it does, as `/help` lists them.
-pub const COMMANDS: [(&str, &str, &str); 28] = [
+pub const COMMANDS: [(&str, &str, &str); 31] = [
     ("dm", "/dm NAME", "talk to NAME; then just type"),
     ("history", "/history [N]", "the last N messages here, in their true order"),
     ("rooms", "/rooms", "the rooms that you may join"),
@@ -125,6 +131,9 @@ pub const COMMANDS: [(&str, &str, &str); 28] = [
     ("block", "/block NAME", "hear nothing from NAME on this machine"),
     ("unblock", "/unblock NAME", "hear them again"),
     ("who", "/who", "everybody who has an account"),
+    ("accounts", "/accounts [TEXT]", "those whose names hold TEXT, with their keys' words"),
+    ("whoami", "/whoami", "your name, and your key in words to compare"),
+    ("rename", "/rename NEW", "be called NEW; nobody else gets the old name"),
     ("view", "/view", "the servers and their state"),
     ("help", "/help", "this list"),
     ("quit", "/quit", "leave, as ctrl-D; what is not safe goes out later"),
@@ -187,6 +196,9 @@ pub fn parse(line: &str) -> Result<Line, LineError> {
         ("block", name) if !name.is_empty() => Ok(Line::Block(name.parse()?)),
         ("unblock", name) if !name.is_empty() => Ok(Line::Unblock(name.parse()?)),
         ("who", "") => Ok(Line::Who),
+        ("accounts", text) => Ok(Line::Accounts(text.to_owned())),
+        ("whoami", "") => Ok(Line::WhoAmI),
+        ("rename", name) if !name.is_empty() => Ok(Line::Rename(name.parse()?)),
         ("help", _) => Ok(Line::Help),
         ("quit" | "exit", "") => Ok(Line::Quit),
         (word, _) => match COMMANDS.iter().find(|(name, _, _)| *name == word) {
@@ -293,6 +305,7 @@ mod tests {
             let line = usage
                 .replace("[N]", "3")
                 .replace("NAME", "bob")
+                .replace("NEW", "rob")
                 .replace(['[', ']'], "")
                 .replace("~N", "~2")
                 .replace("FILE", "talk.md");

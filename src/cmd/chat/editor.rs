@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::command::{COMMANDS, parse};
 use super::render::Eyes;
-use super::talk::{Done, Shared, Sink, carry_out, print};
+use super::talk::{Done, Shared, Sink, Standing, carry_out, print};
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::screen;
 use crate::cmd::session::{Notice, Session};
@@ -83,7 +83,12 @@ impl Outlook {
 
 /// The prompt: the servers, how many messages have come into other conversations, who is typing to whom. Of one
 /// width, whatever the servers' state; the number is that of when the prompt was made.
-fn prompt(me: &Name, shared: &Shared, outlook: &Outlook) -> String {
+fn prompt(eyes: &Eyes, shared: &Shared, outlook: &Outlook) -> String {
+    let me = match shared.standing() {
+        Some(Standing::Nameless) => format!("{}? (not yours: /rename)", eyes.name.now()),
+        Some(Standing::Closed) => format!("{} (deleted)", eyes.name.now()),
+        Some(Standing::Named) | None => eyes.name.now(),
+    };
     let with = shared.current().map_or_else(String::new, |(_, name)| format!(" > {}", inert(&name)));
     let elsewhere = match shared.elsewhere() {
         0 => String::new(),
@@ -146,7 +151,7 @@ fn complete(line: &str, cursor: usize, names: &[String]) -> (usize, Vec<String>)
     if let Some((command, start)) = typed.split_once(' ') {
         let start = start.trim_start();
         let is_wanted = |name: &&String| match command {
-            "/dm" | "/invite" | "/seen" | "/block" | "/unblock" => {
+            "/dm" | "/invite" | "/seen" | "/block" | "/unblock" | "/accounts" => {
                 !name.starts_with('#') && name.starts_with(start)
             }
             "/join" | "/leave" => name
@@ -222,7 +227,7 @@ pub async fn run(
     };
     let (lines, mut typed) = mpsc::channel::<Typed>(1);
     let path = history.to_owned();
-    let first = prompt(me, &shared, &outlook);
+    let first = prompt(&eyes, &shared, &outlook);
     std::thread::spawn(move || type_lines(editor, first, &lines, &path));
     while let Some((line, next_prompt)) = typed.recv().await {
         let done = match parse(&line) {
@@ -234,7 +239,7 @@ pub async fn run(
             Done::Answer(lines) => lines.iter().try_for_each(|line| screen::say(line))?,
             Done::Not(why) => screen::say(&eyes.complaint(&why))?,
         }
-        drop(next_prompt.send(prompt(me, &shared, &outlook))); // the thread ends when we do
+        drop(next_prompt.send(prompt(&eyes, &shared, &outlook))); // the thread ends when we do
     }
     leave(session, printer, &eyes).await
 }

@@ -8,6 +8,7 @@ mod command;
 mod editor;
 mod export;
 mod messages;
+mod people;
 pub(super) mod render;
 mod rooms;
 mod script;
@@ -16,15 +17,17 @@ mod talk;
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use crate::client::Client;
 use crate::cmd::blocked::Blocked;
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::home::Cluster;
 use crate::cmd::session::{Options, Session};
 use crate::cmd::settings::Settings;
 use crate::cmd::{complete, first_run};
+use crate::id::AccountId;
 use crate::limits::{REORDER_WINDOW_MS, SENT_AT};
 use crate::text::{Name, count};
-use render::Eyes;
+use render::{Called, Eyes};
 
 /// Arguments of `tercet chat`.
 #[derive(Debug, clap::Args)]
@@ -80,18 +83,24 @@ pub(super) fn safe_at(asked: Option<usize>, servers: usize) -> Result<usize, Fai
     }
 }
 
+/// The session's account, and its name if it is known.
+pub(super) fn who(client: &Client) -> (AccountId, Option<String>) {
+    let account = client.account();
+    (account, client.directory().called(account).map(str::to_owned))
+}
+
 async fn chat(cluster: &Cluster, name: &Name, args: &Args) -> Result<Outcome, Failure> {
     let safe_at = safe_at(args.copies, cluster.view().servers().len())?;
     let options = Options { window_ms: args.window_ms, new_device: args.new_device };
     let (session, notices) = Session::open(cluster, name, options)?;
-    let account = session.ask(crate::client::Client::account).await?;
+    let (account, called) = session.ask(who).await?;
     let on_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let eyes = Eyes {
         account,
         view: cluster.view().clone(),
         zone: jiff::tz::TimeZone::system(),
         reads: on_terminal,
-        name: name.to_string(),
+        name: Called::new(called.unwrap_or_else(|| name.to_string())),
         blocked: Blocked::load(&cluster.home().blocked(name))?,
     };
     let history = cluster.home().account_key(name).with_file_name("typed");

@@ -3,6 +3,8 @@
 //! Whatever a person wrote goes through [`inert`], so no message can move the cursor or change a colour.
 //! Styles are plain ANSI; the printer strips them where they are not wanted (`NO_COLOR`, no terminal).
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -11,7 +13,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::clock::Time;
 use crate::cmd::blocked::Blocked;
 use crate::cmd::said::{Said, TAKEN_BACK};
-use crate::cmd::session::{Notice, Shown};
+use crate::cmd::session::{Change, Notice, Shown};
 use crate::event::{Conversation, Event};
 use crate::id::AccountId;
 use crate::limits::SENT_AT;
@@ -43,6 +45,27 @@ pub fn copies(copies: usize, servers: usize) -> String {
     }
 }
 
+/// What a person is called, which may change while they look; clones change together.
+#[derive(Debug, Clone)]
+pub struct Called(Arc<Mutex<String>>);
+
+impl Called {
+    /// Somebody of this name.
+    pub fn new(name: String) -> Self {
+        Self(Arc::new(Mutex::new(name)))
+    }
+
+    /// The present name.
+    pub fn now(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// They have taken another.
+    pub fn set(&self, name: &str) {
+        name.clone_into(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
 /// Names, conversations and times as this person sees them.
 #[derive(Debug, Clone)]
 pub struct Eyes {
@@ -54,8 +77,8 @@ pub struct Eyes {
     pub zone: TimeZone,
     /// Whether a person sits before the screen: then what they are shown counts as read.
     pub reads: bool,
-    /// What the person is called, for mentions.
-    pub name: String,
+    /// What the person is called.
+    pub name: Called,
     /// Whom the person does not want to hear.
     pub blocked: Blocked,
 }
@@ -150,7 +173,7 @@ impl Eyes {
             true => text.trim_end_matches('\n').split('\n').map(inert).collect::<Vec<_>>().join("\n      | "),
             false => inert(text),
         };
-        if own || !mentions(&text, &self.name) { text } else { styled(MENTION, text) }
+        if own || !mentions(&text, &self.name.now()) { text } else { styled(MENTION, text) }
     }
 
     /// A moment to the second, with its day.
@@ -224,7 +247,25 @@ impl Eyes {
             Notice::Failed(why) => {
                 styled(BAD, format!("-- stopped: {}; nothing more is sent, press Enter to leave", inert(why)))
             }
-            Notice::NameTaken => styled(BAD, "-- this name belongs to somebody else"),
+            Notice::NameTaken => styled(
+                BAD,
+                format!(
+                    "-- this name belongs to somebody else, who took it earlier; others see you as ?{} until you \
+                     take another: /rename NEW",
+                    self.account.short()
+                ),
+            ),
+            Notice::AccountClosed => styled(BAD, "-- this account was deleted; nothing can be sent with it"),
+            Notice::Called { account, why: Change::Lost | Change::Closed, .. }
+                if *account == self.account =>
+            {
+                return None; // said by one of the above
+            }
+            Notice::Called { account, before, now, why } => {
+                let own = *account == self.account;
+                let style = if own && *why == Change::FellBack { BAD } else { DIM };
+                styled(style, format!("-- {}", change(own, before, now, *why)))
+            }
         };
         Some(line)
     }
@@ -251,6 +292,28 @@ impl Eyes {
     pub fn rfc3339(time: Time) -> String {
         let millis = i64::try_from(time.millis()).unwrap_or(i64::MAX);
         Timestamp::from_millisecond(millis).map(|time| time.to_string()).unwrap_or_default()
+    }
+}
+
+/// What has become of somebody's name.
+fn change(own: bool, before: &str, now: &str, why: Change) -> String {
+    let (before, now) = (inert(before), inert(now));
+    match why {
+        Change::Renamed if own => format!("you are called {now} now"),
+        Change::Renamed => format!("{before} is called {now} now"),
+        Change::FellBack if own => format!(
+            "the name {before} belongs to somebody else, who took it earlier: you are called {now} again; /rename NEW \
+             takes another"
+        ),
+        Change::FellBack => {
+            format!(
+                "{before} is called {now} again: the name {before} belongs to somebody else, who took it earlier"
+            )
+        }
+        Change::Closed => format!("{before} has deleted the account"),
+        Change::Lost => {
+            format!("{before} is shown as {now}: the name belongs to somebody else, who took it earlier")
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::command::parse;
 use super::render::{Eyes, is_aside};
-use super::talk::{Done, Shared, Sink, carry_out, print};
+use super::talk::{Done, Shared, Sink, Standing, carry_out, print};
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::screen;
 use crate::cmd::session::{Notice, Session};
@@ -53,10 +53,18 @@ pub async fn run(
     let shared = Shared::new();
     let printer = tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), Stdout, |_| {}));
     let start = Instant::now();
-    let signed_in = timeout_at(start + patience, shared.is_signed_in()).await;
-    if signed_in == Ok(false) {
-        return Err(Failure::new("this name belongs to somebody else in this cluster")
-            .next("choose another name: tercet chat NAME"));
+    let standing = timeout_at(start + patience, shared.known_standing()).await.ok().flatten();
+    match standing {
+        Some(Standing::Nameless) => {
+            return Err(Failure::new("this name belongs to somebody else in this cluster")
+                .next(format!("take another: tercet account rename NEW --as {}", eyes.name.now())));
+        }
+        Some(Standing::Closed) => {
+            let name = eyes.name.now();
+            return Err(Failure::new(format!("the account {name} was deleted; nothing can be sent with it"))
+                .next(format!("remove what is left of it here: tercet account delete --as {name}")));
+        }
+        Some(Standing::Named) | None => {}
     }
     let mut complaints = 0;
     let mut input = BufReader::new(tokio::io::stdin());

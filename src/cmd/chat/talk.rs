@@ -8,11 +8,11 @@ use tokio::sync::{mpsc, watch};
 
 use super::command::{COMMANDS, Line};
 use super::render::{Eyes, explained, is_grave, table};
-use super::{export, messages, rooms};
+use super::{export, messages, people, rooms};
 use crate::client::Input;
 use crate::cmd::failure::Failure;
 use crate::cmd::screen;
-use crate::cmd::session::{Notice, Session, Shown};
+use crate::cmd::session::{Change, Notice, Session, Shown};
 use crate::cmd::similar::did_you_mean;
 use crate::event::Conversation;
 use crate::id::{EventId, ServerId};
@@ -38,19 +38,30 @@ pub struct Shared {
     elsewhere: Mutex<BTreeMap<Conversation, usize>>,
     /// The messages that were shown late, the last [`LATE_MAX`].
     late: Mutex<VecDeque<(Conversation, EventId)>>,
-    /// Whether the account has its name (`Some(true)`), or somebody else has it (`Some(false)`).
-    signed_in: watch::Sender<Option<bool>>,
+    /// What can be done with the account, once that is known.
+    standing: watch::Sender<Option<Standing>>,
+}
+
+/// What can be done with an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Everything.
+    Named,
+    /// To read: its name is somebody else's.
+    Nameless,
+    /// To read: it was deleted.
+    Closed,
 }
 
 impl Shared {
     /// Nothing is known yet.
     pub fn new() -> Arc<Self> {
-        let (signed_in, _) = watch::channel(None);
+        let (standing, _) = watch::channel(None);
         Arc::new(Self {
             current: Mutex::default(),
             elsewhere: Mutex::default(),
             late: Mutex::default(),
-            signed_in,
+            standing,
         })
     }
 
@@ -68,6 +79,15 @@ impl Shared {
     pub fn turn_to(&self, conversation: Conversation, name: String) {
         *locked(&self.current) = Some((conversation, name));
         locked(&self.elsewhere).remove(&conversation);
+    }
+
+    /// Somebody is called otherwise; the conversation that is typed into may be with them.
+    fn call(&self, conversation: Conversation, name: &str) {
+        if let Some((_, with)) =
+            locked(&self.current).as_mut().filter(|(current, _)| *current == conversation)
+        {
+            name.clone_into(with);
+        }
     }
 
     /// How many messages have come into other conversations than the current one since those were turned to.
@@ -98,16 +118,16 @@ impl Shared {
         }
     }
 
-    /// Waits until it is known whether the account has its name.
-    pub async fn is_signed_in(&self) -> bool {
-        let mut signed_in = self.signed_in.subscribe();
-        let known = signed_in.wait_for(Option::is_some).await;
-        known.is_ok_and(|known| *known == Some(true))
+    /// Waits until it is known what can be done with the account; `None` if the session ends before.
+    pub async fn known_standing(&self) -> Option<Standing> {
+        let mut standing = self.standing.subscribe();
+        let known = standing.wait_for(Option::is_some).await;
+        known.ok().and_then(|known| *known)
     }
 
-    /// Whether somebody else has the name.
-    pub fn name_is_taken(&self) -> bool {
-        *self.signed_in.borrow() == Some(false)
+    /// What can be done with the account, if that is known.
+    pub fn standing(&self) -> Option<Standing> {
+        *self.standing.borrow()
     }
 }
 
@@ -201,8 +221,17 @@ pub async fn print(
                 risen.show(shown, eyes.view.servers().len());
             }
             Notice::Copies { id, copies } => risen.rise(*id, *copies),
-            Notice::SignedIn => drop(shared.signed_in.send_replace(Some(true))),
-            Notice::NameTaken => drop(shared.signed_in.send_replace(Some(false))),
+            Notice::SignedIn => drop(shared.standing.send_replace(Some(Standing::Named))),
+            Notice::NameTaken => drop(shared.standing.send_replace(Some(Standing::Nameless))),
+            Notice::AccountClosed => drop(shared.standing.send_replace(Some(Standing::Closed))),
+            Notice::Called { account, now, why, .. } if *account == eyes.account => {
+                if matches!(why, Change::Renamed | Change::FellBack) {
+                    eyes.name.set(now);
+                }
+            }
+            Notice::Called { account, now, .. } => {
+                shared.call(Conversation::direct(eyes.account, *account), now);
+            }
             _ => {}
         }
         if down.is_news(&notice)
@@ -251,11 +280,14 @@ pub async fn carry_out(session: &Session, eyes: &Eyes, shared: &Shared, line: Li
         Line::Late => messages::late(session, eyes, shared).await,
         Line::Export(path) => export::export(session, eyes, shared, path).await,
         Line::Block(name) => block(session, eyes, name).await,
-        Line::Unblock(name) => unblock(eyes, &name),
+        Line::Unblock(name) => unblock(session, eyes, &name).await,
         Line::Unread => messages::unread(session, eyes, shared).await,
         Line::Next => messages::next(session, eyes, shared).await,
         Line::Seen(name) => messages::seen(session, eyes, shared, name).await,
-        Line::Who => who(session, eyes).await,
+        Line::Who => people::accounts(session, eyes, "").await,
+        Line::Accounts(text) => people::accounts(session, eyes, &text).await,
+        Line::WhoAmI => people::whoami(session, eyes, shared).await,
+        Line::Rename(name) => people::rename(session, eyes, name).await,
         Line::View => view(session, eyes).await,
     }
 }
@@ -277,17 +309,23 @@ fn help(eyes: &Eyes) -> Vec<String> {
 }
 
 async fn say(session: &Session, eyes: &Eyes, shared: &Shared, text: String) -> Result<Done, Failure> {
-    if shared.name_is_taken() {
-        return Ok(Done::Not(
-            "not sent: this name belongs to somebody else; start again with another".to_owned(),
-        ));
+    match shared.standing() {
+        Some(Standing::Nameless) => {
+            let why = "not sent: this name belongs to somebody else; /rename NEW takes another";
+            return Ok(Done::Not(why.to_owned()));
+        }
+        Some(Standing::Closed) => return Ok(Done::Not("not sent: this account was deleted".to_owned())),
+        Some(Standing::Named) | None => {}
     }
-    let Some((conversation, _)) = shared.current() else {
+    let Some((conversation, name)) = shared.current() else {
         return Ok(Done::Not(
             "not sent: nobody to send it to yet; /dm NAME or /join #ROOM first (/who and /rooms list them)"
                 .to_owned(),
         ));
     };
+    if people::has_gone(session, conversation).await? {
+        return Ok(Done::Not(format!("not sent: {name} reads nothing here any more")));
+    }
     session.redial().await?;
     Ok(match session.say(conversation, text).await? {
         Ok(()) => {
@@ -304,10 +342,11 @@ async fn turn_to(session: &Session, eyes: &Eyes, shared: &Shared, name: String) 
         .ask(move |client| {
             let directory = client.directory();
             let meant = did_you_mean(&asked, directory.all().map(|(name, _)| name));
-            (directory.account(&asked), client.is_caught_up(), meant)
+            let found = directory.account(&asked).map(|account| (account, directory.name(account)));
+            (found, client.is_caught_up(), meant)
         })
         .await?;
-    let Some(other) = found else {
+    let Some((other, name)) = found else {
         let hint = if let Some(meant) = &meant {
             meant.as_str()
         } else if connected {
@@ -321,7 +360,11 @@ async fn turn_to(session: &Session, eyes: &Eyes, shared: &Shared, name: String) 
     messages::mark_current(session, eyes, shared).await?;
     shared.turn_to(conversation, name.clone());
     messages::mark_read(session, eyes, conversation).await?;
-    Ok(Done::Answer(vec![eyes.aside(&format!("talking to {name}; just type"))]))
+    let what = match people::has_gone(session, conversation).await? {
+        true => format!("{name}: what was said is in /history, and nobody reads what is said now"),
+        false => format!("talking to {name}; just type"),
+    };
+    Ok(Done::Answer(vec![eyes.aside(&what)]))
 }
 
 async fn block(session: &Session, eyes: &Eyes, name: Name) -> Result<Done, Failure> {
@@ -341,34 +384,16 @@ async fn block(session: &Session, eyes: &Eyes, name: Name) -> Result<Done, Failu
     })
 }
 
-fn unblock(eyes: &Eyes, name: &Name) -> Result<Done, Failure> {
-    Ok(match eyes.blocked.remove(name) {
+async fn unblock(session: &Session, eyes: &Eyes, name: &Name) -> Result<Done, Failure> {
+    let asked = name.to_string();
+    let account = session.ask(move |client| client.directory().account(&asked)).await?;
+    Ok(match eyes.blocked.remove(account, name) {
         Ok(true) => Done::Answer(vec![
             eyes.aside(&format!("{name} is heard again; /history has what was said meanwhile")),
         ]),
         Ok(false) => Done::Not(format!("{name} is not blocked")),
         Err(failure) => Done::Not(failure.to_string()),
     })
-}
-
-async fn who(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
-    let me = eyes.account;
-    let all: Vec<_> = session
-        .ask(|client| {
-            client.directory().all().map(|(name, account)| (name.to_owned(), account)).collect::<Vec<_>>()
-        })
-        .await?;
-    let row = |(name, account): &(String, crate::id::AccountId)| {
-        let what = match (*account == me, eyes.blocked.holds(*account)) {
-            (true, _) => "(you)",
-            (_, true) => "(blocked)",
-            _ => "",
-        };
-        vec![crate::text::inert(name), format!("key {}", account.short()), what.to_owned()]
-    };
-    let mut lines = vec![eyes.aside(&crate::text::count(all.len(), "account"))];
-    lines.extend(table(&all.iter().map(row).collect::<Vec<_>>()));
-    Ok(Done::Answer(lines))
 }
 
 async fn view(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
