@@ -215,6 +215,10 @@ fn masked_line(line: &str) -> String {
         }
         _ => line,
     };
+    let line = match line.split_once("  lacks ") {
+        Some((server, _)) => format!("{server}  lacks N of ours"),
+        None => line,
+    };
     let line = match line.split_once(" events with ") {
         Some((_, rest)) => format!("-- N events with {rest}"),
         None => line,
@@ -258,6 +262,7 @@ fn masks_hide_what_differs_and_nothing_else() {
         ("12:34 alice: hello  3/3", "HH:MM alice: hello  k/N"),
         ("12:34 alice: hello  2/3 sent", "HH:MM alice: hello  k/N"),
         ("  2  127.0.0.1:43210  up  key 0123abcd", "  2  127.0.0.1:PPPPP  up  key xxxxxxxx"),
+        ("  2  home  down  lacks 2 of ours", "  2  home  down  lacks N of ours"),
         ("   0123 dcef 4567 89ab cdef 0000", "   xxxx xxxx xxxx xxxx xxxx xxxx"),
         ("[1x3] alice > bob: /view", "[sss] alice > bob: /view"),
         ("-- talking to bob; just type", "-- talking to bob; just type"),

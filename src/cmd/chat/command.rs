@@ -64,6 +64,17 @@ pub enum Line {
     Quit,
 }
 
+impl Line {
+    /// Whether what it brings about is a line of the conversation, so that what was typed need not stay as well.
+    pub fn appears(&self) -> bool {
+        match self {
+            Self::Nothing | Self::Say(_) | Self::Topic(Some(_)) => true,
+            Self::About(kind, ..) => kind.is_shown(),
+            _ => false,
+        }
+    }
+}
+
 /// Which message is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Back {

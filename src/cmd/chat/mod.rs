@@ -4,6 +4,7 @@
 //! and writes lines, so that it can be scripted (`script`). Both share what is here: one task prints what
 //! the session tells, another carries out what is typed, and neither waits for the other.
 
+mod above;
 mod command;
 mod editor;
 mod export;

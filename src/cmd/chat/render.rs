@@ -28,6 +28,9 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const WARN: Style = AnsiColor::Yellow.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
+/// What comes before the later lines of a message.
+const CONTINUED: &str = "\n      | ";
+
 fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
@@ -147,7 +150,7 @@ impl Eyes {
     fn words(&self, text: &str, own: bool) -> String {
         // A person may be shown a line of a message below the other; a script counts on one line for each.
         let text = match self.reads {
-            true => text.trim_end_matches('\n').split('\n').map(inert).collect::<Vec<_>>().join("\n      | "),
+            true => text.trim_end_matches('\n').split('\n').map(inert).collect::<Vec<_>>().join(CONTINUED),
             false => inert(text),
         };
         if own || !mentions(&text, &self.name) { text } else { styled(MENTION, text) }
@@ -232,6 +235,12 @@ impl Eyes {
     /// A hint or an answer of the program itself.
     pub fn aside(&self, text: &str) -> String {
         styled(DIM, format!("-- {text}"))
+    }
+
+    /// What the person typed, when it comes to nothing.
+    pub fn typed(&self, text: &str) -> String {
+        let lines = text.trim_end_matches('\n').split('\n').map(inert);
+        format!("{}: {}", inert(&self.name), lines.collect::<Vec<_>>().join(CONTINUED))
     }
 
     /// Something that the person did wrong.
