@@ -9,10 +9,12 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_bytes::ByteBuf;
 
+use crate::event::Conversation;
 use crate::id::{
     AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, RoomId, ServerId, bytes_or_hex,
 };
 use crate::limits::FRAME_MAX_BYTES;
+use crate::order::Digest;
 
 /// The cluster's secret that admits accounts. Never printed: it has no `Display`, and its `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -98,6 +100,11 @@ pub enum ToServer {
     Pull {
         /// How far the peer has read.
         after: Position,
+    },
+    /// What have you of this conversation? Asked again until the answer is whole.
+    Digest {
+        /// Which one.
+        conversation: Conversation,
     },
     /// How are you?
     Status,
@@ -261,6 +268,17 @@ pub enum ToClient {
         /// How far each device has read; only with the last entries.
         cursors: Vec<DeviceCursor>,
     },
+    /// The answer to a `Digest`.
+    Digest {
+        /// Of which conversation.
+        conversation: Conversation,
+        /// How many events of it were found so far; none of one that the account may not read.
+        events: u64,
+        /// Of all of them in canonical order; none until the answer is whole, or if there are too many.
+        digest: Option<Digest>,
+        /// Whether the log was read to its end.
+        whole: bool,
+    },
     /// The answer to a `Status`.
     Status(ServerStatus),
     /// The answer to a `Ping`.
@@ -347,6 +365,7 @@ mod tests {
                 => ToServer::Cursor { room: Some(ROOM), position: 77 };
             Fetch => ToServer::Fetch { ids: vec![ID, ID] };
             Pull => ToServer::Pull { after: 1 << 40 };
+            Digest => ToServer::Digest { conversation: Conversation::Room(ROOM) };
             Status => ToServer::Status;
             Ping => ToServer::Ping;
         }
@@ -382,6 +401,7 @@ mod tests {
             syncing_to: Some(12),
             syncs: 7,
         };
+        let direct = Conversation::direct(account, AccountId::new([4; 32]));
         let mut frames = samples! { ToClient:
             Welcome => ToClient::Welcome { version: 1, incarnation, position: 3, epoch: 1, time_ms: 1 << 41 };
             Refused => ToClient::Refused(Refusal::Full);
@@ -393,6 +413,9 @@ mod tests {
                 => ToClient::Feed { room: None, items: vec![], upto: 5, caught_up: false };
             Bodies => ToClient::Bodies(vec![ByteBuf::from([1; 40])]);
             Log => ToClient::Log { items: vec![whole], tip: 8, cursors };
+            Digest
+                => ToClient::Digest { conversation: Conversation::Directory, events: 0, digest: None, whole: false }
+                => ToClient::Digest { conversation: direct, events: 1, digest: Some(Digest::of([ID])), whole: true };
             Status => ToClient::Status(status);
             Pong => ToClient::Pong;
         };

@@ -83,6 +83,12 @@ pub const SYNC_AFTER_MS: u64 = 500;
 /// Least time between two announcements of fresh events to one peer: it has them from their authors as a rule,
 /// and waits for those anyway ([`SYNC_AFTER_MS`]).
 pub const PEER_GATHER_MS: u64 = 100;
+/// Places of the log that one request for a digest reads.
+pub const DIGEST_STEP: usize = 512;
+/// Conversations of which a server remembers what it has read for a digest.
+pub const DIGESTS_KEPT: usize = 8;
+/// Events of a conversation that are compared, and of all conversations that a server remembers for it.
+pub const DIGEST_EVENTS_MAX: usize = 256 * 1024;
 /// Log entries in one answer to a pull.
 pub const PULL_MAX: usize = FRAME_EVENTS;
 

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
 
+use crate::digests::{self, Digests};
 use crate::event::Event;
 use crate::frame::{
     DeviceCursor, Item, Receipt, Refusal, Rejection, Role, ServerStatus, ToClient, ToServer, Token,
@@ -186,6 +187,7 @@ pub struct Server {
     readers: Readers,
     cursors: BTreeMap<(DeviceId, Option<RoomId>), DeviceCursor>,
     sync: Sync,
+    digests: Digests,
 }
 
 /// A number for a person to read, on which nothing that the server does depends: two servers that differ in it
@@ -216,6 +218,7 @@ impl Server {
             staged: Staged::default(),
             readers: Readers::default(),
             cursors: BTreeMap::new(),
+            digests: Digests::default(),
         }
     }
 
@@ -297,6 +300,13 @@ impl Server {
             (Some(_), Request::Plain(ToServer::Ping)) => send(out, conn, ToClient::Pong),
             (Some(_), Request::Plain(ToServer::Status)) => {
                 send(out, conn, ToClient::Status(self.status(now_ms)));
+            }
+            (Some(caller), Request::Plain(ToServer::Digest { conversation })) => {
+                let answer = match self.readers.may_ask(caller, conversation) {
+                    true => self.digests.answer(conversation, self.durable, log)?,
+                    false => digests::nothing(conversation),
+                };
+                send(out, conn, answer);
             }
             (Some(_), Request::Plain(ToServer::Follow { room, after, bodies })) => {
                 return self.follow(now_ms, conn, room, after, bodies, log, out);

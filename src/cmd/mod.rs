@@ -17,6 +17,7 @@ pub mod blocked;
 pub mod chaos;
 pub mod chat;
 pub mod cluster;
+mod comparing;
 pub mod complete;
 pub mod completions;
 pub mod config;

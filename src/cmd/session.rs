@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, block_in_place};
 
 use crate::client::{Action, Client, Config, Effects, Input};
+use crate::cmd::comparing::{Answers, Comparing};
 use crate::cmd::device;
 use crate::cmd::failure::Failure;
 use crate::cmd::files;
@@ -28,7 +29,7 @@ use crate::cmd::home::Cluster;
 use crate::cmd::place::room_labels;
 use crate::cmd::said::{Said, label};
 use crate::event::{Conversation, Event, EventError, Kind};
-use crate::frame::{Rejection, Role, ToServer};
+use crate::frame::{Rejection, Role, ToClient, ToServer};
 use crate::history::Entry;
 use crate::id::{EventId, Position, RoomId, ServerId};
 use crate::limits::{CLIENT_QUEUE, CLOCK_AHEAD_MAX_MS, PROTOCOL_VERSION};
@@ -156,6 +157,7 @@ type Question = Box<dyn FnOnce(&Client) + Send>;
 enum Command {
     Perform { input: Input, reply: oneshot::Sender<Result<(), SayError>> },
     Ask(Question),
+    Compare(Comparing),
     Redial,
 }
 
@@ -227,6 +229,7 @@ impl Session {
             registration: Registration::Open,
             names: (0, 0),
             gathered: Gathered::default(),
+            comparing: None,
         };
         worker.write(&opening)?;
         let cause = Arc::new(OnceLock::new());
@@ -302,6 +305,16 @@ impl Session {
             Ok(answer) => Ok(answer),
             Err(_) => Err(self.ended().await),
         }
+    }
+
+    /// Asks every server that is connected what it holds of a conversation; replaces an earlier question.
+    ///
+    /// # Errors
+    /// If the session has ended.
+    pub async fn compare(&self, conversation: Conversation, servers: usize) -> Result<Answers, Failure> {
+        let (comparing, answers) = Comparing::new(conversation, servers);
+        self.send(Command::Compare(comparing)).await?;
+        Ok(answers)
     }
 
     /// Dials unreachable servers now instead of after their wait.
@@ -380,6 +393,7 @@ struct Worker {
     /// How many names and conversations there were when names were told.
     names: (usize, usize),
     gathered: Gathered,
+    comparing: Option<Comparing>,
 }
 
 /// What is in no hurry: see the module.
@@ -460,6 +474,12 @@ impl Worker {
                 turn.replies.push((reply, said));
             }
             Command::Ask(question) => question(&self.client),
+            Command::Compare(comparing) => {
+                self.queues.keys().copied().collect::<Vec<_>>().iter().for_each(|server| {
+                    self.send(*server, comparing.question());
+                });
+                self.comparing = Some(comparing);
+            }
             Command::Redial => self.links.iter().for_each(LinkHandle::redial_now),
         }
     }
@@ -481,6 +501,12 @@ impl Worker {
                 self.ahead_ms.insert(server, ahead_ms);
                 turn.notices.push(Notice::Up { server, ahead_ms });
                 self.step(Input::Up { server, incarnation: welcome.incarnation }, turn);
+            }
+            LinkEvent::Frame { server, frame: answer @ ToClient::Digest { .. } } => {
+                let next = self.comparing.as_mut().and_then(|all| all.take(&self.client, server, &answer));
+                if let Some(next) = next {
+                    self.send(server, next);
+                }
             }
             LinkEvent::Frame { server, frame } => self.step(Input::Frame { server, frame }, turn),
             LinkEvent::Down { server, why } => {
@@ -651,15 +677,17 @@ impl Worker {
         block_in_place(|| log.sync()).map_err(|error| Failure::of(&error))
     }
 
+    fn send(&self, server: ServerId, frame: ToServer) {
+        if let Some(queue) = self.queues.get(&server)
+            && queue.try_send(frame).is_err()
+        {
+            queue.close(); // it does not take what it is sent: the link dials again
+        }
+    }
+
     async fn act(&mut self, action: Action) {
         match action {
-            Action::Send { server, frame } => {
-                if let Some(queue) = self.queues.get(&server)
-                    && queue.try_send(frame).is_err()
-                {
-                    queue.close(); // it does not take what it is sent: the link dials again
-                }
-            }
+            Action::Send { server, frame } => self.send(server, frame),
             Action::Drop { server, why } => {
                 if let Some(queue) = self.queues.remove(&server) {
                     queue.close();

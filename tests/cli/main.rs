@@ -20,6 +20,7 @@ mod hour;
 mod kill;
 mod metrics;
 mod people;
+mod proof;
 mod rebuild;
 mod restore;
 mod rolling;

@@ -277,33 +277,6 @@ fn explain(client: &Client, eyes: &Eyes, id: EventId) -> Option<Vec<String>> {
     Some(lines)
 }
 
-/// `/proof`: the fingerprint of the conversation, equal for whoever holds the same events.
-///
-/// # Errors
-/// See [`change`].
-pub async fn proof(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Done, Failure> {
-    let Some((conversation, name)) = shared.current() else { return Ok(Done::Not(NOWHERE.to_owned())) };
-    let (events, digest) = session
-        .ask(move |client| match client.transcript(conversation) {
-            Some(transcript) => (transcript.keys().len(), transcript.digest().to_string()),
-            None => (0, String::new()),
-        })
-        .await?;
-    let groups: Vec<_> = digest
-        .as_bytes()
-        .chunks(4)
-        .take(6)
-        .map(|group| String::from_utf8_lossy(group).into_owned())
-        .collect();
-    Ok(Done::Answer(vec![
-        eyes.aside(&format!(
-            "{} with {name}; whoever holds the same reads the same:",
-            count(events, "event")
-        )),
-        format!("   {}", groups.join(" ")),
-    ]))
-}
-
 /// `/unread`: the conversations in which somebody said something new.
 ///
 /// # Errors

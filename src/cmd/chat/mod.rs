@@ -9,6 +9,7 @@ mod command;
 mod editor;
 mod export;
 mod messages;
+mod proof;
 pub(super) mod render;
 mod rooms;
 mod script;

@@ -243,6 +243,21 @@ impl Eyes {
         format!("{}: {}", inert(&self.name), lines.collect::<Vec<_>>().join(CONTINUED))
     }
 
+    /// What is as it should be.
+    pub fn good(&self, text: &str) -> String {
+        styled(GOOD, text)
+    }
+
+    /// What may be as it should be.
+    pub fn doubtful(&self, text: &str) -> String {
+        styled(WARN, text)
+    }
+
+    /// What is wrong.
+    pub fn bad(&self, text: &str) -> String {
+        styled(BAD, text)
+    }
+
     /// Something that the person did wrong.
     pub fn complaint(&self, text: &str) -> String {
         styled(WARN, format!("-- {}", inert(text)))
