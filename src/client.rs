@@ -665,7 +665,7 @@ impl Client {
                 }
                 Ok(())
             }
-            ToClient::Log { .. } | ToClient::Status(_) | ToClient::Digest { .. } => {
+            ToClient::Log { .. } | ToClient::Status(_) | ToClient::Digest { .. } | ToClient::Present(_) => {
                 Err("it answers what was not asked".to_owned())
             }
         }

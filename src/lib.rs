@@ -38,7 +38,7 @@
 //! | [`event`], [`clock`], [`order`] | the signed event, when it is, what comes after what | who reads it, and when |
 //! | [`frame`] | what clients and servers say to each other | connections |
 //! | [`view`], [`directory`] | which servers there are; who is who | who is up |
-//! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`], [`digests`] | the server's machine | disk, sockets; it asks a [`log`] |
+//! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`], [`digests`], [`presence`] | the server's machine | disk, sockets; it asks a [`log`] |
 //! | [`client`] with [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
 //! | [`history`], [`evidence`]; [`intake`] with [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
 //! | [`ledger`], [`mod@verify`] with [`durability`], [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
@@ -113,6 +113,7 @@ pub mod net;
 pub mod order;
 pub mod outbox;
 pub mod page;
+pub mod presence;
 mod readers;
 pub mod report;
 pub mod rooms;

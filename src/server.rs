@@ -25,13 +25,15 @@ use serde_bytes::ByteBuf;
 use crate::digests::{self, Digests};
 use crate::event::Event;
 use crate::frame::{
-    DeviceCursor, Item, Receipt, Refusal, Rejection, Role, ServerStatus, ToClient, ToServer, Token,
+    DeviceCursor, Item, Present, Receipt, Refusal, Rejection, Role, ServerStatus, ToClient, ToServer, Token,
 };
 use crate::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, RoomId, ServerId};
 use crate::limits::{
-    CLOCK_AHEAD_MAX_MS, FETCH_MAX, FRAME_EVENTS, FRAME_EVENTS_BYTES, PROTOCOL_VERSION, PULL_MAX,
+    CLOCK_AHEAD_MAX_MS, FETCH_MAX, FRAME_EVENTS, FRAME_EVENTS_BYTES, PRESENCE_TOLD_MAX, PROTOCOL_VERSION,
+    PULL_MAX,
 };
 use crate::log::{Log, Write};
+use crate::presence::Presences;
 use crate::readers::{Caller, Readers, Told};
 use crate::staged::Staged;
 use crate::sync::{PeerCursor, Sync, ToPeer};
@@ -188,6 +190,7 @@ pub struct Server {
     cursors: BTreeMap<(DeviceId, Option<RoomId>), DeviceCursor>,
     sync: Sync,
     digests: Digests,
+    presences: Presences,
 }
 
 /// A number for a person to read, on which nothing that the server does depends: two servers that differ in it
@@ -219,6 +222,7 @@ impl Server {
             readers: Readers::default(),
             cursors: BTreeMap::new(),
             digests: Digests::default(),
+            presences: Presences::default(),
         }
     }
 
@@ -251,6 +255,7 @@ impl Server {
             }
             Input::Closed { conn } => {
                 self.readers.forget(conn);
+                self.presences.forget(conn);
                 Ok(())
             }
             Input::Request { conn, request } => self.request(now_ms, conn, request, log, out),
@@ -273,6 +278,7 @@ impl Server {
                 let mut told = Vec::new();
                 self.readers.catch_up(now_ms, self.durable, log, &mut told)?;
                 send_all(out, told);
+                send_all(out, self.presences.flush());
                 Ok(())
             }
         }
@@ -300,6 +306,20 @@ impl Server {
             (Some(_), Request::Plain(ToServer::Ping)) => send(out, conn, ToClient::Pong),
             (Some(_), Request::Plain(ToServer::Status)) => {
                 send(out, conn, ToClient::Status(self.status(now_ms)));
+            }
+            (
+                Some(Caller::Device(account, device)),
+                Request::Plain(ToServer::Present { presence, at_ms, tell }),
+            ) => {
+                if tell.len() > PRESENCE_TOLD_MAX {
+                    self.refuse(conn, protocol("a Present to too many"), out);
+                } else {
+                    let present = Present { account, device, presence, at_ms };
+                    self.presences.say(conn, present, tell.into_iter().collect());
+                }
+            }
+            (Some(Caller::Peer), Request::Plain(ToServer::Present { .. })) => {
+                self.refuse(conn, protocol("a Present by a peer, which is nobody"), out);
             }
             (Some(caller), Request::Plain(ToServer::Digest { conversation })) => {
                 let answer = match self.readers.may_ask(caller, conversation) {
@@ -378,6 +398,7 @@ impl Server {
 
     fn refuse(&mut self, conn: ConnId, refusal: Refusal, out: &mut Outputs) {
         self.readers.forget(conn);
+        self.presences.forget(conn);
         out.push(Output::Refuse { conn, refusal });
     }
 

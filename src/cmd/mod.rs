@@ -36,6 +36,7 @@ pub mod man;
 pub mod nodes;
 pub mod pid;
 pub mod place;
+mod presenting;
 mod rebuild;
 pub mod replay;
 pub mod said;

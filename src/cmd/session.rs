@@ -14,29 +14,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, block_in_place};
 
 use crate::client::{Action, Client, Config, Effects, Input};
+use crate::cmd::blocked::Blocked;
 use crate::cmd::comparing::{Answers, Comparing};
 use crate::cmd::device;
 use crate::cmd::failure::Failure;
 use crate::cmd::files;
 use crate::cmd::home::Cluster;
 use crate::cmd::place::room_labels;
+use crate::cmd::presenting::Presenting;
 use crate::cmd::said::{Said, label};
 use crate::event::{Conversation, Event, EventError, Kind};
-use crate::frame::{Rejection, Role, ToClient, ToServer};
+use crate::frame::{Presence, Rejection, Role, ToClient, ToServer};
 use crate::history::Entry;
-use crate::id::{EventId, Position, RoomId, ServerId};
+use crate::id::{AccountId, EventId, Position, RoomId, ServerId};
 use crate::limits::{CLIENT_QUEUE, CLOCK_AHEAD_MAX_MS, PROTOCOL_VERSION};
 use crate::net::link::{Down, LinkEvent, LinkHandle, close_all, spawn_link};
 use crate::net::queue::LinkQueue;
 use crate::net::tls::Identity;
 use crate::order::Key;
+use crate::presence::Around;
 use crate::store::DeviceLog;
 use crate::text::Name;
 
@@ -158,6 +161,8 @@ enum Command {
     Perform { input: Input, reply: oneshot::Sender<Result<(), SayError>> },
     Ask(Question),
     Compare(Comparing),
+    Present(Blocked),
+    Typed,
     Redial,
 }
 
@@ -178,6 +183,7 @@ pub struct Session {
     /// Why the session has ended, if by itself.
     cause: Arc<OnceLock<Failure>>,
     log: PathBuf,
+    around: Arc<Mutex<Around>>,
 }
 
 impl Session {
@@ -230,8 +236,11 @@ impl Session {
             names: (0, 0),
             gathered: Gathered::default(),
             comparing: None,
+            presenting: None,
+            around: Arc::default(),
         };
         worker.write(&opening)?;
+        let around = Arc::clone(&worker.around);
         let cause = Arc::new(OnceLock::new());
         let ended = Arc::clone(&cause);
         let worker = tokio::spawn(async move {
@@ -246,7 +255,7 @@ impl Session {
             close_all(worker.links).await;
             outcome
         });
-        Ok((Self { commands, worker, cause, log: device.log_path }, notice_queue))
+        Ok((Self { commands, worker, cause, log: device.log_path, around }, notice_queue))
     }
 
     /// Where the device's log is.
@@ -315,6 +324,27 @@ impl Session {
         let (comparing, answers) = Comparing::new(conversation, servers);
         self.send(Command::Compare(comparing)).await?;
         Ok(answers)
+    }
+
+    /// Says from here on that the person is here, to those who may know, but for whom they do not hear.
+    ///
+    /// # Errors
+    /// If the session has ended.
+    pub async fn present(&self, blocked: Blocked) -> Result<(), Failure> {
+        self.send(Command::Present(blocked)).await
+    }
+
+    /// The person has typed a line.
+    ///
+    /// # Errors
+    /// If the session has ended.
+    pub async fn typed(&self) -> Result<(), Failure> {
+        self.send(Command::Typed).await
+    }
+
+    /// Whether somebody is here and since when, Unix milliseconds, if they let this account know.
+    pub fn presence(&self, account: AccountId) -> Option<(Presence, u64)> {
+        self.around.lock().unwrap_or_else(PoisonError::into_inner).of(account)
     }
 
     /// Dials unreachable servers now instead of after their wait.
@@ -394,6 +424,8 @@ struct Worker {
     names: (usize, usize),
     gathered: Gathered,
     comparing: Option<Comparing>,
+    presenting: Option<Presenting>,
+    around: Arc<Mutex<Around>>,
 }
 
 /// What is in no hurry: see the module.
@@ -456,6 +488,7 @@ impl Worker {
             if let Some(event) = self.client.overtaken() {
                 return Err(self.overtaken(event));
             }
+            self.present();
             self.register(&mut turn);
             self.tell_names(&mut turn);
             self.carry_out(turn).await?;
@@ -475,10 +508,14 @@ impl Worker {
             }
             Command::Ask(question) => question(&self.client),
             Command::Compare(comparing) => {
-                self.queues.keys().copied().collect::<Vec<_>>().iter().for_each(|server| {
-                    self.send(*server, comparing.question());
-                });
+                self.send_all(&comparing.question());
                 self.comparing = Some(comparing);
+            }
+            Command::Present(blocked) => self.presenting = Some(Presenting::new(now_ms(), blocked)),
+            Command::Typed => {
+                if let Some(presenting) = &mut self.presenting {
+                    presenting.typed(now_ms());
+                }
             }
             Command::Redial => self.links.iter().for_each(LinkHandle::redial_now),
         }
@@ -500,6 +537,9 @@ impl Worker {
                     i64::try_from(welcome.time_ms).unwrap_or(i64::MAX) - i64::try_from(now_ms()).unwrap_or(0);
                 self.ahead_ms.insert(server, ahead_ms);
                 turn.notices.push(Notice::Up { server, ahead_ms });
+                if let Some(said) = self.presenting.as_ref().and_then(Presenting::all) {
+                    self.send(server, said);
+                }
                 self.step(Input::Up { server, incarnation: welcome.incarnation }, turn);
             }
             LinkEvent::Frame { server, frame: answer @ ToClient::Digest { .. } } => {
@@ -508,10 +548,12 @@ impl Worker {
                     self.send(server, next);
                 }
             }
+            LinkEvent::Frame { server, frame: ToClient::Present(told) } => self.around().take(server, told),
             LinkEvent::Frame { server, frame } => self.step(Input::Frame { server, frame }, turn),
             LinkEvent::Down { server, why } => {
                 self.queues.remove(&server);
                 self.ahead_ms.remove(&server);
+                self.around().forget(server);
                 turn.notices.push(Notice::Down { server, why });
                 self.step(Input::Down { server }, turn);
             }
@@ -675,6 +717,22 @@ impl Worker {
     fn sync(&mut self) -> Result<(), Failure> {
         let log = &mut self.log;
         block_in_place(|| log.sync()).map_err(|error| Failure::of(&error))
+    }
+
+    fn send_all(&self, frame: &ToServer) {
+        self.queues.keys().for_each(|server| self.send(*server, frame.clone()));
+    }
+
+    fn around(&self) -> MutexGuard<'_, Around> {
+        self.around.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says to all whether the person is here, if that has changed.
+    fn present(&mut self) {
+        let news = self.presenting.as_mut().and_then(|all| all.news(now_ms(), &self.client));
+        if let Some(news) = news {
+            self.send_all(&news);
+        }
     }
 
     fn send(&self, server: ServerId, frame: ToServer) {

@@ -230,9 +230,14 @@ fn masked_line(line: &str) -> String {
     if line.starts_with("  server ") && line.len() > 11 {
         return format!("{}STATE", &line[..12]); // what is on its way makes a server seem behind
     }
+    // Who is here is told about once a second, and so it depends on when it is asked.
+    let line = match line.strip_suffix("  here").or_else(|| line.strip_suffix("  gone")) {
+        Some(who) => who.trim_end(),
+        None => &line,
+    };
     let line = match line.split_once("signed for ") {
         Some((who, _)) => format!("{who}signed for SO MUCH"),
-        None => line,
+        None => line.to_owned(),
     };
     line.split(' ').map(masked_word).collect::<Vec<_>>().join(" ")
 }
@@ -270,6 +275,8 @@ fn masks_hide_what_differs_and_nothing_else() {
         ("  2  127.0.0.1:43210  up  key 0123abcd", "  2  127.0.0.1:PPPPP  up  key xxxxxxxx"),
         ("  2  home  down  lacks 2 of ours", "  2  home  down  lacks N of ours"),
         ("   lusab-babad-gutih-tugad-lusab-babad", "   xxxxx-xxxxx-xxxxx-xxxxx-xxxxx-xxxxx"),
+        ("  alice", "  alice"),
+        ("  bob    here", "  bob"),
         ("  server 1  behind by 2", "  server 1  STATE"),
         ("  bob  signed for all of it", "  bob  signed for SO MUCH"),
         ("[1x3] alice > bob: /view", "[sss] alice > bob: /view"),

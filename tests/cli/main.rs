@@ -20,6 +20,7 @@ mod hour;
 mod kill;
 mod metrics;
 mod people;
+mod presence;
 mod proof;
 mod rebuild;
 mod restore;

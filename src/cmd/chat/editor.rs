@@ -27,6 +27,9 @@ use super::talk::{Done, Shared, carry_out, print};
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::screen;
 use crate::cmd::session::{Notice, Session};
+use crate::event::Conversation;
+use crate::frame::Presence;
+use crate::id::AccountId;
 use crate::limits::SENT_AT;
 use crate::text::{Name, count, inert};
 
@@ -83,9 +86,15 @@ impl Outlook {
 }
 
 /// The prompt: the servers, how many messages have come into other conversations, who is typing to whom. Of one
-/// width, whatever the servers' state; the number is that of when the prompt was made.
-fn prompt(me: &Name, shared: &Shared, outlook: &Outlook) -> String {
-    let with = shared.current().map_or_else(String::new, |(_, name)| format!(" > {}", inert(&name)));
+/// width, whatever the servers' state; the number is that of when the prompt was made, and so is whether they are away.
+fn prompt(me: &Name, shared: &Shared, outlook: &Outlook, session: &Session, account: AccountId) -> String {
+    let away = |conversation: Conversation| {
+        let known = conversation.other(account).and_then(|other| session.presence(other));
+        if matches!(known, Some((Presence::Away, _))) { " (away)" } else { "" }
+    };
+    let with = shared.current().map_or_else(String::new, |(conversation, name)| {
+        format!(" > {}{}", inert(&name), away(conversation))
+    });
     let elsewhere = match shared.elsewhere() {
         0 => String::new(),
         some => format!(" +{}", some.min(ELSEWHERE_MAX)),
@@ -219,8 +228,12 @@ pub async fn run(
     eyes: Eyes,
     me: &Name,
     history: &Path,
+    presence: bool,
 ) -> Result<Outcome, Failure> {
     let shared = Shared::new();
+    if presence {
+        session.present(eyes.blocked.clone()).await?;
+    }
     let servers = eyes.view.servers().iter().map(|member| inert(&member.name)).collect();
     let outlook = Arc::new(Outlook { up: AtomicU32::new(0), names: Mutex::new(Vec::new()), servers });
     let mut editor: Editor<Assistant, FileHistory> = open(history).map_err(|error| terminal(&error))?;
@@ -239,9 +252,11 @@ pub async fn run(
     editor.set_helper(Some(Assistant { outlook: Arc::clone(&outlook), colours, paper }));
     let (lines, mut typed) = mpsc::channel::<Typed>(1);
     let path = history.to_owned();
-    let first = prompt(me, &shared, &outlook);
+    let next = || prompt(me, &shared, &outlook, &session, eyes.account);
+    let first = next();
     std::thread::spawn(move || type_lines(editor, first, &lines, &path));
     while let Some(Typed { line, is_gone, done: next_prompt }) = typed.recv().await {
+        session.typed().await?;
         let done = match parse(&line) {
             Ok(meant) => carry_out(&session, &eyes, &shared, meant).await?,
             Err(error) => Done::Not(error.to_string()),
@@ -256,7 +271,7 @@ pub async fn run(
                 screen::say(&eyes.complaint(&why))?;
             }
         }
-        drop(next_prompt.send(prompt(me, &shared, &outlook))); // the thread ends when we do
+        drop(next_prompt.send(next())); // the thread ends when we do
     }
     leave(session, printer, &eyes).await
 }

@@ -341,10 +341,11 @@ pub async fn seen(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
             let thread = thread(client, conversation);
             let read = thread.read.get(&account).copied();
             let unread = thread.unread(account, |_| false);
-            Some(read.and_then(|key| client.event(&key.id).cloned()).map(|event| (event, unread)))
+            Some((account, read.and_then(|key| client.event(&key.id).cloned()).map(|event| (event, unread))))
         })
         .await?;
-    let line = match told {
+    let presence = told.as_ref().and_then(|(account, _)| session.presence(*account));
+    let line = match told.map(|(_, read)| read) {
         None => return Ok(Done::Not(format!("there is nobody called {name} here: /who lists everybody"))),
         Some(None) => format!("{name} has not marked anything here as read"),
         Some(Some((_, 0))) => format!("{name} has read everything here"),
@@ -352,7 +353,11 @@ pub async fn seen(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
             format!("{name} has read up to {}; {} since", eyes.instant(&event), count(unread, "message"))
         }
     };
-    Ok(Done::Answer(vec![eyes.aside(&line)]))
+    let mut lines = vec![eyes.aside(&line)];
+    if presence.is_some() {
+        lines.push(eyes.aside(&format!("{name} is {}", eyes.presence(presence))));
+    }
+    Ok(Done::Answer(lines))
 }
 
 /// Marks the current conversation as read: the person who types has it before their eyes.

@@ -65,7 +65,7 @@ pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::io("start the runtime", &error))?;
-    let outcome = runtime.block_on(chat(&cluster, &name, args));
+    let outcome = runtime.block_on(chat(settings, &cluster, &name, args));
     runtime.shutdown_background(); // a read of standard input cannot be taken back
     outcome
 }
@@ -82,7 +82,7 @@ pub(super) fn safe_at(asked: Option<usize>, servers: usize) -> Result<usize, Fai
     }
 }
 
-async fn chat(cluster: &Cluster, name: &Name, args: &Args) -> Result<Outcome, Failure> {
+async fn chat(settings: &Settings, cluster: &Cluster, name: &Name, args: &Args) -> Result<Outcome, Failure> {
     let safe_at = safe_at(args.copies, cluster.view().servers().len())?;
     let options = Options { window_ms: args.window_ms, new_device: args.new_device };
     let (session, notices) = Session::open(cluster, name, options)?;
@@ -98,7 +98,7 @@ async fn chat(cluster: &Cluster, name: &Name, args: &Args) -> Result<Outcome, Fa
     };
     let history = cluster.home().account_key(name).with_file_name("typed");
     if on_terminal {
-        editor::run(session, notices, eyes, name, &history).await
+        editor::run(session, notices, eyes, name, &history, settings.presence()).await
     } else {
         script::run(session, notices, eyes, Duration::from_secs(args.timeout), safe_at).await
     }

@@ -13,6 +13,7 @@ use crate::cmd::blocked::Blocked;
 use crate::cmd::said::{Said, TAKEN_BACK};
 use crate::cmd::session::{Notice, Shown};
 use crate::event::{Conversation, Event};
+use crate::frame::Presence;
 use crate::id::AccountId;
 use crate::limits::SENT_AT;
 use crate::net::link::Down;
@@ -241,6 +242,18 @@ impl Eyes {
     pub fn typed(&self, text: &str) -> String {
         let lines = text.trim_end_matches('\n').split('\n').map(inert);
         format!("{}: {}", inert(&self.name), lines.collect::<Vec<_>>().join(CONTINUED))
+    }
+
+    /// Whether somebody is here, if that is known.
+    pub fn presence(&self, known: Option<(Presence, u64)>) -> String {
+        match known {
+            None => String::new(),
+            Some((Presence::Here, _)) => styled(GOOD, "here"),
+            Some((Presence::Away, since_ms)) => {
+                styled(DIM, format!("away since {}", self.clock_at(Time::from_millis(since_ms))))
+            }
+            Some((Presence::Gone, _)) => styled(DIM, "gone"),
+        }
     }
 
     /// What is as it should be.

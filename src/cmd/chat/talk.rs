@@ -360,11 +360,11 @@ async fn who(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
         .await?;
     let row = |(name, account): &(String, crate::id::AccountId)| {
         let what = match (*account == me, eyes.blocked.holds(*account)) {
-            (true, _) => "(you)",
-            (_, true) => "(blocked)",
-            _ => "",
+            (true, _) => "(you)".to_owned(),
+            (_, true) => "(blocked)".to_owned(),
+            _ => eyes.presence(session.presence(*account)),
         };
-        vec![crate::text::inert(name), format!("key {}", account.short()), what.to_owned()]
+        vec![crate::text::inert(name), format!("key {}", account.short()), what]
     };
     let mut lines = vec![eyes.aside(&crate::text::count(all.len(), "account"))];
     lines.extend(table(&all.iter().map(row).collect::<Vec<_>>()));
