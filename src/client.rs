@@ -727,7 +727,9 @@ impl Client {
                 }
                 Ok(())
             }
-            ToClient::Log { .. } | ToClient::Status(_) => Err("it answers what was not asked".to_owned()),
+            ToClient::Log { .. } | ToClient::Status(_) | ToClient::Digest { .. } | ToClient::Present(_) => {
+                Err("it answers what was not asked".to_owned())
+            }
         }
     }
 

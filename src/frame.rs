@@ -9,10 +9,12 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_bytes::ByteBuf;
 
+use crate::event::Conversation;
 use crate::id::{
     AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, RoomId, ServerId, bytes_or_hex,
 };
 use crate::limits::FRAME_MAX_BYTES;
+use crate::order::Digest;
 use crate::view::ViewId;
 
 /// The cluster's secret that admits accounts. Never printed: it has no `Display`, and its `Debug` hides it.
@@ -103,6 +105,20 @@ pub enum ToServer {
     Pull {
         /// How far the peer has read.
         after: Position,
+    },
+    /// Whether my person is here, and who may know that as long as this connection stands.
+    Present {
+        /// Here, away, or, to say no more of it, gone.
+        presence: Presence,
+        /// Since when, Unix milliseconds by this device's clock.
+        at_ms: u64,
+        /// Who may know.
+        tell: Vec<AccountId>,
+    },
+    /// What have you of this conversation? Asked again until the answer is whole.
+    Digest {
+        /// Which one.
+        conversation: Conversation,
     },
     /// How are you?
     Status,
@@ -233,6 +249,30 @@ pub struct DeviceCursor {
     pub position: Position,
 }
 
+/// Whether a person is there; the better first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Presence {
+    /// They typed a moment ago.
+    Here,
+    /// They are connected and have not typed for a while.
+    Away,
+    /// The connection is gone, or they say no more.
+    Gone,
+}
+
+/// What a device says of its person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Present {
+    /// Who.
+    pub account: AccountId,
+    /// Which of their devices.
+    pub device: DeviceId,
+    /// Whether they are there.
+    pub presence: Presence,
+    /// Since when, Unix milliseconds by that device's clock; with `Gone`, of its word before.
+    pub at_ms: u64,
+}
+
 /// What a server says to a client (or a peer).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToClient {
@@ -288,6 +328,19 @@ pub enum ToClient {
         tip: Position,
         /// How far each device has read; only with the last entries.
         cursors: Vec<DeviceCursor>,
+    },
+    /// What other devices say of their persons, as far as this account may know it.
+    Present(Vec<Present>),
+    /// The answer to a `Digest`.
+    Digest {
+        /// Of which conversation.
+        conversation: Conversation,
+        /// How many events of it were found so far; none of one that the account may not read.
+        events: u64,
+        /// Of all of them in canonical order; none until the answer is whole, or if there are too many.
+        digest: Option<Digest>,
+        /// Whether the log was read to its end.
+        whole: bool,
     },
     /// The answer to a `Status`.
     Status(ServerStatus),
@@ -379,6 +432,10 @@ mod tests {
                 => ToServer::Cursor { room: Some(ROOM), position: 77 };
             Fetch => ToServer::Fetch { ids: vec![ID, ID] };
             Pull => ToServer::Pull { after: 1 << 40 };
+            Present
+                => ToServer::Present { presence: Presence::Gone, at_ms: 0, tell: vec![] }
+                => ToServer::Present { presence: Presence::Away, at_ms: 1 << 41, tell: vec![AccountId::new([5; 32])] };
+            Digest => ToServer::Digest { conversation: Conversation::Room(ROOM) };
             Status => ToServer::Status;
             Ping => ToServer::Ping;
         }
@@ -418,6 +475,7 @@ mod tests {
             sealed: Some(10),
             peers: vec![PeerCursor { peer: ServerId::new([9; 32]), incarnation, position: 4 }],
         };
+        let direct = Conversation::direct(account, AccountId::new([4; 32]));
         let mut frames = samples! { ToClient:
             Welcome => ToClient::Welcome { version: 1, incarnation, position: 3, view: VIEW, time_ms: 1 << 41 };
             Refused => ToClient::Refused(Refusal::Full);
@@ -431,6 +489,10 @@ mod tests {
                 => ToClient::Feed { room: None, items: vec![], upto: 5, caught_up: false };
             Bodies => ToClient::Bodies(vec![ByteBuf::from([1; 40])]);
             Log => ToClient::Log { items: vec![whole], tip: 8, cursors };
+            Present => ToClient::Present(vec![Present { account, device, presence: Presence::Here, at_ms: 1 << 41 }]);
+            Digest
+                => ToClient::Digest { conversation: Conversation::Directory, events: 0, digest: None, whole: false }
+                => ToClient::Digest { conversation: direct, events: 1, digest: Some(Digest::of([ID])), whole: true };
             Status => ToClient::Status(status);
             View => ToClient::View(ByteBuf::from([1; 9]));
             Pong => ToClient::Pong;

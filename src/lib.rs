@@ -39,7 +39,7 @@
 //! | [`erasure`] | which bodies leave the disks | how that is done |
 //! | [`frame`] | what clients and servers say to each other | connections |
 //! | [`view`], [`directory`] | which servers there are, and were; who is who | who is up |
-//! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
+//! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`], [`digests`], [`presence`] | the server's machine | disk, sockets; it asks a [`log`] |
 //! | [`client`] with [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
 //! | [`history`], [`evidence`]; [`intake`] with `expected`, `fingerprint`, [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
 //! | [`ledger`], [`mod@verify`] with [`durability`], `deletion`, `succession`, [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
@@ -90,6 +90,7 @@ pub mod content;
 mod deletion;
 pub mod delivery;
 pub mod diagram;
+pub mod digests;
 pub mod directory;
 pub mod display;
 pub mod durability;
@@ -118,6 +119,7 @@ pub mod net;
 pub mod order;
 pub mod outbox;
 pub mod page;
+pub mod presence;
 mod readers;
 pub mod report;
 pub mod rooms;

@@ -83,6 +83,18 @@ pub const SYNC_AFTER_MS: u64 = 500;
 /// Least time between two announcements of fresh events to one peer: it has them from their authors as a rule,
 /// and waits for those anyway ([`SYNC_AFTER_MS`]).
 pub const PEER_GATHER_MS: u64 = 100;
+/// How long after a person typed last they count as away.
+pub const AWAY_AFTER_MS: u64 = 5 * 60 * 1000;
+/// People to whom a device lets a server tell that its person is here.
+pub const PRESENCE_TOLD_MAX: usize = 256;
+/// Devices of which a connection is told at once, and of which a reader remembers what a server said.
+pub const PRESENCE_NEWS_MAX: usize = 1024;
+/// Places of the log that one request for a digest reads.
+pub const DIGEST_STEP: usize = 512;
+/// Conversations of which a server remembers what it has read for a digest.
+pub const DIGESTS_KEPT: usize = 8;
+/// Events of a conversation that are compared, and of all conversations that a server remembers for it.
+pub const DIGEST_EVENTS_MAX: usize = 256 * 1024;
 /// Log entries in one answer to a pull.
 pub const PULL_MAX: usize = FRAME_EVENTS;
 

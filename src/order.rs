@@ -39,6 +39,11 @@ impl Digest {
         Self(*hasher.finalize().as_bytes())
     }
 
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The first eight hexadecimal digits.
     pub fn short(&self) -> String {
         self.to_string()[..8].to_owned()

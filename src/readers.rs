@@ -103,6 +103,15 @@ impl Readers {
         admitted || Stream::of(event).any(|stream| home.contains(&stream))
     }
 
+    /// Whether a caller may have all of a conversation.
+    pub(crate) fn may_ask(&self, caller: Caller, conversation: Conversation) -> bool {
+        match (caller, conversation) {
+            (Caller::Peer, _) | (_, Conversation::Directory) => true,
+            (Caller::Device(account, _), Conversation::Room(room)) => self.rooms.may_read(account, room),
+            (Caller::Device(account, _), direct) => direct.other(account).is_some(),
+        }
+    }
+
     /// Reads who may read what from the log, as far as it is durable.
     ///
     /// # Errors

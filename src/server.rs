@@ -24,16 +24,19 @@ use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
 
+use crate::digests::{self, Digests};
 use crate::event::{Event, Kind};
 use crate::frame::{
-    DeviceCursor, Item, Receipt, Refusal, Rejection, Role, ServerStatus, ToClient, ToServer, Token,
+    DeviceCursor, Item, Present, Receipt, Refusal, Rejection, Role, ServerStatus, ToClient, ToServer, Token,
 };
 use crate::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, RoomId, ServerId};
 use crate::limits::{
-    CLOCK_AHEAD_MAX_MS, FETCH_MAX, FRAME_EVENTS, FRAME_EVENTS_BYTES, PROTOCOL_VERSION, PULL_MAX,
+    CLOCK_AHEAD_MAX_MS, FETCH_MAX, FRAME_EVENTS, FRAME_EVENTS_BYTES, PRESENCE_TOLD_MAX, PROTOCOL_VERSION,
+    PULL_MAX,
 };
 use crate::log::{Log, Write};
 use crate::membership::Membership;
+use crate::presence::Presences;
 use crate::readers::{Caller, Readers, Told};
 use crate::staged::Staged;
 use crate::sync::{PeerCursor, Sync, ToPeer};
@@ -197,6 +200,8 @@ pub struct Server {
     guests: BTreeMap<ConnId, Guest>,
     cursors: BTreeMap<(DeviceId, Option<RoomId>), DeviceCursor>,
     sync: Sync,
+    digests: Digests,
+    presences: Presences,
 }
 
 /// A number for a person to read, on which nothing that the server does depends: two servers that differ in it
@@ -250,6 +255,8 @@ impl Server {
             asked: 0,
             readers: Readers::default(),
             cursors: BTreeMap::new(),
+            digests: Digests::default(),
+            presences: Presences::default(),
         }
     }
 
@@ -283,6 +290,7 @@ impl Server {
             Input::Closed { conn } => {
                 self.readers.forget(conn);
                 self.guests.remove(&conn);
+                self.presences.forget(conn);
                 Ok(())
             }
             Input::View(signed) => {
@@ -310,6 +318,7 @@ impl Server {
                 let mut told = Vec::new();
                 self.readers.catch_up(now_ms, self.durable, log, &mut told)?;
                 send_all(out, told);
+                send_all(out, self.presences.flush());
                 Ok(())
             }
         }
@@ -339,6 +348,27 @@ impl Server {
             (Some(_), Request::Plain(ToServer::View(bytes))) => self.told_view(conn, &bytes, out),
             (Some(_), Request::Plain(ToServer::Status)) => {
                 send(out, conn, ToClient::Status(self.status(now_ms)));
+            }
+            (
+                Some(Caller::Device(account, device)),
+                Request::Plain(ToServer::Present { presence, at_ms, tell }),
+            ) => {
+                if tell.len() > PRESENCE_TOLD_MAX {
+                    self.refuse(conn, protocol("a Present to too many"), out);
+                } else {
+                    let present = Present { account, device, presence, at_ms };
+                    self.presences.say(conn, present, tell.into_iter().collect());
+                }
+            }
+            (Some(Caller::Peer), Request::Plain(ToServer::Present { .. })) => {
+                self.refuse(conn, protocol("a Present by a peer, which is nobody"), out);
+            }
+            (Some(caller), Request::Plain(ToServer::Digest { conversation })) => {
+                let answer = match self.readers.may_ask(caller, conversation) {
+                    true => self.digests.answer(conversation, self.durable, log)?,
+                    false => digests::nothing(conversation),
+                };
+                send(out, conn, answer);
             }
             (Some(_), Request::Plain(ToServer::Follow { room, after, bodies })) => {
                 return self.follow(now_ms, conn, room, after, bodies, log, out);
@@ -424,6 +454,7 @@ impl Server {
     fn refuse(&mut self, conn: ConnId, refusal: Refusal, out: &mut Outputs) {
         self.readers.forget(conn);
         self.guests.remove(&conn);
+        self.presences.forget(conn);
         out.push(Output::Refuse { conn, refusal });
     }
 

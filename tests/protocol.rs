@@ -25,6 +25,8 @@ const TYPES: [(&str, &[&str]); 4] = [
             "Receipt",
             "Rejection",
             "Item",
+            "Presence",
+            "Present",
             "DeviceCursor",
             "ServerStatus",
             "PeerCursor",

@@ -15,6 +15,7 @@ use tercet::frame::{DeviceCursor, Receipt, Refusal, Rejection, Role, ToClient, T
 use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
 use tercet::limits::{CLOCK_AHEAD_MAX_MS, FEED_WINDOW, FOLLOWER_STALL_MS, SYNC_AFTER_MS};
 use tercet::log::{Log, Stream, Write};
+use tercet::order::Digest;
 use tercet::server::{Config, ConnId, Input, Output, Request, Server};
 use tercet::view::{Member, View};
 
@@ -339,6 +340,29 @@ fn a_conversation_is_given_only_to_its_two_accounts() {
         let again = sent(&bench.says(person.into(), ToServer::Follow { room: None, after: 0, bodies: true }));
         assert_eq!(fed(&again[&person.into()]).len(), bodies, "person {person} from the start");
     }
+}
+
+#[test]
+fn a_digest_is_told_to_whoever_may_read_the_conversation() {
+    let mut bench = Bench::new();
+    [ALICE, BOB, CAROL].into_iter().for_each(|person| bench.welcomes(person));
+    let first = post(ALICE, BOB, 1, NOW_MS, &[]);
+    let second = post(BOB, ALICE, 1, NOW_MS + 1, &[first.id()]);
+    let elsewhere = post(ALICE, CAROL, 2, NOW_MS, &[]);
+    bench.uploads(ALICE, &[&first, &elsewhere, &second]);
+    let conversation = direct(ALICE, BOB);
+    let answer = |events, ids: &[EventId]| {
+        let digest = Some(Digest::of(ids.iter().copied()));
+        vec![ToClient::Digest { conversation, events, digest, whole: true }]
+    };
+    let ask = |bench: &mut Bench, person: u8| {
+        sent(&bench.says(person.into(), ToServer::Digest { conversation }))[&person.into()].clone()
+    };
+    assert_eq!(ask(&mut bench, ALICE), answer(0, &[]), "what is not on the disk is not told of");
+    bench.syncs();
+    assert_eq!(ask(&mut bench, ALICE), answer(2, &[first.id(), second.id()]));
+    assert_eq!(ask(&mut bench, BOB), answer(2, &[first.id(), second.id()]));
+    assert_eq!(ask(&mut bench, CAROL), answer(0, &[]), "as of one that does not exist");
 }
 
 #[test]

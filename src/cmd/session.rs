@@ -14,22 +14,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, block_in_place};
 
 use crate::client::{Action, Client, Config, Effects, Input};
+use crate::cmd::blocked::Blocked;
+use crate::cmd::comparing::{Answers, Comparing};
 use crate::cmd::device;
 use crate::cmd::failure::Failure;
 use crate::cmd::files;
 use crate::cmd::home::{Cluster, Home};
 use crate::cmd::person;
 use crate::cmd::place::room_labels;
+use crate::cmd::presenting::Presenting;
 use crate::cmd::said::{Said, label};
 use crate::event::{Conversation, Event, EventError, Kind};
-use crate::frame::{Rejection, Role, ToServer};
+use crate::frame::{Presence, Rejection, Role, ToClient, ToServer};
 use crate::history::Entry;
 use crate::id::{AccountId, EventId, Position, RoomId, ServerId};
 use crate::limits::{CLIENT_QUEUE, CLOCK_AHEAD_MAX_MS, PROTOCOL_VERSION};
@@ -37,6 +40,7 @@ use crate::net::link::{Down, LinkEvent, LinkHandle, close_all, spawn_link};
 use crate::net::queue::LinkQueue;
 use crate::net::tls::Identity;
 use crate::order::Key;
+use crate::presence::Around;
 use crate::store::DeviceLog;
 use crate::text::Name;
 
@@ -183,6 +187,9 @@ type Question = Box<dyn FnOnce(&Client) + Send>;
 enum Command {
     Perform { input: Box<Input>, reply: oneshot::Sender<Result<(), SayError>> },
     Ask(Question),
+    Compare(Comparing),
+    Present(Blocked),
+    Typed,
     Redial,
 }
 
@@ -205,6 +212,7 @@ pub struct Session {
     log: PathBuf,
     home: Home,
     name: Name,
+    around: Arc<Mutex<Around>>,
 }
 
 impl Session {
@@ -258,9 +266,13 @@ impl Session {
             names: (0, 0),
             called: BTreeMap::new(),
             gathered: Gathered::default(),
+            comparing: None,
+            presenting: None,
+            around: Arc::default(),
         };
         worker.called = worker.everybody();
         worker.write(&opening)?;
+        let around = Arc::clone(&worker.around);
         let cause = Arc::new(OnceLock::new());
         let ended = Arc::clone(&cause);
         let worker = tokio::spawn(async move {
@@ -277,7 +289,7 @@ impl Session {
             outcome.map(|()| called.and_then(|name| name.parse().ok()))
         });
         let (home, name) = (cluster.home().clone(), name.clone());
-        Ok((Self { commands, worker, cause, log: device.log_path, home, name }, notice_queue))
+        Ok((Self { commands, worker, cause, log: device.log_path, home, name, around }, notice_queue))
     }
 
     /// Where the device's log is.
@@ -336,6 +348,37 @@ impl Session {
             Ok(answer) => Ok(answer),
             Err(_) => Err(self.ended().await),
         }
+    }
+
+    /// Asks every server that is connected what it holds of a conversation; replaces an earlier question.
+    ///
+    /// # Errors
+    /// If the session has ended.
+    pub async fn compare(&self, conversation: Conversation, servers: usize) -> Result<Answers, Failure> {
+        let (comparing, answers) = Comparing::new(conversation, servers);
+        self.send(Command::Compare(comparing)).await?;
+        Ok(answers)
+    }
+
+    /// Says from here on that the person is here, to those who may know, but for whom they do not hear.
+    ///
+    /// # Errors
+    /// If the session has ended.
+    pub async fn present(&self, blocked: Blocked) -> Result<(), Failure> {
+        self.send(Command::Present(blocked)).await
+    }
+
+    /// The person has typed a line.
+    ///
+    /// # Errors
+    /// If the session has ended.
+    pub async fn typed(&self) -> Result<(), Failure> {
+        self.send(Command::Typed).await
+    }
+
+    /// Whether somebody is here and since when, Unix milliseconds, if they let this account know.
+    pub fn presence(&self, account: AccountId) -> Option<(Presence, u64)> {
+        self.around.lock().unwrap_or_else(PoisonError::into_inner).of(account)
     }
 
     /// Dials unreachable servers now instead of after their wait.
@@ -424,6 +467,9 @@ struct Worker {
     /// As what everybody was shown then.
     called: BTreeMap<AccountId, String>,
     gathered: Gathered,
+    comparing: Option<Comparing>,
+    presenting: Option<Presenting>,
+    around: Arc<Mutex<Around>>,
 }
 
 /// What is in no hurry: see the module.
@@ -486,6 +532,7 @@ impl Worker {
             if let Some(event) = self.client.overtaken() {
                 return Err(self.overtaken(event));
             }
+            self.present();
             self.register(&mut turn);
             self.tell_names(&mut turn);
             self.carry_out(turn).await?;
@@ -504,6 +551,16 @@ impl Worker {
                 turn.replies.push((reply, said));
             }
             Command::Ask(question) => question(&self.client),
+            Command::Compare(comparing) => {
+                self.send_all(&comparing.question());
+                self.comparing = Some(comparing);
+            }
+            Command::Present(blocked) => self.presenting = Some(Presenting::new(now_ms(), blocked)),
+            Command::Typed => {
+                if let Some(presenting) = &mut self.presenting {
+                    presenting.typed(now_ms());
+                }
+            }
             Command::Redial => self.links.iter().for_each(LinkHandle::redial_now),
         }
     }
@@ -524,13 +581,24 @@ impl Worker {
                     i64::try_from(welcome.time_ms).unwrap_or(i64::MAX) - i64::try_from(now_ms()).unwrap_or(0);
                 self.ahead_ms.insert(server, ahead_ms);
                 turn.notices.push(Notice::Up { server, ahead_ms });
+                if let Some(said) = self.presenting.as_ref().and_then(Presenting::all) {
+                    self.send(server, said);
+                }
                 self.step(Input::Up { server, incarnation: welcome.incarnation }, turn);
                 self.step(Input::Frame { server, frame: welcome.frame() }, turn);
             }
+            LinkEvent::Frame { server, frame: answer @ ToClient::Digest { .. } } => {
+                let next = self.comparing.as_mut().and_then(|all| all.take(&self.client, server, &answer));
+                if let Some(next) = next {
+                    self.send(server, next);
+                }
+            }
+            LinkEvent::Frame { server, frame: ToClient::Present(told) } => self.around().take(server, told),
             LinkEvent::Frame { server, frame } => self.step(Input::Frame { server, frame }, turn),
             LinkEvent::Down { server, why } => {
                 self.queues.remove(&server);
                 self.ahead_ms.remove(&server);
+                self.around().forget(server);
                 turn.notices.push(Notice::Down { server, why });
                 self.step(Input::Down { server }, turn);
             }
@@ -730,15 +798,33 @@ impl Worker {
         block_in_place(|| log.sync()).map_err(|error| Failure::of(&error))
     }
 
+    fn send_all(&self, frame: &ToServer) {
+        self.queues.keys().for_each(|server| self.send(*server, frame.clone()));
+    }
+
+    fn around(&self) -> MutexGuard<'_, Around> {
+        self.around.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says to all whether the person is here, if that has changed.
+    fn present(&mut self) {
+        let news = self.presenting.as_mut().and_then(|all| all.news(now_ms(), &self.client));
+        if let Some(news) = news {
+            self.send_all(&news);
+        }
+    }
+
+    fn send(&self, server: ServerId, frame: ToServer) {
+        if let Some(queue) = self.queues.get(&server)
+            && queue.try_send(frame).is_err()
+        {
+            queue.close(); // it does not take what it is sent: the link dials again
+        }
+    }
+
     async fn act(&mut self, action: Action) {
         match action {
-            Action::Send { server, frame } => {
-                if let Some(queue) = self.queues.get(&server)
-                    && queue.try_send(frame).is_err()
-                {
-                    queue.close(); // it does not take what it is sent: the link dials again
-                }
-            }
+            Action::Send { server, frame } => self.send(server, frame),
             Action::Drop { server, why } => {
                 if let Some(queue) = self.queues.remove(&server) {
                     queue.close();

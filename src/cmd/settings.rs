@@ -28,7 +28,7 @@ use crate::text::{Name, inert};
 /// What the file may say outside its profiles.
 const TOP_KEYS: [&str; 2] = ["default", "profile"];
 /// What a profile may say.
-const PROFILE_KEYS: [&str; 2] = ["cluster", "name"];
+const PROFILE_KEYS: [&str; 3] = ["cluster", "name", "presence"];
 
 /// What holds for this run.
 #[derive(Debug, Clone)]
@@ -37,6 +37,7 @@ pub struct Settings {
     name: Option<Name>,
     file: Option<PathBuf>,
     profile: Option<String>,
+    presence: bool,
 }
 
 impl Settings {
@@ -53,7 +54,13 @@ impl Settings {
         let known = file.is_some();
         let (used, chosen) = file.unwrap_or_default().choose(profile, path.as_deref())?;
         let home = Home::resolve(dir.or(chosen.cluster))?;
-        Ok(Self { home, name: chosen.name, file: path.filter(|_| known), profile: used })
+        let presence = chosen.presence.unwrap_or(true);
+        Ok(Self { home, name: chosen.name, file: path.filter(|_| known), profile: used, presence })
+    }
+
+    /// Whether a chat lets those who may know see that its person is here.
+    pub fn presence(&self) -> bool {
+        self.presence
     }
 
     /// The cluster's folder.
@@ -125,6 +132,7 @@ pub fn profiles() -> Vec<String> {
 struct Profile {
     cluster: Option<PathBuf>,
     name: Option<Name>,
+    presence: Option<bool>,
 }
 
 /// The file.
@@ -206,6 +214,7 @@ impl Reader<'_> {
                     let name = self.text_of(value)?.parse::<Name>();
                     profile.name = Some(name.map_err(|error| self.wrong(&value.span(), &error.to_string()))?);
                 }
+                "presence" => profile.presence = Some(self.truth_of(value)?),
                 other => return Err(self.unknown(&key.span(), other, &PROFILE_KEYS)),
             }
         }
@@ -224,6 +233,13 @@ impl Reader<'_> {
         match value.get_ref() {
             DeValue::String(text) => Ok(text),
             _ => Err(self.wrong(&value.span(), "this must be text in quotes")),
+        }
+    }
+
+    fn truth_of(&self, value: &Spanned<DeValue<'_>>) -> Result<bool, Failure> {
+        match value.get_ref() {
+            DeValue::Boolean(truth) => Ok(*truth),
+            _ => Err(self.wrong(&value.span(), "this must be true or false")),
         }
     }
 
@@ -292,9 +308,15 @@ cluster = \"clusters/home\"
         let table = [
             ("defualt = \"x\"", 1, "no setting \"defualt\"", "did you mean default?"),
             ("\n[profile.x]\nnmae = \"ada\"", 3, "no setting \"nmae\"", "did you mean name?"),
-            ("[profile.x]\nwindow = \"ada\"", 2, "no setting \"window\"", "known here: cluster, name"),
+            (
+                "[profile.x]\nwindow = \"ada\"",
+                2,
+                "no setting \"window\"",
+                "known here: cluster, name, presence",
+            ),
             ("[profile.x]\nname = \"a b\"", 2, "the name \"a b\" holds ' '", "correct that file"),
             ("[profile.x]\ncluster = 7", 2, "text in quotes", "correct that file"),
+            ("[profile.x]\npresence = \"off\"", 2, "true or false", "correct that file"),
             ("profile = 7", 1, "a table", "correct that file"),
             ("[profile.x\n", 1, "", "correct that file"),
         ];

@@ -215,15 +215,30 @@ fn masked_line(line: &str) -> String {
         }
         _ => line,
     };
+    let line = match line.split_once("  lacks ") {
+        Some((server, _)) => format!("{server}  lacks N of ours"),
+        None => line,
+    };
     let line = match line.split_once(" events with ") {
         Some((_, rest)) => format!("-- N events with {rest}"),
         None => line,
     };
-    let groups: Vec<&str> = line.split_whitespace().collect();
-    let is_digest = groups.len() == 6 && groups.iter().all(|group| u16::from_str_radix(group, 16).is_ok());
-    if is_digest {
-        return format!("   {}", ["xxxx"; 6].join(" "));
+    let words: Vec<&str> = line.trim_start().split('-').collect();
+    if words.len() == 6 && words.iter().all(|word| word.len() == 5) {
+        return format!("   {}", ["xxxxx"; 6].join("-"));
     }
+    if line.starts_with("  server ") && line.len() > 11 {
+        return format!("{}STATE", &line[..12]); // what is on its way makes a server seem behind
+    }
+    // Who is here is told about once a second, and so it depends on when it is asked.
+    let line = match line.strip_suffix("  here").or_else(|| line.strip_suffix("  gone")) {
+        Some(who) => who.trim_end(),
+        None => &line,
+    };
+    let line = match line.split_once("signed for ") {
+        Some((who, _)) => format!("{who}signed for SO MUCH"),
+        None => line.to_owned(),
+    };
     line.split(' ').map(masked_word).collect::<Vec<_>>().join(" ")
 }
 
@@ -258,7 +273,12 @@ fn masks_hide_what_differs_and_nothing_else() {
         ("12:34 alice: hello  3/3", "HH:MM alice: hello  k/N"),
         ("12:34 alice: hello  2/3 sent", "HH:MM alice: hello  k/N"),
         ("  2  127.0.0.1:43210  up  key 0123abcd", "  2  127.0.0.1:PPPPP  up  key xxxxxxxx"),
-        ("   0123 dcef 4567 89ab cdef 0000", "   xxxx xxxx xxxx xxxx xxxx xxxx"),
+        ("  2  home  down  lacks 2 of ours", "  2  home  down  lacks N of ours"),
+        ("   lusab-babad-gutih-tugad-lusab-babad", "   xxxxx-xxxxx-xxxxx-xxxxx-xxxxx-xxxxx"),
+        ("  alice", "  alice"),
+        ("  bob    here", "  bob"),
+        ("  server 1  behind by 2", "  server 1  STATE"),
+        ("  bob  signed for all of it", "  bob  signed for SO MUCH"),
         ("[1x3] alice > bob: /view", "[sss] alice > bob: /view"),
         ("-- talking to bob; just type", "-- talking to bob; just type"),
     ] {

@@ -21,6 +21,8 @@ mod hour;
 mod kill;
 mod metrics;
 mod people;
+mod presence;
+mod proof;
 mod rebuild;
 mod restore;
 mod rolling;

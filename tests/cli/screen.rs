@@ -6,6 +6,7 @@ use crate::terminal::Terminal;
 
 const WIDE: (u16, u16) = (80, 24);
 const NARROW: (u16, u16) = (40, 20);
+const VAST: (u16, u16) = (200, 50);
 
 const UP: &str = "\x1b[A";
 const CTRL_C: &str = "\x03";
@@ -112,6 +113,78 @@ fn lines_come_in_above_wide_text() {
 fn lines_come_in_above_text_that_wraps() {
     thirty_lines_above(WIDE, "wrapping text ".repeat(7).trim_end());
     thirty_lines_above(NARROW, &"漢字かな交じり文".repeat(3));
+}
+
+/// Whatever is typed is on the screen once, as the line in its place, and leaves no empty row behind.
+#[test]
+fn what_was_typed_is_seen_once() {
+    for size in [NARROW, WIDE, VAST] {
+        let cluster = cluster_with_people();
+        let alice = alice(&cluster, size, &[]);
+        let prompt = "[123] alice > bob: ";
+        // The last row just full, one column less, one more, three rows; a number of five columns comes first.
+        let row = usize::from(size.0);
+        let full = [row - 1, row, row + 1, 3 * row].map(|columns| "x".repeat(columns - prompt.len() - 5));
+        let wide = "漢字かな交じり文".repeat(row / 8);
+        let pasted = format!("{PASTE}a list\r{}\rand more{PASTED}", "item ".repeat(row / 4));
+        let texts = full.iter().map(String::as_str).chain(["hello", "日本語", &wide, &pasted]);
+        for (number, text) in texts.enumerate() {
+            for back in ["", "\x01", "\x1b[D\x1b[D"] {
+                // Enter is pressed with the cursor at the end, at the beginning, before the end.
+                alice.types(&format!("#{number}{}# {text}{back}", back.len()));
+                alice.enters("");
+                alice.shows(&format!("alice: #{number}{}#", back.len()));
+                alice.ends_with(prompt);
+            }
+        }
+        let lines = alice.lines();
+        let shown = lines.join("\n");
+        assert_eq!(shown.matches(prompt.trim_end()).count(), 1, "but for the last prompt:\n{shown}");
+        assert!(lines.iter().all(|line| !line.is_empty()), "an empty row:\n{shown}");
+        assert_eq!(shown.matches("# ").count(), 24, "{shown}");
+    }
+}
+
+#[test]
+fn lines_that_come_in_while_others_are_typed_are_all_there_once() {
+    const EACH: usize = 40;
+    let cluster = cluster_with_people();
+    let alice = alice(&cluster, WIDE, &[]);
+    let mut bob = Chat::with(cluster.dir(), "bob", "alice", &[]);
+    let talking = std::thread::spawn(move || {
+        (0..EACH).for_each(|number| {
+            bob.say(&format!("heard {number}."));
+            bob.hears(&format!("bob: heard {number}."));
+        });
+        bob
+    });
+    for number in 0..EACH {
+        alice.enters(&format!("typed {number}."));
+        alice.shows(&format!("alice: typed {number}."));
+    }
+    let bob = talking.join().unwrap();
+    bob.hears(&format!("alice: typed {}.", EACH - 1));
+    alice.shows(&format!("bob: heard {}.", EACH - 1));
+    for number in 0..EACH {
+        assert_eq!(count(&alice, &format!("heard {number}.")), 1, "{}", alice.lines().join("\n"));
+        let typed = alice.lines().into_iter().filter(|line| line.contains(&format!("typed {number}.")));
+        let rest: Vec<_> = typed.filter(|line| !line.starts_with("      ^")).collect();
+        assert_eq!(rest.len(), 1, "{}", alice.lines().join("\n"));
+    }
+}
+
+#[test]
+fn what_comes_to_nothing_stays_on_the_screen() {
+    let cluster = cluster_with_people();
+    let alice = Terminal::chat(cluster.dir(), "alice", WIDE, &[]);
+    alice.ends_with("[123] alice:");
+    alice.enters("is anybody there?");
+    alice.shows("-- not sent: nobody to send it to yet");
+    assert_eq!(count(&alice, "alice: is anybody there?"), 1, "{}", alice.lines().join("\n"));
+    alice.ends_with("[123] alice:");
+    alice.enters("/who is it");
+    alice.shows("-- usage: /who");
+    alice.shows("[123] alice: /who is it");
 }
 
 #[test]
@@ -244,6 +317,7 @@ fn a_dumb_terminal_is_good_enough() {
     });
     let mut bob = Chat::with(cluster.dir(), "bob", "alice", &[]);
     alice.enters("from a teletype");
+    alice.shows("[123] alice > bob: from a teletype");
     bob.hears("alice: from a teletype");
     bob.say("wonderful");
     alice.shows("bob: wonderful");

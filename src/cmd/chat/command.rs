@@ -38,7 +38,7 @@ pub enum Line {
     About(Kind, Back, String),
     /// `/why [~N]`: what vouches for a message.
     Why(Back),
-    /// `/proof`: the conversation's fingerprint.
+    /// `/proof`: whether everybody holds the same conversation.
     Proof,
     /// `/search TEXT`.
     Search(String),
@@ -68,6 +68,17 @@ pub enum Line {
     Help,
     /// `/quit`.
     Quit,
+}
+
+impl Line {
+    /// Whether what it brings about is a line of the conversation, so that what was typed need not stay as well.
+    pub fn appears(&self) -> bool {
+        match self {
+            Self::Nothing | Self::Say(_) | Self::Topic(Some(_)) => true,
+            Self::About(kind, ..) => kind.is_shown(),
+            _ => false,
+        }
+    }
 }
 
 /// Which message is meant.
@@ -126,7 +137,7 @@ pub const COMMANDS: [(&str, &str, &str); 31] = [
     ("late", "/late", "what was shown late here, and where it belongs"),
     ("seen", "/seen NAME", "how far NAME has read here"),
     ("why", "/why [~N]", "what a message follows, and on which disks it is"),
-    ("proof", "/proof", "a fingerprint to compare with others who are here"),
+    ("proof", "/proof", "compare this with every server, and with the others"),
     ("export", "/export FILE", "write all of it to FILE.md or FILE.jsonl"),
     ("block", "/block NAME", "hear nothing from NAME on this machine"),
     ("unblock", "/unblock NAME", "hear them again"),

@@ -16,16 +16,19 @@ use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
-use rustyline::validate::Validator;
-use rustyline::{Context, Editor, ExternalPrinter, Helper};
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{Context, Editor, Helper};
 use tokio::sync::{mpsc, oneshot};
 
+use super::above::{Above, Paper, Plain};
 use super::command::{COMMANDS, parse};
 use super::render::Eyes;
-use super::talk::{Done, Shared, Sink, Standing, carry_out, print};
+use super::talk::{Done, Shared, Standing, carry_out, print};
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::screen;
 use crate::cmd::session::{Notice, Session};
+use crate::event::Conversation;
+use crate::frame::Presence;
 use crate::limits::SENT_AT;
 use crate::text::{Name, count, inert};
 
@@ -82,14 +85,20 @@ impl Outlook {
 }
 
 /// The prompt: the servers, how many messages have come into other conversations, who is typing to whom. Of one
-/// width, whatever the servers' state; the number is that of when the prompt was made.
-fn prompt(eyes: &Eyes, shared: &Shared, outlook: &Outlook) -> String {
+/// width, whatever the servers' state; the number is that of when the prompt was made, and so is whether they are away.
+fn prompt(eyes: &Eyes, shared: &Shared, outlook: &Outlook, session: &Session) -> String {
     let me = match shared.standing() {
         Some(Standing::Nameless) => format!("{}? (not yours: /rename)", eyes.name.now()),
         Some(Standing::Closed) => format!("{} (deleted)", eyes.name.now()),
         Some(Standing::Named) | None => eyes.name.now(),
     };
-    let with = shared.current().map_or_else(String::new, |(_, name)| format!(" > {}", inert(&name)));
+    let away = |conversation: Conversation| {
+        let known = conversation.other(eyes.account).and_then(|other| session.presence(other));
+        if matches!(known, Some((Presence::Away, _))) { " (away)" } else { "" }
+    };
+    let with = shared.current().map_or_else(String::new, |(conversation, name)| {
+        format!(" > {}{}", inert(&name), away(conversation))
+    });
     let elsewhere = match shared.elsewhere() {
         0 => String::new(),
         some => format!(" +{}", some.min(ELSEWHERE_MAX)),
@@ -101,10 +110,34 @@ fn prompt(eyes: &Eyes, shared: &Shared, outlook: &Outlook) -> String {
 struct Assistant {
     outlook: Arc<Outlook>,
     colours: bool,
+    /// To take typed lines away with, where the terminal can be painted on.
+    paper: Option<Arc<Paper>>,
+}
+
+impl Assistant {
+    fn is_blank(&self) -> bool {
+        self.paper.as_ref().is_some_and(|paper| paper.is_blank())
+    }
 }
 
 impl Helper for Assistant {}
-impl Validator for Assistant {}
+
+impl Validator for Assistant {
+    /// Called when Enter is pressed. A message beside the line, which is painted as little as the line itself, has
+    /// the editor repaint; being one column wide, it has the cursor come back to the row it started from also
+    /// when the line just fills its last one.
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        let appears = parse(context.input()).is_ok_and(|line| line.appears());
+        Ok(ValidationResult::Valid(match &self.paper {
+            Some(paper) if appears => {
+                paper.take_away();
+                Some(" ".to_owned())
+            }
+            _ => None,
+        }))
+    }
+}
+
 impl Hinter for Assistant {
     type Hint = String;
 }
@@ -112,6 +145,9 @@ impl Hinter for Assistant {
 impl Highlighter for Assistant {
     /// Called at each repaint, with colours or without: the servers' state is that of the moment.
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, default: bool) -> Cow<'b, str> {
+        if self.is_blank() {
+            return Cow::Borrowed("");
+        }
         let rest = prompt.split_once(']').map(|(_, rest)| rest).filter(|_| default);
         match rest {
             None => Cow::Borrowed(prompt),
@@ -127,6 +163,14 @@ impl Highlighter for Assistant {
                 Cow::Owned(format!("[{servers}]{rest}"))
             }
         }
+    }
+
+    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+        Cow::Borrowed(if self.is_blank() { "" } else { line })
+    }
+
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        Cow::Borrowed(if self.is_blank() { "" } else { hint })
     }
 }
 
@@ -170,32 +214,13 @@ fn complete(line: &str, cursor: usize, names: &[String]) -> (usize, Vec<String>)
     }
 }
 
-/// Prints above the line that is being typed.
-struct Above<P> {
-    printer: P,
-    colours: bool,
+/// What was typed, whether it was taken off the screen, and where to say that it was carried out and which prompt
+/// comes next.
+struct Typed {
+    line: String,
+    is_gone: bool,
+    done: oneshot::Sender<String>,
 }
-
-impl<P: ExternalPrinter + Send + 'static> Sink for Above<P> {
-    fn line(&mut self, text: &str) {
-        let text =
-            if self.colours { text.to_owned() } else { anstream::adapter::strip_str(text).to_string() };
-        // A terminal that has gone shows nothing; the log has it.
-        let _unseen = self.printer.print(format!("{text}\n"));
-    }
-}
-
-/// Prints plainly, where the terminal cannot be painted on (`TERM=dumb`).
-struct Plain;
-
-impl Sink for Plain {
-    fn line(&mut self, text: &str) {
-        let _unseen = screen::say(text);
-    }
-}
-
-/// A typed line, and where to say that it was carried out and which prompt comes next.
-type Typed = (String, oneshot::Sender<String>);
 
 /// See the module.
 ///
@@ -207,39 +232,50 @@ pub async fn run(
     eyes: Eyes,
     me: &Name,
     history: &Path,
+    presence: bool,
 ) -> Result<Outcome, Failure> {
     let shared = Shared::new();
+    if presence {
+        session.present(eyes.blocked.clone()).await?;
+    }
     let servers = eyes.view.servers().iter().map(|member| inert(&member.name)).collect();
     let outlook = Arc::new(Outlook { up: AtomicU32::new(0), names: Mutex::new(Vec::new()), servers });
     let mut editor: Editor<Assistant, FileHistory> = open(history).map_err(|error| terminal(&error))?;
     let colours = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
-    editor.set_helper(Some(Assistant { outlook: Arc::clone(&outlook), colours }));
-
     greet(&eyes, me)?;
     let (heard, told) = (Arc::clone(&outlook), eyes.clone());
     let hear = move |notice: &Notice| heard.heard(notice, &told);
-    let printer = match editor.create_external_printer() {
+    let (printer, paper) = match editor.create_external_printer() {
         Ok(printer) => {
-            let above = Above { printer, colours };
-            tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), above, hear))
+            let paper = Arc::new(Paper::default());
+            let above = Above { printer, paper: Arc::clone(&paper), colours };
+            (tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), above, hear)), Some(paper))
         }
-        Err(_) => tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), Plain, hear)),
+        Err(_) => (tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), Plain, hear)), None),
     };
+    editor.set_helper(Some(Assistant { outlook: Arc::clone(&outlook), colours, paper }));
     let (lines, mut typed) = mpsc::channel::<Typed>(1);
     let path = history.to_owned();
-    let first = prompt(&eyes, &shared, &outlook);
+    let next = || prompt(&eyes, &shared, &outlook, &session);
+    let first = next();
     std::thread::spawn(move || type_lines(editor, first, &lines, &path));
-    while let Some((line, next_prompt)) = typed.recv().await {
+    while let Some(Typed { line, is_gone, done: next_prompt }) = typed.recv().await {
+        session.typed().await?;
         let done = match parse(&line) {
-            Ok(line) => carry_out(&session, &eyes, &shared, line).await?,
+            Ok(meant) => carry_out(&session, &eyes, &shared, meant).await?,
             Err(error) => Done::Not(error.to_string()),
         };
         match done {
             Done::Quit => break,
             Done::Answer(lines) => lines.iter().try_for_each(|line| screen::say(line))?,
-            Done::Not(why) => screen::say(&eyes.complaint(&why))?,
+            Done::Not(why) => {
+                if is_gone {
+                    screen::say(&eyes.typed(&line))?; // it appears nowhere else
+                }
+                screen::say(&eyes.complaint(&why))?;
+            }
         }
-        drop(next_prompt.send(prompt(&eyes, &shared, &outlook))); // the thread ends when we do
+        drop(next_prompt.send(next())); // the thread ends when we do
     }
     leave(session, printer, &eyes).await
 }
@@ -298,7 +334,10 @@ fn type_lines(
 ) {
     let mut prompt = first;
     loop {
-        let line = match editor.readline(&prompt) {
+        let read = editor.readline(&prompt);
+        let is_gone =
+            editor.helper().and_then(|helper| helper.paper.as_ref()).is_some_and(|paper| paper.settle());
+        let line = match read {
             Ok(line) => line,
             Err(ReadlineError::Interrupted) => continue, // ctrl-C clears the line, as in a shell
             Err(_) => break,
@@ -307,11 +346,11 @@ fn type_lines(
             // As with loading: what cannot be remembered is not worth a complaint.
             let _remembered = editor.add_history_entry(&line).and_then(|_| editor.append_history(history));
         }
-        let (next, done) = oneshot::channel();
-        if lines.blocking_send((line, next)).is_err() {
+        let (done, next) = oneshot::channel();
+        if lines.blocking_send(Typed { line, is_gone, done }).is_err() {
             break;
         }
-        match done.blocking_recv() {
+        match next.blocking_recv() {
             Ok(next) => prompt = next,
             Err(_) => break,
         }

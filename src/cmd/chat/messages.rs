@@ -277,33 +277,6 @@ fn explain(client: &Client, eyes: &Eyes, id: EventId) -> Option<Vec<String>> {
     Some(lines)
 }
 
-/// `/proof`: the fingerprint of the conversation, equal for whoever holds the same events.
-///
-/// # Errors
-/// See [`change`].
-pub async fn proof(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Done, Failure> {
-    let Some((conversation, name)) = shared.current() else { return Ok(Done::Not(NOWHERE.to_owned())) };
-    let (events, digest) = session
-        .ask(move |client| match client.transcript(conversation) {
-            Some(transcript) => (transcript.keys().len(), transcript.digest().to_string()),
-            None => (0, String::new()),
-        })
-        .await?;
-    let groups: Vec<_> = digest
-        .as_bytes()
-        .chunks(4)
-        .take(6)
-        .map(|group| String::from_utf8_lossy(group).into_owned())
-        .collect();
-    Ok(Done::Answer(vec![
-        eyes.aside(&format!(
-            "{} with {name}; whoever holds the same reads the same:",
-            count(events, "event")
-        )),
-        format!("   {}", groups.join(" ")),
-    ]))
-}
-
 /// `/unread`: the conversations in which somebody said something new.
 ///
 /// # Errors
@@ -368,10 +341,11 @@ pub async fn seen(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
             let thread = thread(client, conversation);
             let read = thread.read.get(&account).copied();
             let unread = thread.unread(account, |_| false);
-            Some(read.and_then(|key| client.event(&key.id).cloned()).map(|event| (event, unread)))
+            Some((account, read.and_then(|key| client.event(&key.id).cloned()).map(|event| (event, unread))))
         })
         .await?;
-    let line = match told {
+    let presence = told.as_ref().and_then(|(account, _)| session.presence(*account));
+    let line = match told.map(|(_, read)| read) {
         None => return Ok(Done::Not(format!("there is nobody called {name} here: /who lists everybody"))),
         Some(None) => format!("{name} has not marked anything here as read"),
         Some(Some((_, 0))) => format!("{name} has read everything here"),
@@ -379,7 +353,11 @@ pub async fn seen(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
             format!("{name} has read up to {}; {} since", eyes.instant(&event), count(unread, "message"))
         }
     };
-    Ok(Done::Answer(vec![eyes.aside(&line)]))
+    let mut lines = vec![eyes.aside(&line)];
+    if presence.is_some() {
+        lines.push(eyes.aside(&format!("{name} is {}", eyes.presence(presence))));
+    }
+    Ok(Done::Answer(lines))
 }
 
 /// Marks the current conversation as read: the person who types has it before their eyes.

@@ -4,11 +4,13 @@
 //! and writes lines, so that it can be scripted (`script`). Both share what is here: one task prints what
 //! the session tells, another carries out what is typed, and neither waits for the other.
 
+mod above;
 mod command;
 mod editor;
 mod export;
 mod messages;
 mod people;
+mod proof;
 pub(super) mod render;
 mod rooms;
 mod script;
@@ -66,7 +68,7 @@ pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::io("start the runtime", &error))?;
-    let outcome = runtime.block_on(chat(&cluster, &name, args));
+    let outcome = runtime.block_on(chat(settings, &cluster, &name, args));
     runtime.shutdown_background(); // a read of standard input cannot be taken back
     outcome
 }
@@ -89,7 +91,7 @@ pub(super) fn who(client: &Client) -> (AccountId, Option<String>) {
     (account, client.directory().called(account).map(str::to_owned))
 }
 
-async fn chat(cluster: &Cluster, name: &Name, args: &Args) -> Result<Outcome, Failure> {
+async fn chat(settings: &Settings, cluster: &Cluster, name: &Name, args: &Args) -> Result<Outcome, Failure> {
     let safe_at = safe_at(args.copies, cluster.view().servers().len())?;
     let options = Options { window_ms: args.window_ms, new_device: args.new_device };
     let (session, notices) = Session::open(cluster, name, options)?;
@@ -105,7 +107,7 @@ async fn chat(cluster: &Cluster, name: &Name, args: &Args) -> Result<Outcome, Fa
     };
     let history = cluster.home().account_key(name).with_file_name("typed");
     if on_terminal {
-        editor::run(session, notices, eyes, name, &history).await
+        editor::run(session, notices, eyes, name, &history, settings.presence()).await
     } else {
         script::run(session, notices, eyes, Duration::from_secs(args.timeout), safe_at).await
     }

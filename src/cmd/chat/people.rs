@@ -26,11 +26,11 @@ pub async fn accounts(session: &Session, eyes: &Eyes, text: &str) -> Result<Done
         .await?;
     let row = |(name, account): &(String, AccountId)| {
         let what = match (*account == eyes.account, eyes.blocked.holds(*account)) {
-            (true, _) => "(you)",
-            (_, true) => "(blocked)",
-            _ => "",
+            (true, _) => "(you)".to_owned(),
+            (_, true) => "(blocked)".to_owned(),
+            _ => eyes.presence(session.presence(*account)),
         };
-        vec![inert(name), fingerprint(*account), what.to_owned()]
+        vec![inert(name), fingerprint(*account), what]
     };
     let heading = match text {
         "" => count(all.len(), "account"),

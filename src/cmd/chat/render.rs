@@ -15,6 +15,7 @@ use crate::cmd::blocked::Blocked;
 use crate::cmd::said::{Said, TAKEN_BACK};
 use crate::cmd::session::{Change, Notice, Shown};
 use crate::event::{Conversation, Event};
+use crate::frame::Presence;
 use crate::id::AccountId;
 use crate::limits::SENT_AT;
 use crate::net::link::Down;
@@ -29,6 +30,9 @@ const OTHER: Style = AnsiColor::Green.on_default().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
 const WARN: Style = AnsiColor::Yellow.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// What comes before the later lines of a message.
+const CONTINUED: &str = "\n      | ";
 
 fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
@@ -170,7 +174,7 @@ impl Eyes {
     fn words(&self, text: &str, own: bool) -> String {
         // A person may be shown a line of a message below the other; a script counts on one line for each.
         let text = match self.reads {
-            true => text.trim_end_matches('\n').split('\n').map(inert).collect::<Vec<_>>().join("\n      | "),
+            true => text.trim_end_matches('\n').split('\n').map(inert).collect::<Vec<_>>().join(CONTINUED),
             false => inert(text),
         };
         if own || !mentions(&text, &self.name.now()) { text } else { styled(MENTION, text) }
@@ -273,6 +277,39 @@ impl Eyes {
     /// A hint or an answer of the program itself.
     pub fn aside(&self, text: &str) -> String {
         styled(DIM, format!("-- {text}"))
+    }
+
+    /// What the person typed, when it comes to nothing.
+    pub fn typed(&self, text: &str) -> String {
+        let lines = text.trim_end_matches('\n').split('\n').map(inert);
+        format!("{}: {}", inert(&self.name.now()), lines.collect::<Vec<_>>().join(CONTINUED))
+    }
+
+    /// Whether somebody is here, if that is known.
+    pub fn presence(&self, known: Option<(Presence, u64)>) -> String {
+        match known {
+            None => String::new(),
+            Some((Presence::Here, _)) => styled(GOOD, "here"),
+            Some((Presence::Away, since_ms)) => {
+                styled(DIM, format!("away since {}", self.clock_at(Time::from_millis(since_ms))))
+            }
+            Some((Presence::Gone, _)) => styled(DIM, "gone"),
+        }
+    }
+
+    /// What is as it should be.
+    pub fn good(&self, text: &str) -> String {
+        styled(GOOD, text)
+    }
+
+    /// What may be as it should be.
+    pub fn doubtful(&self, text: &str) -> String {
+        styled(WARN, text)
+    }
+
+    /// What is wrong.
+    pub fn bad(&self, text: &str) -> String {
+        styled(BAD, text)
     }
 
     /// Something that the person did wrong.

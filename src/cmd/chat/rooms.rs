@@ -11,7 +11,7 @@ use crate::cmd::said::{room_name, thread};
 use crate::cmd::session::Session;
 use crate::content::Charter;
 use crate::event::{Conversation, Kind};
-use crate::id::RoomId;
+use crate::id::{AccountId, RoomId};
 use crate::text::{Name, count, inert};
 
 /// How long `/join` waits to hear of a room, and for the beginning of one that the person was invited to.
@@ -207,12 +207,15 @@ pub async fn members(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<
     let mut names: Vec<_> = session
         .ask(move |client| {
             let members = thread(client, Conversation::Room(room)).members;
-            members.into_iter().map(|account| client.directory().name(account)).collect::<Vec<_>>()
+            let named = |account| (client.directory().name(account), account);
+            members.into_iter().map(named).collect::<Vec<_>>()
         })
         .await?;
     names.sort();
     let mut answer = vec![eyes.aside(&count(names.len(), "member"))];
-    answer.extend(names.iter().map(|name| format!("  {}", inert(name))));
+    let row =
+        |(name, account): &(String, AccountId)| vec![inert(name), eyes.presence(session.presence(*account))];
+    answer.extend(table(&names.iter().map(row).collect::<Vec<_>>()));
     Ok(Done::Answer(answer))
 }
 

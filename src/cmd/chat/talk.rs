@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::command::{COMMANDS, Line};
 use super::render::{Eyes, explained, is_grave, table};
-use super::{export, messages, people, rooms};
+use super::{export, messages, people, proof, rooms};
 use crate::client::Input;
 use crate::cmd::failure::Failure;
 use crate::cmd::screen;
@@ -275,7 +275,7 @@ pub async fn carry_out(session: &Session, eyes: &Eyes, shared: &Shared, line: Li
         Line::Invite(name) => rooms::invite(session, eyes, shared, name).await,
         Line::About(kind, back, text) => messages::change(session, eyes, shared, kind, back, text).await,
         Line::Why(back) => messages::why(session, eyes, shared, back).await,
-        Line::Proof => messages::proof(session, eyes, shared).await,
+        Line::Proof => proof::proof(session, eyes, shared).await,
         Line::Search(text) => messages::search(session, eyes, shared, text).await,
         Line::Late => messages::late(session, eyes, shared).await,
         Line::Export(path) => export::export(session, eyes, shared, path).await,
