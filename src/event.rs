@@ -765,6 +765,14 @@ mod tests {
 
     use super::*;
 
+    const KINDS: [Kind; 16] = {
+        use Kind::*;
+        [
+            Register, Post, Merge, Create, Join, Leave, Topic, Invite, Follow, Unfollow, Edit, Reply, Delete,
+            Read, React, Unreact,
+        ]
+    };
+
     fn compare(bytes: &[u8]) {
         let (quick, careful) = (Envelope::canonical(bytes), Envelope::any(bytes));
         let show = |(envelope, header): (Envelope<'_>, Header)| format!("{envelope:?} {header:?}");
@@ -784,7 +792,7 @@ mod tests {
                 any::<[u8; 32]>().prop_map(|id| Conversation::direct(AccountId::new(id), AccountId::new([7; 32]))),
                 any::<[u8; 16]>().prop_map(|id| Conversation::Room(RoomId::new(id))),
             ],
-            kind in prop_oneof![Just(Kind::Register), Just(Kind::Post), Just(Kind::Merge)],
+            kind in prop::sample::select(&KINDS),
             body in prop::collection::vec(any::<u8>(), 0..400),
             has_body in any::<bool>(),
             at in any::<prop::sample::Index>(),

@@ -41,7 +41,11 @@ pub struct Ledger {
 impl Ledger {
     /// Decodes and indexes a history.
     pub fn of(history: &History) -> Self {
-        let intake = Intake::default();
+        Self::taken_in(history, Intake::default())
+    }
+
+    /// The same with an intake that nothing was taken in before.
+    pub fn taken_in(history: &History, intake: Intake) -> Self {
         let servers = history.servers.iter().map(|server| ServerLog::of(server, &intake));
         let servers = servers.collect();
         let clients = history.clients.iter().map(|client| {

@@ -185,8 +185,12 @@ impl ServerLog {
         let life = (history.server, history.incarnation);
         let mut log = ServerIntake::new(intake, history.source.clone(), life, history.live);
         for stored in &history.log {
+            let bytes = stored.event.bytes();
+            if log.again(stored.position, bytes).is_some() {
+                continue;
+            }
             // An event's own bytes are always a claim.
-            if let Ok(claim) = Claim::of(stored.event.bytes()) {
+            if let Ok(claim) = Claim::of(bytes) {
                 log.claimed(stored.position, &claim);
             }
         }
