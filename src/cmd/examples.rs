@@ -76,7 +76,7 @@ const EXAMPLES: [(&str, &[&str]); 28] = [
     ),
     (
         "account import",
-        &["tercet account import alice.tercet", "tercet --dir ./work account import alice.tercet"],
+        &["tercet account import alice.tercet", "tercet account import alice.tercet --dir ./work"],
     ),
     ("account delete", &["tercet account delete", "tercet account delete --as ci-bot --yes --copies 3"]),
     ("cluster", &["tercet cluster up --detach", "tercet cluster status", "tercet cluster down"]),

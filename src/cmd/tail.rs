@@ -88,9 +88,9 @@ pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     visit::run(async {
         if args.follow {
             let (visit, shown) = Visit::following(&cluster, &me, patience).await?;
-            follow(&visit, shown, args).await?;
+            let followed = follow(&visit, shown, args).await;
             visit.close().await?;
-            return Ok(Outcome::Done);
+            return followed.map(|()| Outcome::Done);
         }
         let visit = Visit::open(&cluster, &me, patience).await?;
         let outcome = last(&visit, args).await;

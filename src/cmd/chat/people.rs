@@ -11,11 +11,28 @@ use crate::id::AccountId;
 use crate::text::{Name, count, inert};
 use crate::words::fingerprint;
 
-/// `/accounts`: the accounts whose names hold a text, case aside, each with its key in words.
+/// `/who`: all accounts, each with its key's first digits.
 ///
 /// # Errors
 /// If the session has ended, as for every command.
+pub async fn who(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
+    list(session, eyes, "", |account| format!("key {}", account.short())).await
+}
+
+/// `/accounts`: the accounts whose names hold a text, case aside, each with its key in words.
+///
+/// # Errors
+/// See [`who`].
 pub async fn accounts(session: &Session, eyes: &Eyes, text: &str) -> Result<Done, Failure> {
+    list(session, eyes, text, fingerprint).await
+}
+
+async fn list(
+    session: &Session,
+    eyes: &Eyes,
+    text: &str,
+    key: impl Fn(AccountId) -> String,
+) -> Result<Done, Failure> {
     let wanted = text.to_lowercase();
     let all: Vec<(String, AccountId)> = session
         .ask(move |client| {
@@ -30,7 +47,7 @@ pub async fn accounts(session: &Session, eyes: &Eyes, text: &str) -> Result<Done
             (_, true) => "(blocked)".to_owned(),
             _ => eyes.presence(session.presence(*account)),
         };
-        vec![inert(name), fingerprint(*account), what]
+        vec![inert(name), key(*account), what]
     };
     let heading = match text {
         "" => count(all.len(), "account"),
@@ -43,7 +60,7 @@ pub async fn accounts(session: &Session, eyes: &Eyes, text: &str) -> Result<Done
 /// `/whoami`: name, key and device.
 ///
 /// # Errors
-/// See [`accounts`].
+/// See [`who`].
 pub async fn whoami(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Done, Failure> {
     let device = session.ask(|client| client.device()).await?;
     let name = eyes.name.now();
@@ -72,7 +89,7 @@ pub async fn whoami(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<D
 /// `/rename`: takes another name.
 ///
 /// # Errors
-/// See [`accounts`].
+/// See [`who`].
 pub async fn rename(session: &Session, eyes: &Eyes, name: Name) -> Result<Done, Failure> {
     let asked = name.clone();
     let (allowed, caught_up) =
@@ -94,7 +111,7 @@ pub async fn rename(session: &Session, eyes: &Eyes, name: Name) -> Result<Done, 
 /// Whether a conversation is with somebody who has deleted their account.
 ///
 /// # Errors
-/// See [`accounts`].
+/// See [`who`].
 pub async fn has_gone(session: &Session, conversation: Conversation) -> Result<bool, Failure> {
     session
         .ask(move |client| {

@@ -54,17 +54,9 @@ pub async fn run(
     let printer = tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), Stdout, |_| {}));
     let start = Instant::now();
     let standing = timeout_at(start + patience, shared.known_standing()).await.ok().flatten();
-    match standing {
-        Some(Standing::Nameless) => {
-            return Err(Failure::new("this name belongs to somebody else in this cluster")
-                .next(format!("take another: tercet account rename NEW --as {}", eyes.name.now())));
-        }
-        Some(Standing::Closed) => {
-            let name = eyes.name.now();
-            return Err(Failure::new(format!("the account {name} was deleted; nothing can be sent with it"))
-                .next(format!("remove what is left of it here: tercet account delete --as {name}")));
-        }
-        Some(Standing::Named) | None => {}
+    if let Some(failure) = standing.and_then(|standing| unusable(standing, &eyes.name.now())) {
+        session.close().await?;
+        return Err(failure);
     }
     let mut complaints = 0;
     let mut input = BufReader::new(tokio::io::stdin());
@@ -109,6 +101,22 @@ pub async fn run(
         }
         _ => Outcome::Negative,
     })
+}
+
+/// Why nothing can be said with an account, if so.
+fn unusable(standing: Standing, name: &str) -> Option<Failure> {
+    let name = inert(name);
+    match standing {
+        Standing::Named => None,
+        Standing::Nameless => Some(
+            Failure::new("this name belongs to somebody else in this cluster")
+                .next(format!("take another: tercet account rename NEW --as {name}")),
+        ),
+        Standing::Closed => Some(
+            Failure::new(format!("the account {name} was deleted; nothing can be sent with it"))
+                .next(format!("remove what is left of it here: tercet account delete --as {name}")),
+        ),
+    }
 }
 
 /// The next line with its end, cut short if it is longer than any line could mean something; `None` at the

@@ -284,7 +284,7 @@ pub async fn carry_out(session: &Session, eyes: &Eyes, shared: &Shared, line: Li
         Line::Unread => messages::unread(session, eyes, shared).await,
         Line::Next => messages::next(session, eyes, shared).await,
         Line::Seen(name) => messages::seen(session, eyes, shared, name).await,
-        Line::Who => people::accounts(session, eyes, "").await,
+        Line::Who => people::who(session, eyes).await,
         Line::Accounts(text) => people::accounts(session, eyes, &text).await,
         Line::WhoAmI => people::whoami(session, eyes, shared).await,
         Line::Rename(name) => people::rename(session, eyes, name).await,
