@@ -75,6 +75,11 @@ impl Holdings {
         }
     }
 
+    /// Whether its author has taken an event back, or the message that it edits.
+    pub fn is_taken_back(&self, event: &Event) -> bool {
+        self.deletions.excuse(event)
+    }
+
     /// Whether an event is here without its body, and no deletion is about it.
     pub fn is_hollow(&self, id: &EventId) -> bool {
         self.hollow.contains(id)

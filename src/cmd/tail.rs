@@ -212,7 +212,7 @@ fn words(shown: &Shown) -> Option<String> {
         Said::Message { text, .. } | Said::Edit { text, .. } | Said::Topic(text) => Some(text.clone()),
         Said::React { sign, .. } => Some(sign.clone()),
         Said::Invite(room) => Some(format!("#?{}", room.short())),
-        Said::TakenBack | Said::Delete | Said::Join | Said::Leave | Said::Nothing => None,
+        Said::TakenBack | Said::Absent | Said::Delete | Said::Join | Said::Leave | Said::Nothing => None,
     }
 }
 

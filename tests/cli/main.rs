@@ -10,6 +10,7 @@ mod chaos;
 mod chat;
 mod cluster;
 mod complete;
+mod deletion;
 mod drain;
 mod first_run;
 mod five;
