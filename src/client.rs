@@ -289,6 +289,11 @@ impl Client {
         self.holdings.is_taken_back(event)
     }
 
+    /// Whether an event is here without its body because that is kept from this account.
+    pub fn is_kept(&self, event: &Event) -> bool {
+        self.holdings.is_kept(event)
+    }
+
     /// A conversation in canonical order.
     pub fn transcript(&self, conversation: Conversation) -> Option<&Transcript> {
         self.holdings.transcript(conversation)

@@ -157,8 +157,16 @@ pub fn room_name(client: &Client, room: RoomId) -> String {
     charter.map_or_else(|| format!("#?{}", room.short()), |charter| format!("#{}", charter.name))
 }
 
-/// A conversation as it reads now.
+/// A conversation as it reads now, without what is not for this account.
 pub fn thread(client: &Client, conversation: Conversation) -> Thread {
     let keys = client.transcript(conversation).into_iter().flat_map(|transcript| transcript.keys());
-    Thread::of(keys.filter_map(|key| client.event(&key.id)).map(AsRef::as_ref))
+    let events = keys.filter_map(|key| client.event(&key.id)).map(AsRef::as_ref);
+    Thread::of(events.filter(|event| !client.is_kept(event)))
+}
+
+/// How many messages of a conversation are not for this account, which came later.
+pub fn kept(client: &Client, conversation: Conversation) -> usize {
+    let keys = client.transcript(conversation).into_iter().flat_map(|transcript| transcript.keys());
+    let events = keys.filter_map(|key| client.event(&key.id));
+    events.filter(|event| event.kind().is_message() && client.is_kept(event)).count()
 }

@@ -184,7 +184,9 @@ fn newest(
 ) -> Vec<Shown> {
     let here = |candidate: &Conversation| conversation.is_none_or(|wanted| wanted == *candidate);
     let line = |key: Key| -> Option<(Key, &Arc<Event>)> {
-        let event = client.event(&key.id).filter(|event| event.kind().is_shown() && wanted(event))?;
+        let event = client
+            .event(&key.id)
+            .filter(|event| event.kind().is_shown() && !client.is_kept(event) && wanted(event))?;
         Some((key, event))
     };
     let transcripts = client.conversations().filter(|(candidate, _)| here(candidate));

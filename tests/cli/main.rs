@@ -8,6 +8,7 @@ mod bad_input;
 mod bench;
 mod chaos;
 mod chat;
+mod closed_rooms;
 mod cluster;
 mod complete;
 mod deletion;

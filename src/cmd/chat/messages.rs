@@ -8,7 +8,7 @@ use super::talk::{Done, Shared, perform};
 use crate::client::{Client, Input};
 use crate::cmd::blocked::Blocked;
 use crate::cmd::failure::Failure;
-use crate::cmd::said::{ABSENT, TAKEN_BACK, label, thread};
+use crate::cmd::said::{ABSENT, TAKEN_BACK, kept, label, thread};
 use crate::cmd::session::Session;
 use crate::content::about;
 use crate::event::{Conversation, Kind};
@@ -90,7 +90,7 @@ pub async fn history(
         return Ok(Done::Not("whose history? /dm NAME or /join #ROOM first".to_owned()));
     };
     let (eyes_in, account) = (eyes.clone(), eyes.account);
-    let (mut lines, total) = session
+    let (mut lines, total, kept) = session
         .ask(move |client| {
             let thread = thread(client, conversation);
             let read = thread.read.get(&account).copied();
@@ -108,7 +108,7 @@ pub async fn history(
                 }
                 lines.push(line(client, &eyes_in, &thread, message, total - place));
             }
-            (lines, total)
+            (lines, total, kept(client, conversation))
         })
         .await?;
     let what = if conversation_is_room(conversation) { "in" } else { "with" };
@@ -119,6 +119,10 @@ pub async fn history(
         all => format!("the last {number} of {all} messages {what} {name}, in their true order"),
     };
     lines.insert(0, eyes.aside(&shown));
+    if kept > 0 {
+        let (messages, are) = (count(kept, "earlier message"), if kept == 1 { "is" } else { "are" });
+        lines.insert(1, eyes.aside(&format!("({messages} {are} not for those who joined later)")));
+    }
     mark_read(session, eyes, conversation).await?;
     Ok(Done::Answer(lines))
 }
