@@ -312,7 +312,8 @@ impl Anomaly {
             Self::Twice { .. } => "P1: an event enters a log, and a display, once.",
             Self::ShownUnheld { .. } => "P1: what is shown was received or written before.",
             Self::Leaked { .. } => {
-                "P1: a direct conversation is given only to its two accounts, a private room to whom it admits."
+                "P1: a direct conversation is given only to its two accounts, a private room to whom it admits, and a \
+                 closed past to nobody who came later."
             }
             Self::Fork { .. } => "Rules 1 and 2: a device never gives one number to two events.",
             Self::LostAck { .. } => "P2: an ack means that the event is in that log, there, and on disk.",

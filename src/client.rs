@@ -268,6 +268,16 @@ impl Client {
         self.holdings.event(id)
     }
 
+    /// Whether its author has taken an event back, or the message that it edits, by what is here.
+    pub fn is_taken_back(&self, event: &Event) -> bool {
+        self.holdings.is_taken_back(event)
+    }
+
+    /// Whether an event is here without its body because that is kept from this account.
+    pub fn is_kept(&self, event: &Event) -> bool {
+        self.holdings.is_kept(event)
+    }
+
     /// A conversation in canonical order.
     pub fn transcript(&self, conversation: Conversation) -> Option<&Transcript> {
         self.holdings.transcript(conversation)

@@ -20,26 +20,41 @@ use crate::text::Name;
 pub struct Charter {
     /// What it is called.
     pub name: Name,
-    /// Whether everybody may find, read and join it; else who was invited. Either way a reader reads all that was
-    /// said, also before it came.
+    /// Whether everybody may find, read and join it; else who was invited.
     pub public: bool,
+    /// What a member reads of what was said before it came.
+    pub history: Past,
+}
+
+/// How much of a room's past its members read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Past {
+    /// All of it.
+    #[default]
+    Open,
+    /// What was said while they were members.
+    SinceJoining,
 }
 
 const PUBLIC: u8 = 1;
+const SINCE_JOINING: u8 = 2;
 
 impl Charter {
     /// As the body of a [`Kind::Create`].
     pub fn encode(&self) -> Vec<u8> {
-        [&[if self.public { PUBLIC } else { 0 }], self.name.as_str().as_bytes()].concat()
+        let public = if self.public { PUBLIC } else { 0 };
+        let history = if self.history == Past::SinceJoining { SINCE_JOINING } else { 0 };
+        [&[public | history], self.name.as_str().as_bytes()].concat()
     }
 
     fn decode(body: &[u8]) -> Result<Self, EventError> {
         let (flags, name) = body.split_first().ok_or(EventError::Body(Kind::Create))?;
-        if flags & !PUBLIC != 0 {
+        if flags & !(PUBLIC | SINCE_JOINING) != 0 {
             return Err(EventError::Body(Kind::Create));
         }
         let name = text(name)?.parse()?;
-        Ok(Self { name, public: flags & PUBLIC != 0 })
+        let history = if flags & SINCE_JOINING == 0 { Past::Open } else { Past::SinceJoining };
+        Ok(Self { name, public: flags & PUBLIC != 0, history })
     }
 }
 
@@ -130,8 +145,8 @@ mod tests {
 
     #[test]
     fn a_charter_comes_back_as_it_went() {
-        for public in [false, true] {
-            let charter = Charter { name: "lab".parse().unwrap(), public };
+        for (public, history) in [(false, Past::Open), (true, Past::Open), (false, Past::SinceJoining)] {
+            let charter = Charter { name: "lab".parse().unwrap(), public, history };
             let body = charter.encode();
             assert_eq!(Content::read(Kind::Create, &body), Ok(Content::Charter(charter)));
         }
@@ -160,7 +175,7 @@ mod tests {
     fn bodies_that_are_none_of_their_kind_are_refused() {
         let cases: [(Kind, Vec<u8>); 17] = [
             (Kind::Create, Vec::new()),
-            (Kind::Create, b"\x02lab".to_vec()),
+            (Kind::Create, b"\x04lab".to_vec()),
             (Kind::Create, b"\x01#lab".to_vec()),
             (Kind::Create, b"\x01\xff".to_vec()),
             (Kind::Join, b"!".to_vec()),

@@ -1,12 +1,16 @@
 //! The check of bodies: what was taken back is gone from every server, and nothing else is gone from anywhere
 //! ([`crate::erasure`]).
 //!
+//! Of a room whose past is closed ([`Past::SinceJoining`]) a reader has no body of what was said before it came, and
+//! is right to.
+//!
 //! A device's log may keep the body of what was taken back: it is that device's own testimony.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::anomaly::{Anomaly, Place};
-use crate::event::Kind;
+use crate::content::Past;
+use crate::event::{Conversation, Kind};
 use crate::id::{AccountId, EventId};
 use crate::intake::Number;
 use crate::ledger::{Events, Ledger};
@@ -38,13 +42,27 @@ pub(crate) fn bodies(ledger: &Ledger) -> Outcome {
             }
         }
     }
+    let closed = closed(ledger);
     for log in &ledger.clients {
+        let hearings: BTreeMap<usize, Hearing> = match log.account {
+            Some(account) => closed.iter().map(|room| (*room, Hearing::of(events, *room, account))).collect(),
+            None => BTreeMap::new(),
+        };
+        let hearing = |event: Number| hearings.get(&events.conversation(event));
         outcome.examined += log.stands().filter(|(_, event)| events.is_known(*event)).count();
         let filled: BTreeSet<_> = log.seen.iter().filter_map(|seen| seen.filled()).collect();
-        for index in log.bare.iter().map(|index| *index as usize) {
-            let event = log.seen.get(index).and_then(|seen| seen.stands());
-            if let Some(event) = event.filter(|event| events.is_known(*event) && !filled.contains(event)) {
-                check.bare(event, || log.place(index));
+        let mut bare = log.bare.iter().peekable();
+        for (index, seen) in log.seen.iter().enumerate() {
+            let is_bare = bare.next_if(|bare| **bare as usize == index).is_some();
+            let Some(event) = seen.bytes().filter(|event| events.is_known(*event)) else { continue };
+            let others = log.account != Some(events.author(event).0) && events.kind(event).is_said();
+            match hearing(event).filter(|_| others) {
+                Some(hearing) if !is_bare && hearing.is_barred(event) => {
+                    outcome.anomalies.push(Anomaly::Leaked { event: events.id(event), at: log.place(index) });
+                }
+                Some(hearing) if is_bare && !hearing.is_owed(event) => {}
+                _ if is_bare && !filled.contains(&event) => check.bare(event, || log.place(index)),
+                _ => {}
             }
         }
     }
@@ -58,6 +76,86 @@ pub(crate) fn bodies(ledger: &Ledger) -> Outcome {
         ));
     }
     outcome
+}
+
+/// The rooms whose past is closed, by their numbers.
+fn closed(ledger: &Ledger) -> Vec<usize> {
+    let charters = ledger.charters();
+    let is_closed = |room| charters.get(&room).is_some_and(|charter| charter.history == Past::SinceJoining);
+    let conversations = ledger.events.conversations().iter().enumerate();
+    let closed = conversations.filter(|(_, (_, conversation))| match conversation {
+        Conversation::Room(room) => is_closed(*room),
+        _ => false,
+    });
+    closed.map(|(number, _)| number).collect()
+}
+
+/// What an account hears of a room whose past is closed, as far as that is the same by every server's log: what its
+/// coming follows from was said before it everywhere, and what follows from it after.
+struct Hearing {
+    barred: BTreeSet<Number>,
+    owed: BTreeSet<Number>,
+}
+
+impl Hearing {
+    fn of(events: &Events, room: usize, account: AccountId) -> Self {
+        let own = |wanted: &[Kind]| -> Vec<Number> {
+            let is_own =
+                |event: &Number| events.author(*event).0 == account && wanted.contains(&events.kind(*event));
+            events.transcript(room).filter(is_own).collect()
+        };
+        let past = |event: &Number| (*event, Self::past(events, *event));
+        let (comings, goings) = (own(&[Kind::Create, Kind::Join]), own(&[Kind::Leave]));
+        let comings: Vec<_> = comings.iter().map(past).collect();
+        let goings: Vec<_> = goings
+            .iter()
+            .map(|going| (Self::past(events, *going), Self::future(events, room, *going)))
+            .collect();
+        let is_before = |event: Number, coming: &(Number, BTreeSet<Number>)| {
+            let had_gone = |(past, future): &(BTreeSet<Number>, BTreeSet<Number>)| {
+                past.contains(&coming.0) && future.contains(&event)
+            };
+            coming.1.contains(&event) || goings.iter().any(had_gone)
+        };
+        let barred =
+            events.transcript(room).filter(|event| comings.iter().all(|coming| is_before(*event, coming)));
+        let owed = comings.iter().filter(|_| goings.is_empty());
+        Self {
+            barred: barred.collect(),
+            owed: owed.flat_map(|(coming, _)| Self::future(events, room, *coming)).collect(),
+        }
+    }
+
+    /// All that an event follows from.
+    fn past(events: &Events, event: Number) -> BTreeSet<Number> {
+        let mut past = BTreeSet::new();
+        let mut open = vec![event];
+        while let Some(event) = open.pop().filter(|event| events.is_known(*event)) {
+            open.extend(events.parents(event).iter().filter(|parent| past.insert(**parent)));
+        }
+        past
+    }
+
+    /// All of its room that follows from an event; numbers are in canonical order, so causes come first.
+    fn future(events: &Events, room: usize, event: Number) -> BTreeSet<Number> {
+        let mut future = BTreeSet::new();
+        for later in events.transcript(room).filter(|later| *later > event) {
+            if events.parents(later).iter().any(|parent| *parent == event || future.contains(parent)) {
+                future.insert(later);
+            }
+        }
+        future
+    }
+
+    /// Whether no server may give it.
+    fn is_barred(&self, event: Number) -> bool {
+        self.barred.contains(&event)
+    }
+
+    /// Whether every server must.
+    fn is_owed(&self, event: Number) -> bool {
+        self.owed.contains(&event)
+    }
 }
 
 struct Check<'a> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::anomaly::{Anomaly, Place};
 use crate::content::Charter;
 use crate::directory::{Change, Directory};
+use crate::erasure::Deletions;
 use crate::event::{Conversation, Event, Kind};
 use crate::history::{ClientHistory, Entry, History, ServerHistory};
 use crate::id::{AccountId, ConversationId, DeviceId, EventId, Position, RoomId};
@@ -77,7 +78,18 @@ impl<'a> Evidence<'a> {
             let observer = evidence.observe(client, &mut checked);
             evidence.observers.push(observer);
         }
+        evidence.forget();
         evidence
+    }
+
+    /// What was taken back is told by nobody, though the logs of devices may still hold it.
+    fn forget(&mut self) {
+        let deletions = Deletions::among(self.events.values().map(AsRef::as_ref));
+        for event in self.events.values_mut().filter(|event| deletions.excuse(event)) {
+            if let Some(without) = event.without_body() {
+                *event = Arc::new(without);
+            }
+        }
     }
 
     fn observe(

@@ -35,6 +35,7 @@ enum Line<'a> {
         time: String,
         parents: &'a [EventId],
         text: Option<&'a str>,
+        deleted: bool,
     },
     Act {
         log: usize,
@@ -86,6 +87,7 @@ pub fn jsonl(evidence: &Evidence<'_>) -> String {
             time: event.time().to_string(),
             parents: event.parents(),
             text: event.text(),
+            deleted: !event.has_body(),
         });
     }
     for mark in &diagram.marks {

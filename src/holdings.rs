@@ -8,6 +8,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::clock::Time;
+use crate::content::Past;
 use crate::directory::{Change, Directory};
 use crate::erasure::Deletions;
 use crate::event::{Conversation, Event, Kind};
@@ -25,6 +26,8 @@ pub struct Holdings {
     deletions: Deletions,
     /// Events without their body that no deletion here is about.
     hollow: BTreeSet<EventId>,
+    /// The rooms whose past is closed, each with the place of the account's first coming.
+    closed: BTreeMap<RoomId, Option<Key>>,
     /// The rooms that the account follows, each since when.
     followed: BTreeMap<RoomId, Time>,
 }
@@ -46,6 +49,7 @@ impl Holdings {
             directory: Directory::default(),
             deletions: Deletions::default(),
             hollow: BTreeSet::new(),
+            closed: BTreeMap::new(),
             followed: BTreeMap::new(),
         }
     }
@@ -58,6 +62,7 @@ impl Holdings {
             .entry(conversation.id())
             .or_insert_with(|| (conversation, Transcript::default()));
         transcript.insert(&event);
+        self.note_coming(&event);
         self.note_body(&event);
         self.held.insert(event.id(), Held { event, at: 0 });
         match kind {
@@ -75,6 +80,11 @@ impl Holdings {
         }
     }
 
+    /// Whether its author has taken an event back, or the message that it edits.
+    pub fn is_taken_back(&self, event: &Event) -> bool {
+        self.deletions.excuse(event)
+    }
+
     /// Whether an event is here without its body, and no deletion is about it.
     pub fn is_hollow(&self, id: &EventId) -> bool {
         self.hollow.contains(id)
@@ -90,9 +100,30 @@ impl Holdings {
         later.chain(self.hollow.range((Bound::Unbounded, upto))).copied()
     }
 
+    /// Whether the body of an event, if it is not here, is kept from this account: it was said in a room whose past is
+    /// closed, before the account came.
+    pub fn is_kept(&self, event: &Event) -> bool {
+        let Conversation::Room(room) = event.conversation() else { return false };
+        let came = self.closed.get(&room);
+        !event.has_body() && came.is_some_and(|came| came.is_none_or(|came| event.key() < came))
+    }
+
+    fn note_coming(&mut self, event: &Event) {
+        let Conversation::Room(room) = event.conversation() else { return };
+        if event.charter().is_some_and(|charter| charter.history == Past::SinceJoining) {
+            self.closed.entry(room).or_default();
+        }
+        if event.account() == self.account
+            && matches!(event.kind(), Kind::Create | Kind::Join)
+            && let Some(came) = self.closed.get_mut(&room)
+        {
+            *came = Some(came.map_or(event.key(), |before| before.min(event.key())));
+        }
+    }
+
     fn note_body(&mut self, event: &Event) {
         self.deletions.note(event);
-        if !event.has_body() && !self.deletions.excuse(event) {
+        if !event.has_body() && !self.deletions.excuse(event) && !self.is_kept(event) {
             self.hollow.insert(event.id());
         }
         if event.kind() == Kind::Delete {

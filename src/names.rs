@@ -102,8 +102,14 @@ impl<'a> Names<'a> {
     }
 }
 
+/// What stands for the words of a message without its body.
+pub const WITHOUT: &str = "(deleted)";
+
 /// The first words of a message.
 pub fn first_words(event: &Event) -> String {
+    if !event.has_body() {
+        return WITHOUT.to_owned();
+    }
     let text = event.text().unwrap_or_default();
     let mut words: String = text.chars().take(QUOTED_CHARS).collect();
     if words.len() < text.len() {

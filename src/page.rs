@@ -16,7 +16,7 @@ use crate::diagram::{Act, Diagram};
 use crate::event::{Event, Kind};
 use crate::evidence::Evidence;
 use crate::id::{EventId, ServerId};
-use crate::names::Names;
+use crate::names::{Names, WITHOUT};
 use crate::report::{Outcome, Report, Verdict};
 use crate::story::{Step, Story, Witness};
 use crate::text::{count, inert};
@@ -465,7 +465,8 @@ fn small(ms: u64) -> i64 {
 }
 /// What an event does, in a few words.
 fn deed(event: &Event) -> String {
-    let text: String = event.text().unwrap_or_default().chars().take(TEXT_CHARS).collect();
+    let words = if event.has_body() { event.text().unwrap_or_default() } else { WITHOUT };
+    let text: String = words.chars().take(TEXT_CHARS).collect();
     match event.kind() {
         Kind::Post => text,
         Kind::Register => format!("registers as {text}"),

@@ -117,17 +117,40 @@ impl Readers {
     /// # Errors
     /// The log's, as for every method here.
     pub(crate) fn learn<L: Log>(&mut self, durable: Position, log: &L) -> Result<(), L::Error> {
+        let mut closed = BTreeSet::new();
         while self.learned < durable {
             let found = log.scan(Stream::Access, self.learned, durable, FRAME_EVENTS)?;
             for (position, _) in &found {
                 if let Some(event) = log.event(*position)? {
-                    self.rooms.note(&event);
+                    closed.extend(self.rooms.note(&event).filter(|room| self.rooms.is_closed(*room)));
                 }
             }
             let last = found.last().map(|(position, _)| *position);
             self.learned = last.filter(|_| found.len() == FRAME_EVENTS).unwrap_or(durable);
         }
+        closed.into_iter().try_for_each(|room| self.learn_members(room, durable, log))
+    }
+
+    /// Reads who was a member of a room whose past is closed, and when.
+    fn learn_members<L: Log>(&mut self, room: RoomId, durable: Position, log: &L) -> Result<(), L::Error> {
+        let mut read = 0;
+        while read < durable {
+            let found = log.scan(Stream::Room(room), read, durable, FRAME_EVENTS)?;
+            for (position, _) in &found {
+                if let Some(event) = log.event(*position)? {
+                    self.rooms.note_member(*position, &event);
+                }
+            }
+            let last = found.last().map(|(position, _)| *position);
+            read = last.filter(|_| found.len() == FRAME_EVENTS).unwrap_or(durable);
+        }
         Ok(())
+    }
+
+    /// An event that a caller may have, as far as it is for it: without its body, if it was said in a room whose
+    /// past is closed while the account was no member.
+    pub(crate) fn as_read_by(&self, caller: Caller, position: Position, event: &Arc<Event>) -> Arc<Event> {
+        as_heard(&self.rooms, caller, position, event)
     }
 
     /// A connection wants what is its own after a position, of its home or of a room. The inner error says why
@@ -209,6 +232,7 @@ impl Readers {
         told: &mut Vec<Told>,
     ) -> Result<(), L::Error> {
         let opened: BTreeSet<RoomId> = fresh.iter().filter_map(|(_, event)| self.rooms.note(event)).collect();
+        fresh.iter().for_each(|(position, event)| self.rooms.note_member(*position, event));
         self.learned = durable;
         let mut news: BTreeMap<(ConnId, Option<RoomId>), Places> = BTreeMap::new();
         for (position, event) in fresh {
@@ -261,7 +285,11 @@ impl Readers {
         log: &L,
         told: &mut Vec<Told>,
     ) -> Result<(), L::Error> {
-        let Some(follow) = self.follower(conn, room) else { return Ok(()) };
+        let Some(Conn { caller: Some(caller), follows, .. }) = self.conns.get_mut(&conn) else {
+            return Ok(());
+        };
+        let caller = *caller;
+        let Some(follow) = follows.get_mut(&room) else { return Ok(()) };
         if follow.gathers(now_ms) {
             follow.fall_behind(); // the next event after its wait, or the next tick, catches it up
             return Ok(());
@@ -273,7 +301,10 @@ impl Readers {
             follow.fall_behind();
             return self.search(now_ms, conn, room, durable, log, told);
         }
-        let items = fresh.iter().map(|(position, event)| follow.item(*position, event)).collect();
+        let item = |(position, event): &(Position, Arc<Event>)| {
+            follow.item(*position, &as_heard(&self.rooms, caller, *position, event))
+        };
+        let items = fresh.iter().map(item).collect();
         let frames = follow.frames(now_ms, items, durable, true);
         told.extend(frames.into_iter().map(|frame| (conn, frame)));
         Ok(())
@@ -312,7 +343,7 @@ impl Readers {
             for (position, id) in found {
                 let event = if follow.bodies() { log.event(position)? } else { None };
                 items.push(match event {
-                    Some(event) => follow.item(position, &event),
+                    Some(event) => follow.item(position, &as_heard(&self.rooms, *caller, position, &event)),
                     None => Item { position, id, event: None },
                 });
             }
@@ -325,6 +356,17 @@ impl Readers {
     fn follower(&mut self, conn: ConnId, room: Option<RoomId>) -> Option<&mut Follow> {
         self.conns.get_mut(&conn)?.follows.get_mut(&room)
     }
+}
+
+/// See [`Readers::as_read_by`].
+fn as_heard(rooms: &Rooms, caller: Caller, position: Position, event: &Arc<Event>) -> Arc<Event> {
+    let (Caller::Device(account, _), Conversation::Room(room)) = (caller, event.conversation()) else {
+        return Arc::clone(event);
+    };
+    if event.account() == account || rooms.may_hear(account, room, position) {
+        return Arc::clone(event);
+    }
+    event.without_body().map_or_else(|| Arc::clone(event), Arc::new)
 }
 
 /// The streams that make up what is followed.

@@ -5,14 +5,19 @@
 //! only grows with the log, and logs that hold the same events say the same, whatever their order. An
 //! invitation that comes before the one it hangs on counts as soon as that one comes.
 //!
+//! Of a room whose past is closed ([`Past::SinceJoining`]) a reader gets what was said while it was a member, by the
+//! order of this log, and of the rest the events without their bodies: it has no part in them, and yet their places,
+//! so that nothing is out of order and all of it verifies. A `Join` cannot be dated back into a log.
+//!
 //! Writing needs no list: every event of a room but the first names a parent there ([`crate::event`]), whose id
 //! nobody can know who was never let in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Time;
+use crate::content::Past;
 use crate::event::{Conversation, Event, Kind};
-use crate::id::{AccountId, RoomId};
+use crate::id::{AccountId, Position, RoomId};
 
 /// The rooms of a log and their readers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -24,6 +29,8 @@ struct Room {
     begun: Option<(AccountId, bool)>,
     /// Who invited whom.
     invited: BTreeMap<AccountId, BTreeSet<AccountId>>,
+    /// If its past is closed: where each account came and left, in the log's order.
+    members: Option<BTreeMap<AccountId, Vec<(Position, bool)>>>,
 }
 
 impl Rooms {
@@ -32,7 +39,11 @@ impl Rooms {
         let author = event.account();
         match (event.kind(), event.conversation()) {
             (Kind::Create, Conversation::Room(room)) => {
-                self.begin(room, author, event.charter().is_some_and(|charter| charter.public));
+                let charter = event.charter();
+                self.begin(room, author, charter.as_ref().is_some_and(|charter| charter.public));
+                if charter.is_some_and(|charter| charter.history == Past::SinceJoining) {
+                    self.0.entry(room).or_default().members.get_or_insert_default();
+                }
                 Some(room)
             }
             (Kind::Invite, conversation) => {
@@ -42,6 +53,33 @@ impl Rooms {
             }
             _ => None,
         }
+    }
+
+    /// Takes notice of who comes to a room and leaves it, in the log's order.
+    pub fn note_member(&mut self, position: Position, event: &Event) {
+        let (Conversation::Room(room), Kind::Join | Kind::Leave) = (event.conversation(), event.kind())
+        else {
+            return;
+        };
+        let members = self.0.get_mut(&room).and_then(|room| room.members.as_mut());
+        let changes = members.map(|members| members.entry(event.account()).or_default());
+        if let Some(changes) = changes.filter(|changes| changes.last().is_none_or(|(at, _)| *at < position)) {
+            changes.push((position, event.kind() == Kind::Join));
+        }
+    }
+
+    /// Whether a room's past is closed to those who come later.
+    pub fn is_closed(&self, room: RoomId) -> bool {
+        self.0.get(&room).is_some_and(|room| room.members.is_some())
+    }
+
+    /// Whether what was said at a position of the log is for an account that may read the room. Whoever began it is
+    /// a member from then on.
+    pub fn may_hear(&self, account: AccountId, room: RoomId, position: Position) -> bool {
+        let Some(Room { begun, members: Some(members), .. }) = self.0.get(&room) else { return true };
+        let changes = members.get(&account).map_or(&[][..], Vec::as_slice);
+        let last = changes.iter().rev().find(|(at, _)| *at < position);
+        last.map_or(begun.is_some_and(|(creator, _)| creator == account), |(_, joined)| *joined)
     }
 
     pub(crate) fn begin(&mut self, room: RoomId, creator: AccountId, public: bool) {
@@ -54,7 +92,9 @@ impl Rooms {
 
     /// Whether an account may read a room.
     pub fn may_read(&self, account: AccountId, room: RoomId) -> bool {
-        let Some(Room { begun: Some((creator, public)), invited }) = self.0.get(&room) else { return false };
+        let Some(Room { begun: Some((creator, public)), invited, .. }) = self.0.get(&room) else {
+            return false;
+        };
         *public || admitted(*creator, invited).contains(&account)
     }
 }
@@ -93,6 +133,7 @@ mod tests {
 
     use super::*;
     use crate::content::Charter;
+    use crate::content::Past;
     use crate::event::{Draft, Origin, account_of};
     use crate::id::DeviceId;
 
@@ -117,7 +158,7 @@ mod tests {
     }
 
     fn begin(public: bool) -> Event {
-        let charter = Charter { name: "lab".parse().unwrap(), public };
+        let charter = Charter { name: "lab".parse().unwrap(), public, history: Past::Open };
         sign(1, Conversation::Room(room()), Kind::Create, charter.encode())
     }
 

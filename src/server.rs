@@ -804,6 +804,7 @@ impl Server {
             if !self.readers.may_read(caller, &event) {
                 continue;
             }
+            let event = self.readers.as_read_by(caller, position, &event);
             if bytes + event.bytes().len() > FRAME_EVENTS_BYTES {
                 send(out, conn, ToClient::Bodies(std::mem::take(&mut bodies)));
                 bytes = 0;

@@ -19,8 +19,10 @@ pub struct Message {
     pub key: Key,
     /// Who wrote it.
     pub author: AccountId,
-    /// What it says now; `None` if it was taken back.
+    /// What it says now; `None` if it was taken back, or is not here.
     pub text: Option<String>,
+    /// Whether it is not here though it was not taken back.
+    pub absent: bool,
     /// Whether its author has changed it.
     pub edited: bool,
     /// What it answers.
@@ -86,8 +88,9 @@ impl Thread {
             (Kind::Topic, Content::Text(topic)) => {
                 self.topic = (!topic.is_empty()).then(|| topic.to_owned());
             }
-            (Kind::Post, Content::Text(text)) => self.say(event, text, None),
-            (Kind::Reply, Content::About(target, text)) => self.say(event, text, Some(target)),
+            (Kind::Post, Content::Text(text)) => self.say(event, Some(text), None),
+            (Kind::Reply, Content::About(target, text)) => self.say(event, Some(text), Some(target)),
+            (Kind::Post | Kind::Reply, _) => self.say(event, None, None),
             (Kind::Edit, Content::About(target, text)) => self.change(target, |message| {
                 // Servers take no other edit; but a reader need not trust them for that.
                 if message.author == author && message.text.is_some() {
@@ -96,7 +99,7 @@ impl Thread {
             }),
             (Kind::Delete, Content::About(target, _)) => self.change(target, |message| {
                 if message.author == author {
-                    message.text = None;
+                    (message.text, message.absent) = (None, false);
                 }
             }),
             (Kind::React, Content::About(target, sign)) => self.change(target, |message| {
@@ -118,12 +121,13 @@ impl Thread {
         }
     }
 
-    fn say(&mut self, event: &Event, text: &str, answers: Option<EventId>) {
+    fn say(&mut self, event: &Event, text: Option<&str>, answers: Option<EventId>) {
         self.places.insert(event.id(), self.messages.len());
         self.messages.push(Message {
             key: event.key(),
             author: event.account(),
-            text: Some(text.to_owned()),
+            text: text.map(str::to_owned),
+            absent: text.is_none(),
             edited: false,
             answers,
             reactions: BTreeMap::new(),
@@ -198,6 +202,23 @@ mod tests {
         talk.does(1, Kind::Edit, Some(hello), "back again");
         assert_eq!(talk.thread().message(&hello).unwrap().text, None);
         assert_eq!(talk.thread().messages.len(), 1, "its place stays");
+    }
+
+    #[test]
+    fn what_has_no_body_has_its_place_and_is_absent_until_it_is_taken_back() {
+        let mut talk = Talk::default();
+        let hello = talk.says(1, "hello");
+        talk.0[0] = talk.0[0].without_body().unwrap();
+        let absent = |talk: &Talk| {
+            let thread = talk.thread();
+            let message = thread.message(&hello).unwrap();
+            (message.text.clone(), message.absent)
+        };
+        assert_eq!(absent(&talk), (None, true));
+        talk.does(2, Kind::Delete, Some(hello), "");
+        assert_eq!(absent(&talk), (None, true), "it is not theirs");
+        talk.does(1, Kind::Delete, Some(hello), "");
+        assert_eq!(absent(&talk), (None, false));
     }
 
     #[test]

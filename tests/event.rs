@@ -13,7 +13,7 @@ use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
 use serde::Serialize;
 use serde_bytes::{ByteBuf, Bytes};
 use tercet::clock::Time;
-use tercet::content::Charter;
+use tercet::content::{Charter, Past};
 use tercet::event::{Conversation, Draft, Event, EventError, Kind, Origin, account_of};
 use tercet::id::{AccountId, DeviceId, EventId, RoomId};
 use tercet::limits::{EVENT_MAX_BYTES, MESSAGE_MAX_BYTES, NAME_MAX_BYTES, PARENTS_MAX, TOPIC_MAX_BYTES};
@@ -322,7 +322,7 @@ fn a_room_begins_with_its_authors_event() {
     };
     let event = Event::from_bytes(&with_body(b"\x01den", begin)).unwrap();
     let name = "den".parse().unwrap();
-    assert_eq!(event.charter(), Some(Charter { name, public: true }));
+    assert_eq!(event.charter(), Some(Charter { name, public: true, history: Past::Open }));
 }
 
 /// The identity point as a key: without strict verification one signature fits every message.

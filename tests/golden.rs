@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
 use tercet::clock::{Clock, Time};
-use tercet::content::{Charter, about};
+use tercet::content::{Charter, Past, about};
 use tercet::event::{Conversation, Draft, Event, Kind, Origin, account_of};
 use tercet::id::{DeviceId, RoomId};
 
@@ -42,7 +42,7 @@ fn events() -> Vec<(&'static str, Event)> {
         sign(&bob, phone, 1, &[&post], chat, Kind::Post, "two\nlines\u{1b}[31m, kept as typed".as_bytes());
     let second = sign(&alice, laptop, 3, &[&post], chat, Kind::Post, "at the same time".as_bytes());
     let merge = sign(&bob, phone, 300, &[&reply, &second], chat, Kind::Merge, "".as_bytes());
-    let charter = Charter { name: "den".parse().expect("a name"), public: true };
+    let charter = Charter { name: "den".parse().expect("a name"), public: true, history: Past::Open };
     let create = sign(&bob, phone, 69_999, &[], den, Kind::Create, &charter.encode());
     let in_room = sign(&bob, phone, 70_000, &[&create], den, Kind::Post, "to a room".as_bytes());
     let about = |event: &Event, text| about(event.id(), text);

@@ -10,7 +10,7 @@ use ed25519_dalek::SigningKey;
 use serde_bytes::ByteBuf;
 use tercet::client::{Action, Client, Config as ClientConfig, Effects, Input as ClientInput};
 use tercet::clock::Time;
-use tercet::content::Charter;
+use tercet::content::{Charter, Past};
 use tercet::erasure;
 use tercet::event::{Conversation, Draft, Event, Kind, Origin, account_of};
 use tercet::frame::{DeviceCursor, Item, Role, ToClient, ToServer, Token};
@@ -25,6 +25,7 @@ const CLUSTER: ClusterId = ClusterId::new([7; 16]);
 const ALICE: u8 = 1;
 const BOB: u8 = 2;
 const CAROL: u8 = 3;
+const DAVE: u8 = 4;
 
 fn key(person: u8) -> SigningKey {
     SigningKey::from_bytes(&[person; 32])
@@ -56,7 +57,7 @@ fn event(
 }
 
 fn begin(public: bool) -> Arc<Event> {
-    let charter = Charter { name: "lab".parse().unwrap(), public };
+    let charter = Charter { name: "lab".parse().unwrap(), public, history: Past::Open };
     event(ALICE, 1, &[], Conversation::Room(room()), Kind::Create, &charter.encode())
 }
 
@@ -397,4 +398,113 @@ fn an_event_about_another_names_it_as_a_parent() {
     let input = ClientInput::Say { conversation: elsewhere, kind: Kind::React, body };
     assert!(bob.client.step(NOW_MS, input, &mut effects).is_err());
     assert_eq!(effects.log, []);
+}
+
+// ---- rooms whose past is closed -----------------------------------------------------------------------
+
+fn begin_closed() -> Arc<Event> {
+    let charter = Charter { name: "lab".parse().unwrap(), public: true, history: Past::SinceJoining };
+    event(ALICE, 1, &[], Conversation::Room(room()), Kind::Create, &charter.encode())
+}
+
+fn moves(person: u8, seq: Seq, after: &Event, kind: Kind) -> Arc<Event> {
+    event(person, seq, &[after], Conversation::Room(room()), kind, b"")
+}
+
+/// The said events that a person is given from the room's start, each with whether it came whole.
+fn heard(bench: &mut Bench, person: u8) -> Vec<(EventId, bool)> {
+    bench.says(person, ToServer::Unfollow { room: room() });
+    let outputs = bench.says(person, ToServer::Follow { room: Some(room()), after: 0, bodies: true });
+    let items = outputs.into_iter().filter_map(|output| match output {
+        Output::Send { frame: ToClient::Feed { items, .. }, .. } => Some(items),
+        _ => None,
+    });
+    let events = items.flatten().filter_map(|item| item.event);
+    let events = events.map(|bytes| Event::from_bytes(&bytes).unwrap());
+    events.filter(|event| event.kind().is_said()).map(|event| (event.id(), event.has_body())).collect()
+}
+
+#[test]
+fn of_a_closed_past_members_get_what_was_said_while_they_were() {
+    let mut bench = Bench::new();
+    let everybody = [ALICE, BOB, CAROL, DAVE];
+    everybody.into_iter().for_each(|person| bench.welcomes(person));
+    let mut log = vec![begin_closed()];
+    log.push(moves(DAVE, 2, &log[0], Kind::Join));
+    let say = |log: &mut Vec<Arc<Event>>| {
+        let seq = log.len() as Seq + 1;
+        let said = post(seq, log.last().unwrap());
+        log.push(Arc::clone(&said));
+        said.id()
+    };
+    let go = |log: &mut Vec<Arc<Event>>, kind| {
+        let seq = log.len() as Seq + 1;
+        let moved = moves(BOB, seq, log.last().unwrap(), kind);
+        log.push(moved);
+    };
+    let before = say(&mut log);
+    go(&mut log, Kind::Join);
+    let during = say(&mut log);
+    go(&mut log, Kind::Leave);
+    let away = say(&mut log);
+    go(&mut log, Kind::Join);
+    let again = say(&mut log);
+    log.iter().for_each(|event| _ = bench.takes(event));
+
+    let all = [before, during, away, again];
+    let expected = |whole: [bool; 4]| all.into_iter().zip(whole).collect::<Vec<_>>();
+    for restarted in [false, true] {
+        if restarted {
+            bench = Bench::over(std::mem::take(&mut bench.log));
+            everybody.into_iter().for_each(|person| bench.welcomes(person));
+        }
+        assert_eq!(heard(&mut bench, DAVE), expected([true; 4]), "all along; restarted: {restarted}");
+        assert_eq!(heard(&mut bench, BOB), expected([false, true, false, true]), "restarted: {restarted}");
+        assert_eq!(heard(&mut bench, CAROL), expected([false; 4]), "no member; restarted: {restarted}");
+        let fetched = bench.says(BOB, ToServer::Fetch { ids: all.to_vec() });
+        let [Output::Send { frame: ToClient::Bodies(bodies), .. }] = &fetched[..] else {
+            panic!("{fetched:?}");
+        };
+        let whole: Vec<_> = bodies.iter().map(|bytes| Event::from_bytes(bytes).unwrap().has_body()).collect();
+        assert_eq!(whole, [false, true, false, true], "a Fetch gives no more");
+    }
+}
+
+#[test]
+fn a_coming_that_is_dated_back_opens_nothing() {
+    let mut bench = Bench::new();
+    [ALICE, BOB].into_iter().for_each(|person| bench.welcomes(person));
+    let begin = begin_closed();
+    let said = post(5, &post(4, &post(3, &begin)));
+    let chain = [begin.clone(), post(3, &begin), post(4, &post(3, &begin)), said];
+    chain.iter().for_each(|event| _ = bench.takes(event));
+    let early = moves(BOB, 2, &begin, Kind::Join);
+    assert!(early.time() < chain[2].time(), "it sorts before what was said");
+    bench.takes(&early);
+    assert!(heard(&mut bench, BOB).iter().all(|(_, whole)| !whole));
+}
+
+#[test]
+fn what_is_said_while_a_newcomer_listens_comes_whole_from_its_coming_on() {
+    let mut bench = Bench::new();
+    [ALICE, BOB].into_iter().for_each(|person| bench.welcomes(person));
+    let begin = begin_closed();
+    bench.takes(&begin);
+    heard(&mut bench, BOB);
+    let before = post(2, &begin);
+    let comes = moves(BOB, 3, &before, Kind::Join);
+    let after = post(4, &comes);
+    let whole = |outputs: &[Output]| -> Vec<bool> {
+        let items = outputs.iter().filter_map(|output| match output {
+            Output::Send { conn, frame: ToClient::Feed { items, .. } } if *conn == ConnId::from(BOB) => {
+                Some(items.clone())
+            }
+            _ => None,
+        });
+        let events = items.flatten().filter_map(|item| item.event);
+        events.map(|bytes| Event::from_bytes(&bytes).unwrap().has_body()).collect()
+    };
+    assert_eq!(whole(&bench.takes(&before)), [false]);
+    bench.takes(&comes);
+    assert_eq!(whole(&bench.takes(&after)), [true]);
 }

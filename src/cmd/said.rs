@@ -8,6 +8,8 @@ use crate::thread::Thread;
 
 /// What is shown in place of a message that was taken back.
 pub const TAKEN_BACK: &str = "(taken back)";
+/// What is shown in place of words that did not come with their message.
+pub const ABSENT: &str = "(not here: taken back, or still to come)";
 
 /// What an event says, with what it is about spelled out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub enum Said {
     },
     /// A message that its author has taken back.
     TakenBack,
+    /// A message, or another text for one, that is not here.
+    Absent,
     /// The author said this in place of something else.
     Edit {
         /// What the message said before.
@@ -54,11 +58,15 @@ impl Said {
     pub fn of(client: &Client, event: &Event) -> Self {
         let spoken = |id: &EventId| {
             let event = client.event(id)?;
-            Some((client.directory().name(event.account()), event.text().unwrap_or_default().to_owned()))
+            let words = event.text().unwrap_or_else(|| missing(client, event));
+            Some((client.directory().name(event.account()), words.to_owned()))
         };
         let words = |id: &EventId| spoken(id).map(|(_, text)| text).unwrap_or_default();
         let is_own =
             |id: &EventId| client.event(id).is_some_and(|target| target.account() == event.account());
+        if !event.has_body() {
+            return if client.is_taken_back(event) { Self::TakenBack } else { Self::Absent };
+        }
         match (event.kind(), event.content()) {
             (Kind::Edit | Kind::Delete, Content::About(target, _)) if !is_own(&target) => Self::Nothing,
             (Kind::Post, Content::Text(text)) => Self::Message { text: text.to_owned(), answers: None },
@@ -95,6 +103,15 @@ impl Said {
             Self::React { sign, .. } if about_gone => Self::React { sign, to: nothing() },
             other => other,
         }
+    }
+}
+
+/// What stands for the words of an event that is here without them.
+pub fn missing(client: &Client, event: &Event) -> &'static str {
+    match event.has_body() {
+        true => "",
+        false if client.is_taken_back(event) => TAKEN_BACK,
+        false => ABSENT,
     }
 }
 
@@ -141,8 +158,16 @@ pub fn room_name(client: &Client, room: RoomId) -> String {
     charter.map_or_else(|| format!("#?{}", room.short()), |charter| format!("#{}", charter.name))
 }
 
-/// A conversation as it reads now.
+/// A conversation as it reads now, without what is not for this account.
 pub fn thread(client: &Client, conversation: Conversation) -> Thread {
     let keys = client.transcript(conversation).into_iter().flat_map(|transcript| transcript.keys());
-    Thread::of(keys.filter_map(|key| client.event(&key.id)).map(AsRef::as_ref))
+    let events = keys.filter_map(|key| client.event(&key.id)).map(AsRef::as_ref);
+    Thread::of(events.filter(|event| !client.is_kept(event)))
+}
+
+/// How many messages of a conversation are not for this account, which came later.
+pub fn kept(client: &Client, conversation: Conversation) -> usize {
+    let keys = client.transcript(conversation).into_iter().flat_map(|transcript| transcript.keys());
+    let events = keys.filter_map(|key| client.event(&key.id));
+    events.filter(|event| event.kind().is_message() && client.is_kept(event)).count()
 }

@@ -184,7 +184,9 @@ fn newest(
 ) -> Vec<Shown> {
     let here = |candidate: &Conversation| conversation.is_none_or(|wanted| wanted == *candidate);
     let line = |key: Key| -> Option<(Key, &Arc<Event>)> {
-        let event = client.event(&key.id).filter(|event| event.kind().is_shown() && wanted(event))?;
+        let event = client
+            .event(&key.id)
+            .filter(|event| event.kind().is_shown() && !client.is_kept(event) && wanted(event))?;
         Some((key, event))
     };
     let transcripts = client.conversations().filter(|(candidate, _)| here(candidate));
@@ -212,7 +214,7 @@ fn words(shown: &Shown) -> Option<String> {
         Said::Message { text, .. } | Said::Edit { text, .. } | Said::Topic(text) => Some(text.clone()),
         Said::React { sign, .. } => Some(sign.clone()),
         Said::Invite(room) => Some(format!("#?{}", room.short())),
-        Said::TakenBack | Said::Delete | Said::Join | Said::Leave | Said::Nothing => None,
+        Said::TakenBack | Said::Absent | Said::Delete | Said::Join | Said::Leave | Said::Nothing => None,
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use tercet::anomaly::Anomaly;
-use tercet::content::about;
-use tercet::event::Kind;
+use tercet::anomaly::{Anomaly, Place};
+use tercet::content::{Charter, Past, about};
+use tercet::event::{Conversation, Kind, Origin};
 use tercet::history::Entry;
-use tercet::id::{EventId, Position};
+use tercet::id::{EventId, Position, RoomId};
 
 use crate::support::{
     ALICE, BOB, Case, Good, SERVERS, World, assert_refused, assert_unknown, assert_valid, chat, good,
@@ -55,6 +55,23 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "who came later was given what was said before",
+        spoil: |Good { world, .. }| {
+            let (_, _, at) = closed_room(world, false);
+            let event = world.events.values().find(|event| event.body() == b"before").unwrap().id();
+            vec![Anomaly::Leaked { event, at }]
+        },
+    },
+    Case {
+        name: "who came was not given what was said after that",
+        spoil: |Good { world, .. }| {
+            let (_, after, _) = closed_room(world, true);
+            let index = world.entry_of(BOB, after);
+            bare(world, BOB, index);
+            vec![Anomaly::BodyMissing { event: after, at: world.at(BOB, index) }]
+        },
+    },
+    Case {
         name: "a device never got a body",
         spoil: |Good { world, hello, .. }| {
             let index = world.entry_of(BOB, *hello);
@@ -63,6 +80,38 @@ pub const CASES: &[Case] = &[
         },
     },
 ];
+
+/// Alice begins a room whose past is closed and says something, bob comes, and alice says something more. Returns
+/// both messages, and where bob's log has the first, with its body or without.
+fn closed_room(world: &mut World, is_bare: bool) -> (EventId, EventId, Place) {
+    let draft = world.draft(ALICE, chat(), Kind::Post, b"");
+    let origin = Origin { account: world.account(ALICE), device: draft.device, seq: draft.seq };
+    let room = RoomId::of(origin);
+    let place = Conversation::Room(room);
+    let charter = Charter { name: "lab".parse().unwrap(), public: true, history: Past::SinceJoining };
+    let note = Conversation::direct(world.account(BOB), world.account(BOB));
+    let begin = world.write(ALICE, place, Kind::Create, &charter.encode());
+    let before = world.write(ALICE, place, Kind::Post, b"before");
+    for id in [begin, before] {
+        SERVERS.into_iter().for_each(|server| world.upload(ALICE, server, id));
+    }
+    let follow = world.write(BOB, note, Kind::Follow, room.as_bytes());
+    SERVERS.into_iter().for_each(|server| world.upload(BOB, server, follow));
+    world.receive(BOB, begin);
+    world.receive(BOB, before);
+    let index = world.entry_of(BOB, before);
+    if is_bare {
+        bare(world, BOB, index);
+    }
+    let join = world.write(BOB, place, Kind::Join, b"");
+    SERVERS.into_iter().for_each(|server| world.upload(BOB, server, join));
+    world.receive(ALICE, join);
+    let after = world.write(ALICE, place, Kind::Post, b"after");
+    SERVERS.into_iter().for_each(|server| world.upload(ALICE, server, after));
+    world.receive(BOB, after);
+    world.index();
+    (before, after, world.at(BOB, index))
+}
 
 /// Alice says something about a message; everybody has it.
 fn exchange(world: &mut World, kind: Kind, body: &[u8]) -> EventId {
@@ -122,6 +171,14 @@ fn what_was_taken_back_is_gone_from_the_servers_and_may_stay_with_the_devices() 
         bare(&mut world, BOB, index);
     }
     assert_valid("gone from bob's device too, and nobody but its author says what it was", &world);
+}
+
+#[test]
+fn who_came_later_is_right_to_lack_what_was_said_before() {
+    let mut world = good().world;
+    closed_room(&mut world, true);
+    let report = tercet::verify::check(&world.history);
+    assert_eq!(report.anomalies().collect::<Vec<_>>(), Vec::<&Anomaly>::new());
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What people do besides writing to each other: rooms, invitations, and events about events.
 
 use tercet::client::{Client, Input};
-use tercet::content::{Charter, about};
+use tercet::content::{Charter, Past, about};
 use tercet::event::{Conversation, Event, Kind, account_of};
 use tercet::id::RoomId;
 
+use crate::mutants::Mutant;
 use crate::world::World;
 
 impl World {
@@ -21,7 +22,8 @@ impl World {
         let message = (!messages.is_empty()).then(|| messages[self.rng.usize(..messages.len())].clone());
         let inputs = match (self.rng.u32(..12), room, message) {
             (0, None, _) | (0 | 1, _, None) => {
-                let charter = Charter { name: "den".parse().unwrap(), public: self.rng.bool() };
+                let charter =
+                    Charter { name: "den".parse().unwrap(), public: self.rng.bool(), history: self.past() };
                 self.saw("a room begins");
                 vec![Input::Begin { charter }]
             }
@@ -62,6 +64,14 @@ impl World {
         };
         self.note(|| format!("client {client}: {inputs:?}"));
         inputs.into_iter().for_each(|input| self.client_step(client, input));
+    }
+}
+
+impl World {
+    /// Mostly open.
+    fn past(&mut self) -> Past {
+        let is_needed = self.swarm.mutant == Some(Mutant::TellsThePast);
+        if is_needed || self.rng.u32(..4) == 0 { Past::SinceJoining } else { Past::Open }
     }
 }
 

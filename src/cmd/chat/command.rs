@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cmd::similar::nearest;
-use crate::content::Charter;
+use crate::content::{Charter, Past};
 use crate::event::Kind;
 use crate::text::{Name, NameError};
 
@@ -20,7 +20,8 @@ pub enum Line {
     History(usize),
     /// `/view`: the servers.
     View,
-    /// `/create #ROOM [private]`: begins a room.
+    /// `/create #ROOM [private] [closed]`: begins a room; of a closed one, members read what is said from their coming
+    /// on.
     Create(Charter),
     /// `/join #ROOM`.
     Join(Name),
@@ -228,12 +229,13 @@ fn room_name(text: &str) -> Result<Name, NameError> {
 
 fn create(rest: &str) -> Result<Line, LineError> {
     let mut words = rest.split_whitespace();
-    let usage = LineError::Usage("/create #ROOM [private]");
+    let usage = LineError::Usage("/create #ROOM [private] [closed]");
     let Some(name) = words.next() else { return Err(usage) };
-    let mut charter = Charter { name: room_name(name)?, public: true };
+    let mut charter = Charter { name: room_name(name)?, public: true, history: Past::Open };
     for word in words {
         match word {
             "private" => charter.public = false,
+            "closed" => charter.history = Past::SinceJoining,
             _ => return Err(usage),
         }
     }

@@ -11,7 +11,7 @@ use super::talk::{Done, Shared};
 use crate::client::Client;
 use crate::cmd::failure::Failure;
 use crate::cmd::files;
-use crate::cmd::said::{TAKEN_BACK, thread};
+use crate::cmd::said::{ABSENT, TAKEN_BACK, thread};
 use crate::cmd::session::Session;
 use crate::event::Conversation;
 use crate::id::EventId;
@@ -27,8 +27,11 @@ struct Line {
     /// RFC 3339, UTC, by the author's clock.
     time: String,
     from: String,
-    /// What it says now; null if it was taken back.
+    /// What it says now; null if it was taken back, or is not here.
     text: Option<String>,
+    /// Whether it is not here though it was not taken back.
+    #[serde(skip)]
+    absent: bool,
     edited: bool,
     /// The message that it answers.
     answers: Option<EventId>,
@@ -104,6 +107,7 @@ fn lines(client: &Client, eyes: &Eyes, conversation: Conversation) -> (Vec<Line>
             time: Eyes::rfc3339(message.key.time),
             from: name(message.author),
             text: message.text.clone(),
+            absent: message.absent,
             edited: message.edited,
             answers: message.answers,
             reactions: message
@@ -134,7 +138,8 @@ fn markdown(name: &str, lines: &[Line]) -> String {
         let _infallible = write!(text, "\n**{}** {}{answers}{edited}\n", literal(&line.from), line.instant);
         match &line.text {
             None => {
-                let _infallible = write!(text, "\n*{TAKEN_BACK}*\n");
+                let why = if line.absent { ABSENT } else { TAKEN_BACK };
+                let _infallible = write!(text, "\n*{why}*\n");
             }
             Some(said) => {
                 text.push('\n');
@@ -174,6 +179,7 @@ mod tests {
             time: "2026-01-01T12:00:00Z".to_owned(),
             from: from.to_owned(),
             text: text.map(str::to_owned),
+            absent: false,
             edited: false,
             answers: None,
             reactions: BTreeMap::new(),

@@ -8,7 +8,7 @@ use super::talk::{Done, Shared, perform};
 use crate::client::{Client, Input};
 use crate::cmd::blocked::Blocked;
 use crate::cmd::failure::Failure;
-use crate::cmd::said::{TAKEN_BACK, label, thread};
+use crate::cmd::said::{ABSENT, TAKEN_BACK, kept, label, thread};
 use crate::cmd::session::Session;
 use crate::content::about;
 use crate::event::{Conversation, Kind};
@@ -70,6 +70,7 @@ fn pick(thread: &Thread, back: Back, fits: impl Fn(&Message) -> bool) -> Result<
     };
     match found {
         Some(message) if message.text.is_some() => Ok(message),
+        Some(message) if message.absent => Err("the words of that message are not here".to_owned()),
         Some(_) => Err("that message was taken back".to_owned()),
         None => Err("there is no such message here; /history numbers them".to_owned()),
     }
@@ -89,7 +90,7 @@ pub async fn history(
         return Ok(Done::Not("whose history? /dm NAME or /join #ROOM first".to_owned()));
     };
     let (eyes_in, account) = (eyes.clone(), eyes.account);
-    let (mut lines, total) = session
+    let (mut lines, total, kept) = session
         .ask(move |client| {
             let thread = thread(client, conversation);
             let read = thread.read.get(&account).copied();
@@ -107,7 +108,7 @@ pub async fn history(
                 }
                 lines.push(line(client, &eyes_in, &thread, message, total - place));
             }
-            (lines, total)
+            (lines, total, kept(client, conversation))
         })
         .await?;
     let what = if conversation_is_room(conversation) { "in" } else { "with" };
@@ -118,8 +119,17 @@ pub async fn history(
         all => format!("the last {number} of {all} messages {what} {name}, in their true order"),
     };
     lines.insert(0, eyes.aside(&shown));
+    if kept > 0 {
+        let (messages, are) = (count(kept, "earlier message"), if kept == 1 { "is" } else { "are" });
+        lines.insert(1, eyes.aside(&format!("({messages} {are} not for those who joined later)")));
+    }
     mark_read(session, eyes, conversation).await?;
     Ok(Done::Answer(lines))
+}
+
+/// What stands in place of a message's words that are not here.
+fn gone(message: &Message) -> &'static str {
+    if message.absent { ABSENT } else { TAKEN_BACK }
 }
 
 fn conversation_is_room(conversation: Conversation) -> bool {
@@ -134,7 +144,7 @@ fn line(client: &Client, eyes: &Eyes, thread: &Thread, message: &Message, number
     let answers = message
         .answers
         .and_then(|target| thread.message(&target))
-        .map(|target| (name(target.author), target.text.clone().unwrap_or_else(|| TAKEN_BACK.to_owned())));
+        .map(|target| (name(target.author), target.text.clone().unwrap_or_else(|| gone(target).to_owned())));
     let own = client.event(&message.key.id).filter(|event| event.device() == client.device());
     let reactions: Vec<_> =
         message.reactions.iter().map(|(sign, people)| (sign.clone(), people.len())).collect();
@@ -253,7 +263,12 @@ fn explain(client: &Client, eyes: &Eyes, id: EventId) -> Option<Vec<String>> {
         .parents()
         .iter()
         .map(|parent| {
-            let said = client.event(parent).and_then(|event| event.text()).unwrap_or("(no text)");
+            let said = client.event(parent).map(|event| match event.text() {
+                _ if client.is_taken_back(event) => TAKEN_BACK,
+                None if !event.has_body() => ABSENT,
+                text => text.unwrap_or("(no text)"),
+            });
+            let said = said.unwrap_or("(no text)");
             format!("   after    {} {}", parent.short(), super::render::shorten(&inert(said), 50))
         })
         .collect();

@@ -12,7 +12,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::clock::Time;
 use crate::cmd::blocked::Blocked;
-use crate::cmd::said::{Said, TAKEN_BACK};
+use crate::cmd::said::{ABSENT, Said, TAKEN_BACK};
 use crate::cmd::session::{Change, Notice, Shown};
 use crate::event::{Conversation, Event};
 use crate::frame::Presence;
@@ -103,6 +103,7 @@ impl Eyes {
                 format!("{time} {heading}{who}: {}{}", self.quote(answers.as_ref()), self.words(text, own))
             }
             Said::TakenBack => format!("{time} {heading}{who}: {}", styled(DIM, TAKEN_BACK)),
+            Said::Absent => format!("{time} {heading}{who}: {}", styled(DIM, ABSENT)),
             other => format!(
                 "{time} {heading}{}",
                 styled(DIM, format!("* {} {}", inert(&shown.author), deed(other)))
@@ -132,7 +133,7 @@ impl Eyes {
         let who = styled(if own { OWN } else { OTHER }, inert(author));
         let text = match &message.text {
             Some(text) => self.words(text, own),
-            None => styled(DIM, TAKEN_BACK),
+            None => styled(DIM, if message.absent { ABSENT } else { TAKEN_BACK }),
         };
         let edited =
             if message.edited && message.text.is_some() { styled(DIM, " (edited)") } else { String::new() };
@@ -359,6 +360,7 @@ fn deed(said: &Said) -> String {
     match said {
         Said::Message { text, .. } => format!("said: {}", inert(text)),
         Said::TakenBack => format!("said: {TAKEN_BACK}"),
+        Said::Absent => format!("said: {ABSENT}"),
         Said::Edit { before, text } => {
             format!("changed \"{}\" to: {}", shorten(&inert(before), 30), inert(text))
         }

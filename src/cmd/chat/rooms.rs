@@ -9,7 +9,7 @@ use crate::cmd::failure::Failure;
 use crate::cmd::place::{find_room, follows, invitations, rooms};
 use crate::cmd::said::{room_name, thread};
 use crate::cmd::session::Session;
-use crate::content::Charter;
+use crate::content::{Charter, Past};
 use crate::event::{Conversation, Kind};
 use crate::id::{AccountId, RoomId};
 use crate::text::{Name, count, inert};
@@ -33,6 +33,10 @@ pub async fn create(
         return Ok(Done::Not(format!("there is a room #{name} already; /join #{name}")));
     }
     let what = if charter.public { "everybody may join" } else { "who is invited may join: /invite NAME" };
+    let past = match charter.history {
+        Past::Open => "",
+        Past::SinceJoining => ", and reads what is said from then on",
+    };
     if let Err(why) = perform(session, Input::Begin { charter }).await? {
         return Ok(Done::Not(why));
     }
@@ -40,7 +44,7 @@ pub async fn create(
         return Ok(Done::Not(format!("#{name} could not be begun")));
     };
     shared.turn_to(Conversation::Room(room), format!("#{name}"));
-    Ok(Done::Answer(vec![eyes.aside(&format!("#{name} is open: {what}; just type"))]))
+    Ok(Done::Answer(vec![eyes.aside(&format!("#{name} is open: {what}{past}; just type"))]))
 }
 
 /// The room that this account has begun last.

@@ -195,6 +195,16 @@ impl World {
             }
             (Mutant::FetchesNothing, Output::SendPeer { frame: ToServer::Fetch { .. }, .. }) => None,
             (
+                Mutant::TellsThePast,
+                Output::Send { conn, frame: ToClient::Feed { room, mut items, upto, caught_up } },
+            ) => {
+                for item in items.iter_mut().filter(|item| item.event.is_some()) {
+                    let Ok(event) = self.servers[server].disk.event(item.position);
+                    item.event = event.map(|event| ByteBuf::from(event.bytes()));
+                }
+                Some(Output::Send { conn, frame: ToClient::Feed { room, items, upto, caught_up } })
+            }
+            (
                 Mutant::LeaksAConversation,
                 Output::Send { conn, frame: ToClient::Feed { room, items, upto, caught_up } },
             ) => {

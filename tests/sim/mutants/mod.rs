@@ -132,6 +132,8 @@ mutants! {
     NobodyAsksForBodies: "body-missing", at 0, [];
     /// A server changes a message before it stores it.
     AltersABody: "corrupt", at 0, [];
+    /// A server gives those who came later what was said before, in a room whose past is closed.
+    TellsThePast: "leaked", at 0, [];
     /// A server feeds a device what belongs to others.
     LeaksAConversation: REFUSAL, at 0, [];
     /// A store cuts the end of its log off when it opens.
@@ -323,6 +325,8 @@ impl Mutant {
         };
         match self {
             M::ShowsEarly | M::ShowsItsOwnAtOnce => swarm.window_ms = 2_000,
+            // A room must have been begun, talked in, and then followed by another.
+            M::TellsThePast => swarm.says = 60,
             M::ShowsRepliesFirst | M::ShowsADeviceBackwards => swarm.turn_max_ms = 300,
             // The crash must come between the two, so there had better be many, and a long time between.
             M::CursorBeforeBodies => {
