@@ -151,7 +151,8 @@ pub enum Output {
         /// What it sent.
         why: String,
     },
-    /// This view is durable and in force: dial its other servers, and no others.
+    /// This view is durable and in force: dial its other servers, and no others; nobody, if it does not name this
+    /// server.
     View(SignedView),
     /// End a connection, with this as its last frame.
     Refuse {

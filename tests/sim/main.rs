@@ -43,31 +43,39 @@ const SEEDS: u64 = 500;
 const FAILURES_MAX: usize = 10;
 
 /// What a sweep must have seen, or it has tested less than it seems.
-const MUST_HAPPEN: [&str; 24] = [
+const MUST_HAPPEN: [&str; 32] = [
     "a batch that nobody was told of",
     "a body from a peer",
     "a client learns of a lost log",
+    "a client learns of a view",
     "a clock jumps minutes ahead",
     "a clock jumps minutes back",
+    "a dead server is removed",
     "a device crashes",
     "a device's sync fails",
+    "a drained server is retired",
     "a feed gone on with",
     "a fetch",
     "a fetch from a peer",
     "a full disk stops a server",
     "a late line",
+    "a log that is not drained yet",
     "a merge",
     "a one-way partition",
     "a partition",
     "a peer's log gone on with",
     "a server crashes",
+    "a server is added",
+    "a server is sealed",
     "a server lacks parents",
     "a server's sync fails",
     "a store is refused for a flipped bit",
     "a torn batch",
+    "an administrator is interrupted",
     "an event from a clock ahead",
     "an event told twice",
     "an upload of what is there",
+    "one who has no business there any more is sent away",
 ];
 
 /// What one seed's run came to.
