@@ -207,7 +207,7 @@ fn history(world: &World) -> History {
     // Of those that left, some are kept for whoever wants to look.
     let is_read = |index: &usize| {
         let host = &world.servers[*index];
-        members.contains(index) || (host.deployed && host.acts_on.is_some() && index % 2 == 0)
+        members.contains(index) || (host.deployed && host.acts_on.is_some() && index.is_multiple_of(2))
     };
     let read = (0..world.servers.len()).filter(is_read);
     let servers = read.map(|index| (&world.servers[index], &world.view.servers()[index]));
