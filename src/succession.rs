@@ -38,9 +38,9 @@ impl Succession {
             };
             match SignedView::read(bytes) {
                 Ok(signed) if !is_believed(signed.view()) => {
-                    succession.wrong.push((log.place(0), ViewError::Signature));
+                    succession.wrong.push((end(log), ViewError::Signature));
                 }
-                _ => succession.take(bytes, log.place(0)),
+                _ => succession.take(bytes, end(log)),
             }
         }
         succession
@@ -100,6 +100,11 @@ impl Succession {
         }
         false
     }
+}
+
+/// Where a store's view is told to stand: with the last event that it has.
+fn end(log: &ServerLog) -> Place {
+    log.place(log.log().last().map_or(0, |(position, _)| position))
 }
 
 /// Rule 15. Nothing is said of a cluster whose servers never changed.
