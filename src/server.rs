@@ -151,6 +151,11 @@ pub enum Output {
         /// What it sent.
         why: String,
     },
+    /// End the connection to a peer, and dial it anew: what it was asked for does not apply any more.
+    HangUp {
+        /// Which peer.
+        peer: ServerId,
+    },
     /// This view is durable and in force: dial its other servers, and no others; nobody, if it does not name this
     /// server.
     View(SignedView),
@@ -485,6 +490,7 @@ impl Server {
         if !self.membership.is_pending() {
             return Ok(());
         }
+        let appended = self.membership.may_append();
         let Some(signed) = self.membership.settle(log.view()?.as_deref()) else { return Ok(()) };
         let bytes = ByteBuf::from(signed.bytes());
         send_peers(out, self.sync.connected().map(|peer| (peer, ToServer::View(bytes.clone()))));
@@ -493,6 +499,10 @@ impl Server {
             send(out, *conn, ToClient::View(bytes.clone()));
         }
         self.sync.retarget(&self.membership.read());
+        if appended != self.membership.may_append() {
+            // Whom it followed would wait for its cursors for ever.
+            out.extend(self.membership.others().map(|peer| Output::HangUp { peer }));
+        }
         let is_out = |(_, key, caller): &(ConnId, [u8; 32], Caller)| {
             !self.membership.is_member()
                 || (*caller == Caller::Peer && !self.membership.has(ServerId::new(*key)))

@@ -33,6 +33,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use judge::Failure;
+use nemesis::Fault;
 use swarm::Swarm;
 use tercet::limits::{FEED_WINDOW, UPLOAD_WINDOW};
 use world::{What, World};
@@ -179,6 +180,41 @@ fn replay() {
 fn the_same_seed_is_the_same_story() {
     for seed in 0..5 {
         assert_eq!(run(seed, false, |_| {}).story, run(seed, false, |_| {}).story, "seed {seed}");
+    }
+}
+
+/// An administrator who has lost its file seals one server, and then another under the same epoch.
+#[test]
+fn two_views_of_one_epoch_leave_everybody_with_the_same() {
+    for (seed, order) in (1..).zip([[0, 1], [1, 0]]) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let swarm = Swarm {
+            servers: 4,
+            accounts: 3,
+            faults: vec![Fault::Cut, Fault::CrashServer],
+            fault_ms: 10_000,
+            peers: true,
+            changes: 0,
+            all_apart: false,
+            burst: 3,
+            ..Swarm::draw(&mut rng)
+        };
+        let mut world = World::new(seed, rng, swarm, false);
+        let views = [1, 2]
+            .map(|server| world.first.seal(world.server_id(server)).unwrap().sign(&admin::key()).unwrap());
+        let greater = usize::from(views[1].view().id() > views[0].view().id());
+        world.admin.file = views[greater].view().clone();
+        for (delay_ms, view) in [3_000, 6_000].into_iter().zip(order) {
+            for server in 1..3 {
+                world.after(delay_ms, What::Handed { server, view });
+            }
+        }
+        world.handed = views.to_vec();
+        let failures = world.run();
+        // Whoever heard of the greater one first never takes the other.
+        assert_eq!(failures.is_empty(), order[0] == greater, "verify tells of both, if both were in force");
+        let others: Vec<_> = failures.iter().filter(|failure| failure.class != "two-views").collect();
+        assert!(others.is_empty(), "{others:?}");
     }
 }
 
