@@ -399,6 +399,11 @@ impl Core {
                         queue.close();
                     }
                 }
+                Output::HangUp { peer } => {
+                    if let Some(queue) = self.peers.get(&peer) {
+                        queue.close(); // the link dials again
+                    }
+                }
                 Output::View(signed) => self.view = signed.into_view(),
                 Output::Refuse { conn, refusal } => self.refuse(conn, refusal),
             }

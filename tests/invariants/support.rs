@@ -406,6 +406,7 @@ pub const CASES_OF_ALL: [&[Case]; 7] = [
     crate::p4_causal_order::CASES,
     crate::p5_one_order::CASES,
     crate::p6_honest_screens::CASES,
+    crate::rule15_views::CASES,
 ];
 
 /// A way to break a good history.
