@@ -659,8 +659,8 @@ impl Client {
                 Ok(())
             }
             ToClient::Bodies(events) => {
-                for bytes in events {
-                    let event = Event::from_bytes(&bytes).map_err(|error| error.to_string())?;
+                let events = Event::all_from_bytes(events.iter().map(|bytes| bytes.as_slice()));
+                for event in events.map_err(|error| error.to_string())? {
                     self.receive(now_ms, link, Arc::new(event), effects)?;
                 }
                 Ok(())
@@ -676,15 +676,18 @@ impl Client {
         items: Vec<Item>,
         effects: &mut Effects,
     ) -> Result<BTreeSet<EventId>, String> {
-        let mut lacking = BTreeSet::new();
-        for Item { position, id, event } in items {
-            if let (false, Some(bytes)) = (self.holdings.holds(&id), event) {
-                let event = Event::from_bytes(&bytes).map_err(|error| error.to_string())?;
-                if event.id() != id {
-                    return Err(format!("it announced {} and sent {}", id.short(), event.id().short()));
-                }
-                self.receive(now_ms, link, Arc::new(event), effects)?;
+        let lacked = items.iter().filter(|item| !self.holdings.holds(&item.id));
+        let (ids, bytes): (Vec<_>, Vec<_>) =
+            lacked.filter_map(|item| Some((item.id, item.event.as_ref()?.as_slice()))).unzip();
+        let events = Event::all_from_bytes(bytes.into_iter()).map_err(|error| error.to_string())?;
+        for (id, event) in ids.into_iter().zip(events) {
+            if event.id() != id {
+                return Err(format!("it announced {} and sent {}", id.short(), event.id().short()));
             }
+            self.receive(now_ms, link, Arc::new(event), effects)?;
+        }
+        let mut lacking = BTreeSet::new();
+        for Item { position, id, .. } in items {
             if self.holdings.holds(&id) {
                 self.receipt(link, Receipt { id, position }, effects);
             } else {

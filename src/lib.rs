@@ -38,7 +38,7 @@
 //! | [`event`], [`clock`], [`order`] | the signed event, when it is, what comes after what | who reads it, and when |
 //! | [`frame`] | what clients and servers say to each other | connections |
 //! | [`view`], [`directory`] | which servers there are; who is who | who is up |
-//! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
+//! | [`server`] with [`admission`], [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
 //! | [`client`] with [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
 //! | [`history`], [`evidence`]; [`intake`] with [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
 //! | [`ledger`], [`mod@verify`] with [`durability`], [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
@@ -78,6 +78,7 @@
 //! - **View changes** (rule 15): [`view::View::epoch`] and the epoch in `Welcome` are always 1.
 //! - **Rooms**: [`event::Conversation::Room`] and [`log::Stream::Room`] exist; membership does not.
 
+pub mod admission;
 pub mod agreement;
 pub mod anomaly;
 pub mod bits;

@@ -48,7 +48,7 @@ pub enum Request {
 }
 
 impl Request {
-    /// Checks the events of an upload: about 50 µs each, so best done beside the machine.
+    /// Checks the events of one upload; [`crate::admission`] does so with many.
     ///
     /// # Errors
     /// [`Refusal::InvalidEvent`]; an honest client never uploads such an event.
@@ -56,10 +56,8 @@ impl Request {
         let ToServer::Upload { events } = frame else {
             return Ok(Self::Plain(frame));
         };
-        let checked = events.iter().map(|bytes| Event::from_bytes(bytes).map(Arc::new));
-        checked
-            .collect::<Result<_, _>>()
-            .map(Self::Upload)
+        Event::all_from_bytes(events.iter().map(|bytes| bytes.as_slice()))
+            .map(|events| Self::Upload(events.into_iter().map(Arc::new).collect()))
             .map_err(|error| Refusal::InvalidEvent(error.to_string()))
     }
 }
@@ -628,10 +626,16 @@ impl Server {
                 send_peers(out, self.sync.settle(&BTreeSet::new()));
             }
             ToClient::Bodies(events) => {
-                for bytes in events {
-                    if let Err(why) = self.fetched(peer, &bytes, log, out)? {
-                        self.sync.down(peer);
-                        out.push(Output::DropPeer { peer, why });
+                let fetched = match Event::all_from_bytes(events.iter().map(|bytes| bytes.as_slice())) {
+                    Ok(events) => events,
+                    Err(error) => {
+                        self.drop_peer(peer, error.to_string(), out);
+                        return Ok(());
+                    }
+                };
+                for event in fetched {
+                    if let Err(why) = self.fetched(peer, Arc::new(event), log, out)? {
+                        self.drop_peer(peer, why, out);
                         return Ok(());
                     }
                 }
@@ -647,14 +651,10 @@ impl Server {
     fn fetched<L: Log>(
         &mut self,
         peer: ServerId,
-        bytes: &[u8],
+        event: Arc<Event>,
         log: &L,
         out: &mut Outputs,
     ) -> Result<Result<(), String>, L::Error> {
-        let event = match Event::from_bytes(bytes) {
-            Ok(event) => Arc::new(event),
-            Err(error) => return Ok(Err(error.to_string())),
-        };
         if log.position(&event.id())?.is_some() || self.staged.get(&event.id()).is_some() {
             return Ok(Ok(()));
         }
@@ -677,12 +677,16 @@ impl Server {
             let has = |id: &EventId| Ok(staged.get(id).is_some() || log.position(id)?.is_some());
             let ready = |event: &Event| event.parents().iter().try_fold(true, |all, id| Ok(all && has(id)?));
             let Some((event, peer)) = self.sync.take_ready(ready)? else { break };
-            if let Err(why) = self.fetched(peer, event.bytes(), log, out)? {
-                self.sync.down(peer);
-                out.push(Output::DropPeer { peer, why });
+            if let Err(why) = self.fetched(peer, event, log, out)? {
+                self.drop_peer(peer, why, out);
             }
         }
         Ok(())
+    }
+
+    fn drop_peer(&mut self, peer: ServerId, why: String, out: &mut Outputs) {
+        self.sync.down(peer);
+        out.push(Output::DropPeer { peer, why });
     }
 }
 

@@ -7,6 +7,7 @@
 //! ```
 //!
 //! **Group commit**: while the writer syncs one batch, the core gathers the next; nothing waits for a timer.
+//! What has gathered is checked in one go ([`crate::admission`]), beside the sync.
 //! When too much waits for the disk the core stops listening, and so, through the bounded queues and TCP, do
 //! the uploaders. Any error of the store ends the server: what is not on the disk is never acked.
 
@@ -33,9 +34,10 @@ use super::pid::PidFile;
 use super::rebuild;
 use super::screen;
 use super::session::now_ms;
+use crate::admission::{self, Incoming};
 use crate::frame::{Refusal, Role, ToClient, ToServer};
 use crate::id::{Position, ServerId};
-use crate::limits::{CORE_QUEUE, CORE_TURN, PROTOCOL_VERSION, STAGED_MAX_BYTES};
+use crate::limits::{CORE_QUEUE, CORE_TURN, CORE_TURN_SIGNATURES, PROTOCOL_VERSION, STAGED_MAX_BYTES};
 use crate::log::Write;
 use crate::net::link::{LinkEvent, LinkHandle, spawn_link};
 use crate::net::listener::{self, FromNet};
@@ -131,7 +133,7 @@ async fn serve(setup: &ServerSetup, args: &Args) -> Result<(), Failure> {
     let doors = CancellationToken::new();
     let (own, closing) = (Arc::clone(&identity), doors.clone());
     let listening = tokio::spawn(async move {
-        listener::serve(socket, &own, Request::from_frame, inbound, closing, shutdown).await
+        listener::serve(socket, &own, Incoming::from_frame, inbound, closing, shutdown).await
     });
     let (events, from_peers) = mpsc::channel(CORE_QUEUE);
     let links = dial_peers(setup, &identity, &events);
@@ -238,7 +240,7 @@ impl Core {
 
     async fn run(
         &mut self,
-        from_net: &mut mpsc::Receiver<FromNet<Request>>,
+        from_net: &mut mpsc::Receiver<FromNet<Incoming>>,
         mut from_peers: mpsc::Receiver<LinkEvent>,
         mut asked: mpsc::Receiver<Asked>,
         terminate: &mut Signal,
@@ -262,20 +264,50 @@ impl Core {
                     self.note_progress();
                 }
                 event = from_net.recv(), if may_listen => match event {
-                    Some(event) => self.heard(event)?,
+                    Some(event) => self.gather(event, from_net).await?,
                     None => return Err(Failure::new("the listener broke off")),
                 },
                 Some(event) = from_peers.recv(), if may_listen => self.heard_peer(event)?,
             }
-            // Whatever else has arrived goes into the same batch; bounded, so that acks are never starved.
-            for _ in 0..CORE_TURN {
-                if self.server.staged_bytes() >= STAGED_MAX_BYTES {
-                    break;
-                }
-                let Ok(event) = from_net.try_recv() else { break };
-                self.heard(event)?;
-            }
             self.write()?;
+        }
+    }
+
+    /// Takes what else has arrived as well: it is checked in one go, and goes into the same batch; bounded, so that
+    /// acks are never starved.
+    async fn gather(
+        &mut self,
+        first: FromNet<Incoming>,
+        from_net: &mut mpsc::Receiver<FromNet<Incoming>>,
+    ) -> Result<(), Failure> {
+        if self.writing {
+            // None of it can be written now, so other connections may have their turn first.
+            tokio::task::yield_now().await;
+        }
+        let (mut events, mut frames, mut signatures) = (Vec::new(), Vec::new(), 0);
+        let mut next = Some(first);
+        while let Some(event) = next {
+            events.push(event.map(|frame| {
+                signatures += frame.signatures();
+                frames.push(frame);
+            }));
+            let is_full = events.len() >= CORE_TURN || signatures >= CORE_TURN_SIGNATURES;
+            next = if is_full { None } else { from_net.try_recv().ok() };
+        }
+        let mut requests = admission::admit(frames).into_iter();
+        events.into_iter().try_for_each(|event| self.heard(event, &mut requests))
+    }
+
+    fn asked(&mut self, conn: ConnId, request: Result<Request, Refusal>) -> Result<(), Failure> {
+        match request {
+            Ok(request) => {
+                self.metrics.uploaded(&request);
+                self.step(Input::Request { conn, request })
+            }
+            Err(refusal) => {
+                self.refuse(conn, refusal);
+                self.step(Input::Closed { conn })
+            }
         }
     }
 
@@ -301,15 +333,19 @@ impl Core {
         }
     }
 
-    fn heard(&mut self, event: FromNet<Request>) -> Result<(), Failure> {
+    /// `requests`: what the frames became, in their order.
+    fn heard(
+        &mut self,
+        event: FromNet<()>,
+        requests: &mut impl Iterator<Item = Result<Request, Refusal>>,
+    ) -> Result<(), Failure> {
         match event {
             FromNet::Opened { conn, key, outbox } => {
                 self.outboxes.insert(conn, outbox);
                 self.step(Input::Opened { conn, key })
             }
-            FromNet::Frame { conn, frame } => {
-                self.metrics.uploaded(&frame);
-                self.step(Input::Request { conn, request: frame })
+            FromNet::Frame { conn, .. } => {
+                requests.next().map_or(Ok(()), |request| self.asked(conn, request))
             }
             FromNet::Closed { conn, why } => {
                 self.outboxes.remove(&conn);
