@@ -168,6 +168,14 @@ pub(super) fn timestamp() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// What the writer is told.
+enum ToWriter {
+    /// Write this, and say when it is on the disk.
+    Batch(Vec<Write>),
+    /// The server stops in order: close the store for a quick start.
+    Close,
+}
+
 /// What the writer says when a batch is done: the last position that is now on the disk.
 type Synced = Result<Position, StoreError>;
 
@@ -180,7 +188,7 @@ struct Core {
     peers: BTreeMap<ServerId, LinkQueue>,
     batch: Vec<Write>,
     writing: bool,
-    batches: blocking::SyncSender<Vec<Write>>,
+    batches: blocking::SyncSender<ToWriter>,
     synced: mpsc::Receiver<Synced>,
     /// Ends when the writer has closed the store.
     closed: oneshot::Receiver<()>,
@@ -214,8 +222,7 @@ impl Core {
         std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || {
-                write_batches(&writer, &to_write, &done, &measured);
-                drop(writer);
+                write_batches(writer, &to_write, &done, &measured);
                 drop::<oneshot::Sender<()>>(closing);
             })
             .map_err(|error| Failure::io("start the writer", &error))?;
@@ -462,7 +469,7 @@ impl Core {
         }
         self.writing = true;
         let batch = std::mem::take(&mut self.batch);
-        self.batches.send(batch).map_err(|_| Failure::new("the writer broke off"))
+        self.batches.send(ToWriter::Batch(batch)).map_err(|_| Failure::new("the writer broke off"))
     }
 
     fn synced(&mut self, synced: Option<Synced>) -> Result<(), Failure> {
@@ -474,12 +481,17 @@ impl Core {
 }
 
 fn write_batches(
-    replica: &Replica,
-    batches: &blocking::Receiver<Vec<Write>>,
+    replica: Replica,
+    batches: &blocking::Receiver<ToWriter>,
     done: &mpsc::Sender<Synced>,
     metrics: &Metrics,
 ) {
-    while let Ok(batch) = batches.recv() {
+    let mut in_order = false;
+    while let Ok(told) = batches.recv() {
+        let ToWriter::Batch(batch) = told else {
+            in_order = true; // and the core ends now, and with it its handle to the store
+            continue;
+        };
         let started = Instant::now();
         let synced = replica.commit(&batch).map(|()| replica.durable());
         if synced.is_ok() {
@@ -488,6 +500,13 @@ fn write_batches(
         if done.blocking_send(synced).is_err() {
             return; // the core has ended
         }
+    }
+    if in_order && let Err(error) = replica.close() {
+        screen::note(&format!(
+            "{} the next start may take longer: {}",
+            timestamp(),
+            Failure::of(&error).what()
+        ));
     }
 }
 

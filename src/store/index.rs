@@ -87,6 +87,12 @@ impl Index {
         })
     }
 
+    /// All of them.
+    pub(super) fn keyspaces(&self) -> [&Keyspace; 8] {
+        let Self { log, ids, streams, canonical, devices, forks, cursors, meta, db: _ } = self;
+        [log, ids, streams, canonical, devices, forks, cursors, meta]
+    }
+
     /// A batch that is on disk when its commit returns.
     pub(super) fn batch(&self) -> OwnedWriteBatch {
         self.db.batch().durability(Some(PersistMode::SyncData))

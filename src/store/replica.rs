@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use fjall::{Readable, Snapshot};
 
+use super::close;
 use super::damaged;
 use super::error::StoreError;
 use super::identity::Identity;
@@ -142,6 +143,20 @@ impl Replica {
         Ok(())
     }
 
+    /// Closes the store so that its next open is a matter of milliseconds, if this is its last handle; otherwise it
+    /// closes with the last, as ever.
+    ///
+    /// # Errors
+    /// The journal could not be looked at or emptied. All that was committed is on the disk all the same.
+    pub fn close(self) -> Result<(), StoreError> {
+        let Some(Inner { index, folder, writer, _lock, .. }) = Arc::into_inner(self.0) else { return Ok(()) };
+        if !writer.into_inner().unwrap_or_else(PoisonError::into_inner).stopped {
+            let engine = folder.join(open::ENGINE);
+            close::close(index, &engine).map_err(StoreError::io(&engine, "empty the journal of"))?;
+        }
+        Ok(())
+    }
+
     /// Which life of the server's log this is.
     pub fn incarnation(&self) -> Incarnation {
         self.0.identity.incarnation
@@ -167,17 +182,16 @@ impl Replica {
 impl Replica {
     /// Moves everything from the journals into tables, which otherwise takes some megabytes of events.
     pub(super) fn flush_tables(&self) {
-        self.keyspaces().into_iter().for_each(|keyspace| keyspace.rotate_memtable_and_wait().unwrap());
+        self.0
+            .index
+            .keyspaces()
+            .into_iter()
+            .for_each(|keyspace| keyspace.rotate_memtable_and_wait().unwrap());
     }
 
     /// Merges the tables of each keyspace into one.
     pub(super) fn compact_tables(&self) {
-        self.keyspaces().into_iter().for_each(|keyspace| keyspace.major_compact().unwrap());
-    }
-
-    fn keyspaces(&self) -> [&fjall::Keyspace; 7] {
-        let Index { log, ids, streams, canonical, devices, cursors, meta, .. } = &self.0.index;
-        [log, ids, streams, canonical, devices, cursors, meta]
+        self.0.index.keyspaces().into_iter().for_each(|keyspace| keyspace.major_compact().unwrap());
     }
 
     /// A commit up to where it would sync: the batch is with the operating system.

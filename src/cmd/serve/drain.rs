@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::Core;
+use super::{Core, ToWriter};
 use crate::admission::Incoming;
 use crate::cmd::failure::Failure;
 use crate::frame::{Refusal, ToClient};
@@ -79,6 +79,8 @@ impl Core {
             self.write()?;
         }
         self.outboxes.values().for_each(say_stopping);
+        // Whether or not the writer still listens: without it the store closes as after a crash.
+        let _ = self.batches.send(ToWriter::Close);
         Ok(self.closed)
     }
 }
