@@ -294,14 +294,16 @@ impl<'a> Staged<'a> {
         if Some(position) != end.position.checked_add(1) {
             return misfit(format!("an event after position {}", end.position));
         }
-        let id = event.id();
-        if self.snapshot.contains_key(&index.ids, id.as_bytes()).map_err(failed())? || self.ids.contains(&id)
-        {
+        let (id, origin) = (event.id(), event.origin());
+        let taken = self.origins.contains(&origin)
+            || self.snapshot.contains_key(&index.devices, keys::origin(origin)).map_err(failed())?;
+        // Of an origin that is not taken there is no event at all.
+        let again = taken
+            && (self.ids.contains(&id)
+                || self.snapshot.contains_key(&index.ids, id.as_bytes()).map_err(failed())?);
+        if again {
             return misfit(format!("event {} a second time", id.short()));
         }
-        let origin = event.origin();
-        let taken = self.snapshot.contains_key(&index.devices, keys::origin(origin)).map_err(failed())?
-            || self.origins.contains(&origin);
         if taken != fork {
             return misfit(format!("event {} with its fork mark wrong", id.short()));
         }
