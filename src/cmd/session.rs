@@ -533,8 +533,8 @@ impl Worker {
                 self.client.directory().all().map(|(name, _)| name.to_owned()).collect();
             all.extend(room_labels(&self.client));
             let list: String = all.iter().map(|name| format!("{}\n", crate::text::inert(name))).collect();
-            // For the shell's completion only: without it that knows fewer names.
-            let _unwritten = block_in_place(|| files::write(&self.known_names, list.as_bytes()));
+            // For the shell's completion only: without it that knows fewer names. Nothing waits for the disk.
+            let _unwritten = files::write_unsynced(&self.known_names, list.as_bytes());
             turn.notices.push(Notice::Names(all));
         }
     }
