@@ -731,8 +731,8 @@ impl Client {
                 Ok(())
             }
             ToClient::Bodies(events) => {
-                for bytes in events {
-                    let event = Event::from_bytes(&bytes).map_err(|error| error.to_string())?;
+                let events = Event::all_from_bytes(events.iter().map(|bytes| bytes.as_slice()));
+                for event in events.map_err(|error| error.to_string())? {
                     self.receive(now_ms, link, Arc::new(event), effects)?;
                 }
                 Ok(())
@@ -750,16 +750,19 @@ impl Client {
         items: Vec<Item>,
         effects: &mut Effects,
     ) -> Result<BTreeSet<EventId>, String> {
-        let mut lacking = BTreeSet::new();
-        for Item { position, id, event } in items {
-            let is_needed = !self.holdings.holds(&id) || self.holdings.is_hollow(&id);
-            if let (true, Some(bytes)) = (is_needed, event) {
-                let event = Event::from_bytes(&bytes).map_err(|error| error.to_string())?;
-                if event.id() != id {
-                    return Err(format!("it announced {} and sent {}", id.short(), event.id().short()));
-                }
-                self.receive(now_ms, link, Arc::new(event), effects)?;
+        let is_needed = |id: &EventId| !self.holdings.holds(id) || self.holdings.is_hollow(id);
+        let needed = items.iter().filter(|item| is_needed(&item.id));
+        let (ids, bytes): (Vec<_>, Vec<_>) =
+            needed.filter_map(|item| Some((item.id, item.event.as_ref()?.as_slice()))).unzip();
+        let events = Event::all_from_bytes(bytes.into_iter()).map_err(|error| error.to_string())?;
+        for (id, event) in ids.into_iter().zip(events) {
+            if event.id() != id {
+                return Err(format!("it announced {} and sent {}", id.short(), event.id().short()));
             }
+            self.receive(now_ms, link, Arc::new(event), effects)?;
+        }
+        let mut lacking = BTreeSet::new();
+        for Item { position, id, .. } in items {
             if self.holdings.holds(&id) {
                 self.receipt(link, Receipt { id, position }, effects);
             } else {

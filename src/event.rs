@@ -31,7 +31,7 @@ use crate::content::{Charter, Content};
 use crate::id::{AccountId, ConversationId, DeviceId, EventId, RoomId, Seq, bytes_or_hex};
 use crate::limits::{EVENT_MAX_BYTES, MESSAGE_MAX_BYTES, PARENTS_MAX};
 use crate::order::Key;
-use crate::signature::Unchecked;
+use crate::signature::{self, Unchecked};
 use crate::text::NameError;
 
 /// The encoding that this module writes, and the only one it reads.
@@ -466,6 +466,19 @@ impl Event {
             return Err(EventError::Signature(claim.header.account));
         }
         Ok(claim.event())
+    }
+
+    /// As [`Event::from_bytes`] for many, whose signatures are checked at once: in half of the time or less.
+    ///
+    /// # Errors
+    /// Something that is wrong with one of them.
+    pub fn all_from_bytes<'a>(all: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Self>, EventError> {
+        let claims = all.map(Claim::of).collect::<Result<Vec<_>, _>>()?;
+        let unchecked: Vec<_> = claims.iter().map(Claim::unchecked).collect();
+        match signature::invalid(&unchecked).first() {
+            Some(wrong) => Err(EventError::Signature(claims[*wrong].header.account)),
+            None => Ok(claims.into_iter().map(Claim::event).collect()),
+        }
     }
 
     /// Decodes bytes whose signature this process checked before it stored them, behind a checksum.

@@ -39,7 +39,7 @@
 //! | [`erasure`] | which bodies leave the disks | how that is done |
 //! | [`frame`] | what clients and servers say to each other | connections |
 //! | [`view`], [`directory`] | which servers there are, and were; who is who | who is up |
-//! | [`server`] with `membership`, [`staged`], [`follow`], [`sync`], [`wanted`], [`digests`], [`presence`] | the server's machine | disk, sockets; it asks a [`log`] |
+//! | [`server`] with [`admission`], `membership`, [`staged`], [`follow`], [`sync`], [`wanted`], [`digests`], [`presence`] | the server's machine | disk, sockets; it asks a [`log`] |
 //! | [`client`] with `links`, [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
 //! | [`history`], [`evidence`]; [`intake`] with `expected`, `fingerprint`, [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
 //! | [`ledger`], [`mod@verify`] with [`durability`], `deletion`, `succession`, [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
@@ -75,11 +75,8 @@
 //! be unused. It is evidence, and with chained checksums it shows each byte that was changed, each record
 //! that was moved or left out. And it must never come back shorter without a word: a device that forgets
 //! what it wrote would give one number to two events (rules 1 and 2).
-//!
-//! # What is not here yet, and where it goes
-//!
-//! - **Rooms**: [`event::Conversation::Room`] and [`log::Stream::Room`] exist; membership does not.
 
+pub mod admission;
 pub mod agreement;
 pub mod anomaly;
 pub mod bits;

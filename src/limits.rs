@@ -70,6 +70,8 @@ pub const REDIAL_MAX_MS: u64 = 500;
 pub const CORE_QUEUE: usize = 4096;
 /// Inputs that the core takes in one go before it looks at the disk again.
 pub const CORE_TURN: usize = 256;
+/// Signatures at which the core takes no more inputs in one go: checking them takes some milliseconds.
+pub const CORE_TURN_SIGNATURES: usize = 256;
 /// Event bytes that may wait for the disk before the server stops reading uploads.
 pub const STAGED_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Events that a server may have sent to a follower beyond its cursor.

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use serde_bytes::ByteBuf;
 
 use crate::digests::{self, Digests};
-use crate::event::{Event, Kind};
+use crate::event::{Event, Kind, Origin};
 use crate::frame::{
     DeviceCursor, Item, Present, Receipt, Refusal, Rejection, Role, ServerStatus, ToClient, ToServer, Token,
 };
@@ -55,7 +55,7 @@ pub enum Request {
 }
 
 impl Request {
-    /// Checks the events of an upload: about 50 µs each, so best done beside the machine.
+    /// Checks the events of one upload; [`crate::admission`] does so with many.
     ///
     /// # Errors
     /// [`Refusal::InvalidEvent`]; an honest client never uploads such an event.
@@ -63,10 +63,8 @@ impl Request {
         let ToServer::Upload { events } = frame else {
             return Ok(Self::Plain(frame));
         };
-        let checked = events.iter().map(|bytes| Event::from_bytes(bytes).map(Arc::new));
-        checked
-            .collect::<Result<_, _>>()
-            .map(Self::Upload)
+        Event::all_from_bytes(events.iter().map(|bytes| bytes.as_slice()))
+            .map(|events| Self::Upload(events.into_iter().map(Arc::new).collect()))
             .map_err(|error| Refusal::InvalidEvent(error.to_string()))
     }
 }
@@ -579,7 +577,8 @@ impl Server {
         let mut receipts = Vec::new();
         for event in events {
             let id = event.id();
-            let stands = log.position(&id)?;
+            let is_taken = self.is_taken(event.origin(), log)?;
+            let stands = if is_taken { log.position(&id)? } else { None };
             if stands.is_some() || self.staged.get(&id).is_some() {
                 match self.fill(Some(conn), &event, log, out)? {
                     Fill::None => {}
@@ -619,7 +618,7 @@ impl Server {
                 send(out, conn, ToClient::Rejected { id, why: Rejection::ClockAhead { ahead_ms } });
                 continue;
             }
-            self.append(Some(conn), event, log, out)?;
+            self.append(Some(conn), event, is_taken, out);
         }
         if !receipts.is_empty() {
             send(out, conn, ToClient::Receipts(receipts));
@@ -703,21 +702,19 @@ impl Server {
         event.parents().iter().map(|id| Ok((*id, find(id)?))).collect()
     }
 
-    fn append<L: Log>(
-        &mut self,
-        uploader: Option<ConnId>,
-        event: Arc<Event>,
-        log: &L,
-        out: &mut Outputs,
-    ) -> Result<(), L::Error> {
+    /// Whether an event of this origin is in the log or staged. If none is, then neither is any event of this
+    /// origin, by whatever id: one question instead of two for what is new, as nearly everything is.
+    fn is_taken<L: Log>(&self, origin: Origin, log: &L) -> Result<bool, L::Error> {
+        Ok(self.staged.has_of(origin) || log.first_of(origin)?.is_some())
+    }
+
+    /// `fork`: whether its origin is taken.
+    fn append(&mut self, uploader: Option<ConnId>, event: Arc<Event>, fork: bool, out: &mut Outputs) {
         let position = self.durable + self.staged.len() + 1;
-        let origin = event.origin();
-        let fork = self.staged.has_of(origin) || log.first_of(origin)?.is_some();
         self.forks += u64::from(fork);
         self.sync.staged(&event.id());
         self.staged.push(position, Arc::clone(&event), uploader);
         out.push(Output::Write(Write::Append { position, event, fork }));
-        Ok(())
     }
 
     fn synced<L: Log>(
@@ -875,10 +872,16 @@ impl Server {
                 send_peers(out, self.sync.settle(&BTreeSet::new()));
             }
             ToClient::Bodies(events) => {
-                for bytes in events {
-                    if let Err(why) = self.fetched(peer, &bytes, log, out)? {
-                        self.sync.down(peer);
-                        out.push(Output::DropPeer { peer, why });
+                let fetched = match Event::all_from_bytes(events.iter().map(|bytes| bytes.as_slice())) {
+                    Ok(events) => events,
+                    Err(error) => {
+                        self.drop_peer(peer, error.to_string(), out);
+                        return Ok(());
+                    }
+                };
+                for event in fetched {
+                    if let Err(why) = self.fetched(peer, Arc::new(event), log, out)? {
+                        self.drop_peer(peer, why, out);
                         return Ok(());
                     }
                 }
@@ -906,18 +909,15 @@ impl Server {
     fn fetched<L: Log>(
         &mut self,
         peer: ServerId,
-        bytes: &[u8],
+        event: Arc<Event>,
         log: &L,
         out: &mut Outputs,
     ) -> Result<Result<(), String>, L::Error> {
         if !self.membership.may_append() {
             return Ok(Ok(())); // it was asked for before the seal
         }
-        let event = match Event::from_bytes(bytes) {
-            Ok(event) => Arc::new(event),
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        if log.position(&event.id())?.is_some() || self.staged.get(&event.id()).is_some() {
+        let is_taken = self.is_taken(event.origin(), log)?;
+        if is_taken && (self.staged.get(&event.id()).is_some() || log.position(&event.id())?.is_some()) {
             return Ok(match self.fill(None, &event, log, out)? {
                 Fill::Unfit(why) => Err(format!("event {}: {why}", event.id().short())),
                 Fill::None | Fill::UnderWay => Ok(()),
@@ -931,7 +931,7 @@ impl Server {
         if let Err(why) = fits_ancestors(&event, parents.iter().filter_map(|(_, parent)| parent.as_deref())) {
             return Ok(Err(format!("event {}: {why}", event.id().short())));
         }
-        self.append(None, event, log, out)?;
+        self.append(None, event, is_taken, out);
         Ok(Ok(()))
     }
 
@@ -942,12 +942,16 @@ impl Server {
             let has = |id: &EventId| Ok(staged.get(id).is_some() || log.position(id)?.is_some());
             let ready = |event: &Event| event.parents().iter().try_fold(true, |all, id| Ok(all && has(id)?));
             let Some((event, peer)) = self.sync.take_ready(ready)? else { break };
-            if let Err(why) = self.fetched(peer, event.bytes(), log, out)? {
-                self.sync.down(peer);
-                out.push(Output::DropPeer { peer, why });
+            if let Err(why) = self.fetched(peer, event, log, out)? {
+                self.drop_peer(peer, why, out);
             }
         }
         Ok(())
+    }
+
+    fn drop_peer(&mut self, peer: ServerId, why: String, out: &mut Outputs) {
+        self.sync.down(peer);
+        out.push(Output::DropPeer { peer, why });
     }
 }
 

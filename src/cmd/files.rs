@@ -29,8 +29,21 @@ pub fn make_folder(path: &Path) -> Result<(), Failure> {
 /// Names the file.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let failed = |error| Failure::io(format!("write {}", path.display()), &error);
-    let temporary = temporary(path, bytes).map_err(failed)?;
+    let temporary = temporary(path, bytes, File::sync_all).map_err(failed)?;
     fs::rename(&temporary, path).and_then(|()| sync_folder_of(path)).map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        failed(error)
+    })
+}
+
+/// As [`write()`] of what can be done without: it is not synced, and a power loss may take it.
+///
+/// # Errors
+/// Names the file.
+pub fn write_unsynced(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |error| Failure::io(format!("write {}", path.display()), &error);
+    let temporary = temporary(path, bytes, |_| Ok(())).map_err(failed)?;
+    fs::rename(&temporary, path).map_err(|error| {
         let _ = fs::remove_file(&temporary);
         failed(error)
     })
@@ -42,7 +55,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// Names the file.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<bool, Failure> {
     let failed = |error| Failure::io(format!("write {}", path.display()), &error);
-    let temporary = temporary(path, bytes).map_err(failed)?;
+    let temporary = temporary(path, bytes, File::sync_all).map_err(failed)?;
     let linked = fs::hard_link(&temporary, path);
     let _ = fs::remove_file(&temporary);
     match linked {
@@ -94,11 +107,11 @@ pub fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-fn temporary(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+fn temporary(path: &Path, bytes: &[u8], sync: fn(&File) -> io::Result<()>) -> io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{:016x}.tmp", fastrand::u64(..)));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&temporary)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    let written = file.write_all(bytes).and_then(|()| sync(&file));
     if let Err(error) = written {
         let _ = fs::remove_file(&temporary);
         return Err(error);

@@ -7,6 +7,7 @@
 //! ```
 //!
 //! **Group commit**: while the writer syncs one batch, the core gathers the next; nothing waits for a timer.
+//! What has gathered is checked in one go ([`crate::admission`]), beside the sync.
 //! When too much waits for the disk the core stops listening, and so, through the bounded queues and TCP, do
 //! the uploaders. Any error of the store ends the server: what is not on the disk is never acked.
 
@@ -33,9 +34,10 @@ use super::pid::PidFile;
 use super::rebuild;
 use super::screen;
 use super::session::now_ms;
+use crate::admission::{self, Incoming};
 use crate::frame::{Refusal, Role, ToClient, ToServer};
 use crate::id::{Position, ServerId};
-use crate::limits::{CORE_QUEUE, CORE_TURN, PROTOCOL_VERSION, STAGED_MAX_BYTES};
+use crate::limits::{CORE_QUEUE, CORE_TURN, CORE_TURN_SIGNATURES, PROTOCOL_VERSION, STAGED_MAX_BYTES};
 use crate::log::{Log, Write};
 use crate::net::link::{LinkEvent, LinkHandle, spawn_link};
 use crate::net::listener::{self, FromNet};
@@ -131,7 +133,7 @@ async fn serve(setup: &ServerSetup, args: &Args) -> Result<(), Failure> {
     let doors = CancellationToken::new();
     let (own, closing) = (Arc::clone(&identity), doors.clone());
     let listening = tokio::spawn(async move {
-        listener::serve(socket, &own, Request::from_frame, inbound, closing, shutdown).await
+        listener::serve(socket, &own, Incoming::from_frame, inbound, closing, shutdown).await
     });
     let (events, from_peers) = mpsc::channel(CORE_QUEUE);
     let links = dial_peers(setup, &identity, &events);
@@ -171,6 +173,14 @@ pub(super) fn timestamp() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// What the writer is told.
+enum ToWriter {
+    /// Write this, and say when it is on the disk.
+    Batch(Vec<Write>),
+    /// The server stops in order: close the store for a quick start.
+    Close,
+}
+
 /// What the writer says when a batch is done: the last position that is now on the disk.
 type Synced = Result<Position, StoreError>;
 
@@ -183,7 +193,7 @@ struct Core {
     peers: BTreeMap<ServerId, LinkQueue>,
     batch: Vec<Write>,
     writing: bool,
-    batches: blocking::SyncSender<Vec<Write>>,
+    batches: blocking::SyncSender<ToWriter>,
     synced: mpsc::Receiver<Synced>,
     /// Ends when the writer has closed the store.
     closed: oneshot::Receiver<()>,
@@ -215,8 +225,7 @@ impl Core {
         std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || {
-                write_batches(&writer, &to_write, &done, &measured);
-                drop(writer);
+                write_batches(writer, &to_write, &done, &measured);
                 drop::<oneshot::Sender<()>>(closing);
             })
             .map_err(|error| Failure::io("start the writer", &error))?;
@@ -241,7 +250,7 @@ impl Core {
 
     async fn run(
         &mut self,
-        from_net: &mut mpsc::Receiver<FromNet<Request>>,
+        from_net: &mut mpsc::Receiver<FromNet<Incoming>>,
         mut from_peers: mpsc::Receiver<LinkEvent>,
         mut asked: mpsc::Receiver<Asked>,
         terminate: &mut Signal,
@@ -265,20 +274,50 @@ impl Core {
                     self.note_progress();
                 }
                 event = from_net.recv(), if may_listen => match event {
-                    Some(event) => self.heard(event)?,
+                    Some(event) => self.gather(event, from_net).await?,
                     None => return Err(Failure::new("the listener broke off")),
                 },
                 Some(event) = from_peers.recv(), if may_listen => self.heard_peer(event)?,
             }
-            // Whatever else has arrived goes into the same batch; bounded, so that acks are never starved.
-            for _ in 0..CORE_TURN {
-                if self.server.staged_bytes() >= STAGED_MAX_BYTES {
-                    break;
-                }
-                let Ok(event) = from_net.try_recv() else { break };
-                self.heard(event)?;
-            }
             self.write()?;
+        }
+    }
+
+    /// Takes what else has arrived as well: it is checked in one go, and goes into the same batch; bounded, so that
+    /// acks are never starved.
+    async fn gather(
+        &mut self,
+        first: FromNet<Incoming>,
+        from_net: &mut mpsc::Receiver<FromNet<Incoming>>,
+    ) -> Result<(), Failure> {
+        if self.writing {
+            // None of it can be written now, so other connections may have their turn first.
+            tokio::task::yield_now().await;
+        }
+        let (mut events, mut frames, mut signatures) = (Vec::new(), Vec::new(), 0);
+        let mut next = Some(first);
+        while let Some(event) = next {
+            events.push(event.map(|frame| {
+                signatures += frame.signatures();
+                frames.push(frame);
+            }));
+            let is_full = events.len() >= CORE_TURN || signatures >= CORE_TURN_SIGNATURES;
+            next = if is_full { None } else { from_net.try_recv().ok() };
+        }
+        let mut requests = admission::admit(frames).into_iter();
+        events.into_iter().try_for_each(|event| self.heard(event, &mut requests))
+    }
+
+    fn asked(&mut self, conn: ConnId, request: Result<Request, Refusal>) -> Result<(), Failure> {
+        match request {
+            Ok(request) => {
+                self.metrics.uploaded(&request);
+                self.step(Input::Request { conn, request })
+            }
+            Err(refusal) => {
+                self.refuse(conn, refusal);
+                self.step(Input::Closed { conn })
+            }
         }
     }
 
@@ -304,15 +343,19 @@ impl Core {
         }
     }
 
-    fn heard(&mut self, event: FromNet<Request>) -> Result<(), Failure> {
+    /// `requests`: what the frames became, in their order.
+    fn heard(
+        &mut self,
+        event: FromNet<()>,
+        requests: &mut impl Iterator<Item = Result<Request, Refusal>>,
+    ) -> Result<(), Failure> {
         match event {
             FromNet::Opened { conn, key, outbox } => {
                 self.outboxes.insert(conn, outbox);
                 self.step(Input::Opened { conn, key })
             }
-            FromNet::Frame { conn, frame } => {
-                self.metrics.uploaded(&frame);
-                self.step(Input::Request { conn, request: frame })
+            FromNet::Frame { conn, .. } => {
+                requests.next().map_or(Ok(()), |request| self.asked(conn, request))
             }
             FromNet::Closed { conn, why } => {
                 self.outboxes.remove(&conn);
@@ -436,7 +479,7 @@ impl Core {
         }
         self.writing = true;
         let batch = std::mem::take(&mut self.batch);
-        self.batches.send(batch).map_err(|_| Failure::new("the writer broke off"))
+        self.batches.send(ToWriter::Batch(batch)).map_err(|_| Failure::new("the writer broke off"))
     }
 
     fn synced(&mut self, synced: Option<Synced>) -> Result<(), Failure> {
@@ -469,12 +512,17 @@ fn view_in_force(setup: &ServerSetup, replica: &Replica) -> Result<View, Failure
 }
 
 fn write_batches(
-    replica: &Replica,
-    batches: &blocking::Receiver<Vec<Write>>,
+    replica: Replica,
+    batches: &blocking::Receiver<ToWriter>,
     done: &mpsc::Sender<Synced>,
     metrics: &Metrics,
 ) {
-    while let Ok(batch) = batches.recv() {
+    let mut in_order = false;
+    while let Ok(told) = batches.recv() {
+        let ToWriter::Batch(batch) = told else {
+            in_order = true; // and the core ends now, and with it its handle to the store
+            continue;
+        };
         let started = Instant::now();
         let synced = replica.commit(&batch).map(|()| replica.durable());
         if synced.is_ok() {
@@ -483,6 +531,13 @@ fn write_batches(
         if done.blocking_send(synced).is_err() {
             return; // the core has ended
         }
+    }
+    if in_order && let Err(error) = replica.close() {
+        screen::note(&format!(
+            "{} the next start may take longer: {}",
+            timestamp(),
+            Failure::of(&error).what()
+        ));
     }
 }
 

@@ -10,7 +10,9 @@
 //! anything leave or appear (the machine's [`Effects`] say so).
 //!
 //! Lines of the display and cursors are in no such hurry, and each would cost a sync or a frame of its own.
-//! They wait for the next sync, [`GATHER`] at most, and of several cursors for one server the last goes out.
+//! Lines wait for the next sync, [`LINES_WAIT`] at most. Cursors wait for the next upload, with which they share a
+//! packet, [`CURSORS_WAIT`] at most; of several for one server the last goes out. Whoever sends us events may be
+//! waiting for our cursor, and gets it at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -44,8 +46,10 @@ use crate::presence::Around;
 use crate::store::DeviceLog;
 use crate::text::Name;
 
-/// How long what is in no hurry waits for others of its kind.
-const GATHER: Duration = Duration::from_millis(20);
+/// How long a line waits for a sync.
+const LINES_WAIT: Duration = Duration::from_millis(20);
+/// How long a cursor that only passes events of our own waits for an upload.
+const CURSORS_WAIT: Duration = Duration::from_millis(100);
 
 /// A message as a display shows it.
 #[derive(Debug, Clone)]
@@ -477,10 +481,12 @@ struct Worker {
 struct Gathered {
     /// Lines whose entries are appended and not synced, in order.
     lines: Vec<(Arc<Event>, bool)>,
+    /// When the lines are to be synced and shown.
+    lines_due: Option<Instant>,
     /// The last cursor for each server, of home and of each room; what it says is held is on the disk.
     cursors: BTreeMap<(ServerId, Option<RoomId>), Position>,
-    /// When all of it is to be done.
-    due: Option<Instant>,
+    /// When the cursors are to be sent.
+    cursors_due: Option<Instant>,
 }
 
 /// Whether an action may wait a little: see the module.
@@ -507,9 +513,12 @@ impl Worker {
         loop {
             let now = now_ms();
             let mut wait = Duration::from_millis(self.client.next_wake_ms(now).saturating_sub(now));
-            if let Some(due) = self.gathered.due {
+            if let Some(due) = self.gathered.lines_due {
                 // What is due earlier can only be another line.
                 wait = due.saturating_duration_since(Instant::now());
+            }
+            if let Some(due) = self.gathered.cursors_due {
+                wait = wait.min(due.saturating_duration_since(Instant::now()));
             }
             let mut turn = Turn::default();
             tokio::select! {
@@ -640,8 +649,8 @@ impl Worker {
                 self.client.directory().all().map(|(name, _)| name.to_owned()).collect();
             all.extend(room_labels(&self.client));
             let list: String = all.iter().map(|name| format!("{}\n", crate::text::inert(name))).collect();
-            // For the shell's completion only: without it that knows fewer names.
-            let _unwritten = block_in_place(|| files::write(&self.known_names, list.as_bytes()));
+            // For the shell's completion only: without it that knows fewer names. Nothing waits for the disk.
+            let _unwritten = files::write_unsynced(&self.known_names, list.as_bytes());
             turn.notices.push(Notice::Names(all));
             self.tell_changes(turn);
         }
@@ -692,25 +701,35 @@ impl Worker {
             self.tell(notice).await;
         }
         for action in now {
+            if let Action::Send { server, frame: ToServer::Upload { .. } } = &action {
+                self.send_cursors(Some(*server)).await;
+            }
             self.act(action).await;
         }
         self.gather(later);
         if synced {
             self.show_gathered().await;
         }
+        let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= Instant::now());
         // Whoever sends us events may be waiting for our cursor, to send more.
-        if arrived > 0 || self.gathered.due.is_some_and(|due| due <= Instant::now()) {
-            self.finish_gathered().await?;
+        if arrived > 0 || is_due(self.gathered.cursors_due) {
+            self.send_cursors(None).await;
+        }
+        if is_due(self.gathered.lines_due) {
+            self.finish_lines().await?;
         }
         Ok(())
     }
 
     fn gather(&mut self, later: Vec<Action>) {
         for action in later {
-            self.gathered.due.get_or_insert_with(|| Instant::now() + GATHER);
             match action {
-                Action::Show { event, late } => self.gathered.lines.push((event, late)),
+                Action::Show { event, late } => {
+                    self.gathered.lines_due.get_or_insert_with(|| Instant::now() + LINES_WAIT);
+                    self.gathered.lines.push((event, late));
+                }
                 Action::Send { server, frame: ToServer::Cursor { room, position } } => {
+                    self.gathered.cursors_due.get_or_insert_with(|| Instant::now() + CURSORS_WAIT);
                     self.gathered.cursors.insert((server, room), position);
                 }
                 _ => {}
@@ -720,17 +739,31 @@ impl Worker {
 
     /// Lines that are in the log on the disk.
     async fn show_gathered(&mut self) {
+        self.gathered.lines_due = None;
         let lines = std::mem::take(&mut self.gathered.lines);
         self.show(lines).await;
     }
 
     /// Everything that was gathered.
     async fn finish_gathered(&mut self) -> Result<(), Failure> {
-        self.gathered.due = None;
-        for ((server, room), position) in std::mem::take(&mut self.gathered.cursors) {
+        self.send_cursors(None).await;
+        self.finish_lines().await
+    }
+
+    /// The cursors that were gathered for one server, or for all.
+    async fn send_cursors(&mut self, to: Option<ServerId>) {
+        let is_for = |server: ServerId| to.is_none_or(|to| to == server);
+        let gathered = self.gathered.cursors.extract_if(.., |(server, _), _| is_for(*server));
+        for ((server, room), position) in gathered.collect::<Vec<_>>() {
             let frame = ToServer::Cursor { room, position };
             self.act(Action::Send { server, frame }).await;
         }
+        if self.gathered.cursors.is_empty() {
+            self.gathered.cursors_due = None;
+        }
+    }
+
+    async fn finish_lines(&mut self) -> Result<(), Failure> {
         if !self.gathered.lines.is_empty() {
             self.sync()?;
             self.show_gathered().await;

@@ -8,8 +8,7 @@
 //! system errors (no files left) pause accepting, they do not end it and do not spin.
 //!
 //! What this module must not know: what frames mean. A function that its caller hands in turns each frame
-//! into what the core takes; it runs in the connection's task, so that signatures are checked on every
-//! processor before the core sees an event.
+//! into what the core takes; it runs in the connection's task, so that events are decoded on every processor.
 
 use std::io;
 use std::sync::Arc;
@@ -66,6 +65,18 @@ pub enum FromNet<R> {
         /// What the operating system says.
         why: String,
     },
+}
+
+impl<R> FromNet<R> {
+    /// The same with another thing in a frame's place.
+    pub fn map<S>(self, become_: impl FnOnce(R) -> S) -> FromNet<S> {
+        match self {
+            Self::Opened { conn, key, outbox } => FromNet::Opened { conn, key, outbox },
+            Self::Frame { conn, frame } => FromNet::Frame { conn, frame: become_(frame) },
+            Self::Closed { conn, why } => FromNet::Closed { conn, why },
+            Self::AcceptFailed { why } => FromNet::AcceptFailed { why },
+        }
+    }
 }
 
 /// The listener's bounds.

@@ -7,12 +7,14 @@
 //! ```text
 //! open: lock -> identity -> set_aside (after a crash) -> journal and versions (framing, read only) -> fjall -> check
 //! run:  commit: one batch, one fdatasync -> tip (no sync) -> durable()
+//! close: rows into tables -> empty journal
 //! ```
 //!
 //! This folder must not know the network, the clock, or who may read what.
 
 mod bodies;
 mod check;
+mod close;
 mod damaged;
 mod device_log;
 mod error;

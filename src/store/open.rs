@@ -27,7 +27,7 @@ use super::versions;
 use crate::id::ServerId;
 
 /// The storage engine's folder within the store's.
-const ENGINE: &str = "engine";
+pub(super) const ENGINE: &str = "engine";
 pub(super) const LOCK: &str = "lock";
 pub(super) const TIP: &str = "tip";
 /// What is added to a store's name while it is being made.

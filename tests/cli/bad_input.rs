@@ -8,12 +8,21 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ed25519_dalek::SigningKey;
+use serde_bytes::ByteBuf;
+use tercet::clock::Time;
 use tercet::cmd::config::ClusterFile;
-use tercet::limits::MESSAGE_MAX_BYTES;
+use tercet::event::{Conversation, Draft, Kind, account_of};
+use tercet::frame::{Refusal, Role, ToClient, ToServer};
+use tercet::id::DeviceId;
+use tercet::limits::{MESSAGE_MAX_BYTES, PROTOCOL_VERSION};
+use tercet::net::ask::{AskError, Conn};
 use tercet::net::tls::Identity;
 
 use crate::people::{ALL, Chat, assert_valid, authored, cluster_with_people, entries, logs, second_machine};
 use crate::support::{TestCluster, wait_until};
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Replaces the `nth` value of a key in a file.
 fn edit(file: &Path, key: &str, nth: usize, change: impl Fn(&str) -> String) {
@@ -194,7 +203,7 @@ fn a_second_server_on_a_store_or_a_port_is_refused() {
 fn stranger(cluster: &TestCluster) -> rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
     let file = ClusterFile::load(&cluster.dir().join("cluster.toml")).unwrap().unwrap();
     let member = &file.view().servers()[0];
-    let identity = Identity::new(&ed25519_dalek::SigningKey::from_bytes(&[7; 32])).unwrap();
+    let identity = Identity::new(&SigningKey::from_bytes(&[7; 32])).unwrap();
     let name = rustls::pki_types::ServerName::try_from("127.0.0.1").unwrap();
     let tls =
         rustls::ClientConnection::new(Arc::new(identity.client_config(member.id).unwrap()), name).unwrap();
@@ -205,6 +214,75 @@ fn plain(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream
+}
+
+/// A device of somebody whom nobody knows, connected to the first server, with the frame of its two posts.
+async fn uploader(cluster: &TestCluster, person: u8) -> (Conn, Vec<ByteBuf>) {
+    let file = ClusterFile::load(&cluster.dir().join("cluster.toml")).unwrap().unwrap();
+    let key = SigningKey::from_bytes(&[person; 32]);
+    let device = DeviceId::new([person; 16]);
+    let hello = ToServer::Hello {
+        version: PROTOCOL_VERSION,
+        cluster: file.view().cluster(),
+        role: Role::Device { device, token: file.token().clone() },
+    };
+    let identity = Identity::new(&key).unwrap();
+    let (conn, _) = Conn::open(&file.view().servers()[0], &identity, &hello, PATIENCE).await.unwrap();
+    let account = account_of(&key);
+    let post = |seq: u64| Draft {
+        device,
+        seq,
+        parents: [].into(),
+        time: Time::from_millis(seq),
+        conversation: Conversation::direct(account, account),
+        kind: Kind::Post,
+        body: format!("post {seq}").into_bytes(),
+    };
+    let signed = |seq| ByteBuf::from(post(seq).sign(&key).unwrap().bytes());
+    (conn, vec![signed(1), signed(2)])
+}
+
+#[test]
+fn a_forged_event_ends_its_own_connection_and_others_of_the_moment_are_acked() {
+    let cluster = TestCluster::up(1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (mut forger, mut forged) = uploader(&cluster, 99).await;
+        let last = forged[1].len() - 1 - "post 2".len() - 2; // the signature's last byte
+        forged[1][last] ^= 1;
+        let mut honest = Vec::new();
+        for person in 1..=6 {
+            honest.push(uploader(&cluster, person).await);
+        }
+        for (conn, events) in &mut honest[..3] {
+            conn.send(&ToServer::Upload { events: events.clone() }, PATIENCE).await.unwrap();
+        }
+        forger.send(&ToServer::Upload { events: forged }, PATIENCE).await.unwrap();
+        for (conn, events) in &mut honest[3..] {
+            conn.send(&ToServer::Upload { events: events.clone() }, PATIENCE).await.unwrap();
+        }
+        let refused = forger.recv(PATIENCE).await;
+        assert!(
+            matches!(&refused, Err(AskError::Refused(Refusal::InvalidEvent(why))) if why.contains("its signature is not valid")),
+            "{refused:?}"
+        );
+        for (conn, events) in &mut honest {
+            let mut acked = 0;
+            while acked < events.len() {
+                match conn.recv(PATIENCE).await.unwrap() {
+                    ToClient::Receipts(receipts) => acked += receipts.len(),
+                    other => panic!("{other:?} is no receipt"),
+                }
+            }
+        }
+        let (conn, _) = &mut honest[0];
+        conn.send(&ToServer::Status, PATIENCE).await.unwrap();
+        let status = conn.recv(PATIENCE).await.unwrap();
+        assert!(
+            matches!(&status, ToClient::Status(status) if status.position == 12),
+            "nothing of the forger's frame is in the log: {status:?}"
+        );
+    });
 }
 
 #[test]

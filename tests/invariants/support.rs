@@ -398,7 +398,7 @@ pub fn good() -> Good {
 // ---- judging ----------------------------------------------------------------------------------------
 
 /// Every case of this folder.
-pub const CASES_OF_ALL: [&[Case]; 7] = [
+pub const CASES_OF_ALL: [&[Case]; 8] = [
     crate::p1_nothing_invented::CASES,
     crate::p2_durable::CASES,
     crate::p2_bodies::CASES,

@@ -14,14 +14,15 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::Core;
+use super::{Core, ToWriter};
+use crate::admission::Incoming;
 use crate::cmd::failure::Failure;
 use crate::frame::{Refusal, ToClient};
 use crate::limits::DRAIN_MS;
 use crate::net::link::{LinkHandle, close_all};
 use crate::net::listener::{FromNet, ServeError};
 use crate::net::queue::Outbox;
-use crate::server::{Input, Request};
+use crate::server::Input;
 
 /// What a server that stops has to let go of.
 pub(super) struct Leaving {
@@ -41,7 +42,7 @@ impl Leaving {
     pub(super) async fn leave(
         self,
         core: Core,
-        from_net: mpsc::Receiver<FromNet<Request>>,
+        from_net: mpsc::Receiver<FromNet<Incoming>>,
     ) -> Result<(), Failure> {
         let Self { doors, stop_listening, listening, links } = self;
         let deadline = Instant::now() + Duration::from_millis(DRAIN_MS);
@@ -78,6 +79,8 @@ impl Core {
             self.write()?;
         }
         self.outboxes.values().for_each(say_stopping);
+        // Whether or not the writer still listens: without it the store closes as after a crash.
+        let _ = self.batches.send(ToWriter::Close);
         Ok(self.closed)
     }
 }
@@ -90,7 +93,7 @@ fn say_stopping(outbox: &Outbox) {
 
 /// Hears out those who are being left, so that no connection breaks off for want of a listener before its last
 /// frames are out; what they say is not taken.
-async fn turn_away(mut from_net: mpsc::Receiver<FromNet<Request>>, stop_listening: oneshot::Sender<()>) {
+async fn turn_away(mut from_net: mpsc::Receiver<FromNet<Incoming>>, stop_listening: oneshot::Sender<()>) {
     let hear = |event| {
         if let FromNet::Opened { outbox, .. } = event {
             say_stopping(&outbox);

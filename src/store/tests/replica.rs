@@ -6,7 +6,7 @@ use super::*;
 use crate::id::EventId;
 use crate::intake::Intake;
 use crate::log::Stream;
-use crate::store::{StoreError, files};
+use crate::store::{StoreError, files, journal};
 
 #[test]
 fn reopened_store_holds_all_and_keeps_its_incarnation() {
@@ -25,6 +25,56 @@ fn reopened_store_holds_all_and_keeps_its_incarnation() {
         assert_eq!(replica.cursors().unwrap(), [cursor(if round == 0 { 19 } else { 20 + round })]);
         fill(&replica, 21 + round, 21 + round);
     }
+}
+
+fn journal_bytes(store: &Path) -> Vec<u64> {
+    let journals = journal::files(&store.join("engine")).unwrap();
+    journals.iter().map(|path| path.metadata().unwrap().len()).collect()
+}
+
+/// Commits events `from..=upto` of some kilobytes, all in one batch.
+fn fill_much(replica: &Replica, from: Position, upto: Position) {
+    let body = "much ".repeat(2_000);
+    let long = |seq| event_in(Conversation::Room(RoomId::new([5; 16])), 1, seq, &format!("{body}{seq}"));
+    replica
+        .commit(&(from..=upto).map(|position| append(position, long(position))).collect::<Vec<_>>())
+        .unwrap();
+}
+
+#[test]
+fn store_closed_in_order_leaves_no_journal_to_replay_and_holds_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    for round in 0..3 {
+        let replica = Replica::open(&path, SERVER).unwrap();
+        let from = round * 300;
+        assert_eq!(replica.durable(), from);
+        fill_much(&replica, from + 1, from + 300);
+        let other = replica.clone();
+        replica.close().unwrap();
+        assert_ne!(journal_bytes(&path), [0], "another handle has it open still");
+        other.close().unwrap();
+        assert_eq!(journal_bytes(&path), [0]);
+    }
+    let history = Replica::read(&path).unwrap();
+    assert_eq!(history.log.len(), 900);
+}
+
+#[test]
+fn little_is_left_in_the_journal_and_so_is_what_a_failed_writer_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let replica = Replica::open(&path, SERVER).unwrap();
+    fill(&replica, 1, 20);
+    replica.close().unwrap();
+    assert_ne!(journal_bytes(&path), [0]);
+    let replica = Replica::open(&path, SERVER).unwrap();
+    assert_holds(&replica, 20);
+    fill_much(&replica, 21, 320);
+    assert!(replica.commit(&[append(9, event(9))]).is_err());
+    replica.close().unwrap();
+    assert_ne!(journal_bytes(&path), [0]);
+    assert_eq!(Replica::open(&path, SERVER).unwrap().durable(), 320);
 }
 
 #[test]
