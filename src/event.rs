@@ -130,28 +130,34 @@ pub enum Kind {
     React,
     /// They take that back.
     Unreact,
+    /// A part of a file, up to [`CHUNK_MAX_BYTES`](crate::limits::CHUNK_MAX_BYTES), after the one before it.
+    Chunk,
+    /// A person shares the file that ends with this chunk.
+    File,
 }
 
 impl Kind {
     /// Whether it is a line of a conversation's display.
     pub fn is_shown(self) -> bool {
         match self {
-            Self::Post | Self::Reply | Self::Edit | Self::Delete | Self::React => true,
+            Self::Post | Self::Reply | Self::File | Self::Edit | Self::Delete | Self::React => true,
             Self::Join | Self::Leave | Self::Topic | Self::Invite => true,
             Self::Register | Self::Merge | Self::Create | Self::Follow | Self::Unfollow => false,
-            Self::Read | Self::Unreact => false,
+            Self::Read | Self::Unreact | Self::Chunk => false,
         }
     }
 
-    /// Whether a person says something with it that others may edit, delete or react to.
+    /// Whether a person says something with it that can be deleted, answered or reacted to.
     pub fn is_message(self) -> bool {
-        matches!(self, Self::Post | Self::Reply)
+        matches!(self, Self::Post | Self::Reply | Self::File)
     }
 
     /// Whether such an event may be about one of this kind, by the same account or another's.
     pub fn may_be_about(self, target: Self, is_own: bool) -> bool {
         match self {
-            Self::Edit | Self::Delete => target.is_message() && is_own,
+            Self::Edit => matches!(target, Self::Post | Self::Reply) && is_own,
+            Self::Delete => target.is_message() && is_own,
+            Self::Chunk | Self::File => target == Self::Chunk && is_own,
             Self::Reply | Self::React | Self::Unreact => target.is_message(),
             _ => true,
         }
@@ -169,7 +175,7 @@ impl Kind {
             (Self::Invite, _) => matches!(conversation, Conversation::Direct(..)) && !to_oneself,
             (Self::Follow | Self::Unfollow, _) => to_oneself,
             (Self::Post | Self::Reply | Self::Edit | Self::Delete, _) => true,
-            (Self::Read | Self::React | Self::Unreact, _) => true,
+            (Self::Read | Self::React | Self::Unreact | Self::Chunk | Self::File, _) => true,
         }
     }
 }
@@ -494,12 +500,14 @@ impl Event {
         Content::read(self.header.kind, &self.body).unwrap_or(Content::Nothing)
     }
 
-    /// What it says, if its kind holds text: always so for a message, and for a registration, whose name it is.
+    /// What it says, if its kind holds text: always so for a message, which for a file is its name, and for a
+    /// registration, whose name it is.
     pub fn text(&self) -> Option<&str> {
         match self.content() {
             Content::Text(text) | Content::About(_, text) => Some(text),
             Content::Name(_) => std::str::from_utf8(&self.body).ok(),
-            Content::Nothing | Content::Charter(_) | Content::Room(_) => None,
+            Content::File(file) => Some(file.name),
+            Content::Nothing | Content::Charter(_) | Content::Room(_) | Content::Chunk(..) => None,
         }
     }
 

@@ -483,5 +483,7 @@ fn deed(event: &Event) -> String {
         Kind::Read => "has read up to here".to_owned(),
         Kind::React => format!("reacts {text}"),
         Kind::Unreact => format!("takes {text} back"),
+        Kind::Chunk => "sends a part of a file".to_owned(),
+        Kind::File => format!("shares {text}"),
     }
 }

@@ -88,6 +88,7 @@ impl Thread {
             }
             (Kind::Post, Content::Text(text)) => self.say(event, text, None),
             (Kind::Reply, Content::About(target, text)) => self.say(event, text, Some(target)),
+            (Kind::File, Content::File(file)) => self.say(event, &file.words(), None),
             (Kind::Edit, Content::About(target, text)) => self.change(target, |message| {
                 // Servers take no other edit; but a reader need not trust them for that.
                 if message.author == author && message.text.is_some() {

@@ -14,6 +14,7 @@ mod proof;
 pub(super) mod render;
 mod rooms;
 mod script;
+mod share;
 mod talk;
 
 use std::io::IsTerminal;

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::bell::Ringer;
 use super::command::{COMMANDS, Line};
 use super::render::{Eyes, explained, is_grave, table};
-use super::{export, messages, proof, rooms};
+use super::{export, messages, proof, rooms, share};
 use crate::client::Input;
 use crate::cmd::failure::Failure;
 use crate::cmd::screen;
@@ -258,6 +258,8 @@ pub async fn carry_out(session: &Session, eyes: &Eyes, shared: &Shared, line: Li
         Line::Search(text) => messages::search(session, eyes, shared, text).await,
         Line::Late => messages::late(session, eyes, shared).await,
         Line::Export(path) => export::export(session, eyes, shared, path).await,
+        Line::Share(path) => share::share(session, eyes, shared, path).await,
+        Line::Save(back, path) => share::save(session, eyes, shared, back, path).await,
         Line::Block(name) => block(session, eyes, name).await,
         Line::Unblock(name) => unblock(eyes, &name),
         Line::Unread => messages::unread(session, eyes, shared).await,
