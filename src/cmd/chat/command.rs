@@ -112,6 +112,8 @@ pub enum LineError {
 
 /// How many messages `/history` shows unless told otherwise.
 pub const HISTORY_DEFAULT: usize = 20;
+/// How many it shows at most: all of it is for `/export`.
+pub const HISTORY_MAX: usize = 1_000;
 
 /// Every command with its usage and what it does, as `/help` lists them.
 pub const COMMANDS: [(&str, &str, &str); 30] = [
@@ -170,7 +172,8 @@ pub fn parse(line: &str) -> Result<Line, LineError> {
         ("dm", name) => Ok(Line::Dm(name.parse()?)),
         ("history", "") => Ok(Line::History(HISTORY_DEFAULT)),
         ("history", number) => {
-            number.parse().map(Line::History).map_err(|_| LineError::Usage("/history [N]"))
+            let number = number.parse().map(|number: usize| number.min(HISTORY_MAX));
+            number.map(Line::History).map_err(|_| LineError::Usage("/history [N]"))
         }
         ("view", "") => Ok(Line::View),
         ("create", rest) => create(rest),
@@ -272,6 +275,7 @@ mod tests {
             ("/dm   |trey| ", Line::Dm("|trey|".parse().unwrap())),
             ("/history", Line::History(HISTORY_DEFAULT)),
             ("/history 5", Line::History(5)),
+            ("/history 1000000", Line::History(HISTORY_MAX)),
             ("/who", Line::Who),
             ("/view", Line::View),
             ("/help me", Line::Help),
