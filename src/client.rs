@@ -26,7 +26,7 @@ use std::sync::Arc;
 use serde_bytes::ByteBuf;
 
 use crate::clock::Clock;
-use crate::content::Content;
+use crate::content::{Content, SharedFile, chunk};
 use crate::delivery::Delivery;
 use crate::directory::Directory;
 use crate::display::Display;
@@ -37,8 +37,9 @@ use crate::history::Entry;
 use crate::holdings::Holdings;
 use crate::id::{AccountId, DeviceId, EventId, Incarnation, RoomId, Seq, ServerId};
 use crate::limits::{
-    CATCH_UP_HOLD_MS, FEED_SILENT_MS, FETCH_AFTER_MS, FETCH_AGAIN_MS, FETCH_MAX, FRAME_EVENTS,
-    FRAME_EVENTS_BYTES, PARENTS_MAX, REFUSED_AGAIN_MS, ROOMS_FOLLOWED_MAX, UPLOAD_WINDOW, WAITING_MAX,
+    CATCH_UP_HOLD_MS, CHUNK_MAX_BYTES, FEED_SILENT_MS, FETCH_AFTER_MS, FETCH_AGAIN_MS, FETCH_MAX,
+    FRAME_EVENTS, FRAME_EVENTS_BYTES, PARENTS_MAX, REFUSED_AGAIN_MS, ROOMS_FOLLOWED_MAX, UPLOAD_WINDOW,
+    WAITING_MAX,
 };
 use crate::links::{Link, carry_over, links_of};
 use crate::order::{Key, Transcript};
@@ -151,6 +152,9 @@ impl Client {
         match input {
             Input::Say { conversation, kind, body } => {
                 self.say(now_ms, conversation, kind, body, effects)?;
+            }
+            Input::Share { conversation, name, bytes } => {
+                self.share(now_ms, conversation, &name, &bytes, effects)?;
             }
             Input::Begin { charter } => {
                 let origin =
@@ -422,6 +426,29 @@ impl Client {
         }
         let parents = self.holdings.parents(conversation, target, PARENTS_MAX);
         self.write(now_ms, conversation, kind, body, parents, effects)
+    }
+
+    /// All chunks and the file that they make, so that they are written and synced in one go.
+    fn share(
+        &mut self,
+        now_ms: u64,
+        conversation: Conversation,
+        name: &str,
+        bytes: &[u8],
+        effects: &mut Effects,
+    ) -> Result<(), EventError> {
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let file =
+            |last| SharedFile { last, hash: *blake3::hash(bytes).as_bytes(), bytes: length, name }.encode();
+        // Whether it can be said is found out before anything is written.
+        Content::read(Kind::File, &file(EventId::new([0; 32])))?;
+        let mut last = None;
+        for part in bytes.chunks(CHUNK_MAX_BYTES) {
+            self.say(now_ms, conversation, Kind::Chunk, chunk(last, part), effects)?;
+            last = self.own.last().map(|key| key.id);
+        }
+        let last = last.ok_or(EventError::Body(Kind::File))?;
+        self.say(now_ms, conversation, Kind::File, file(last), effects)
     }
 
     fn draft(

@@ -5,6 +5,8 @@
 //! Post, Topic         text                      Invite, Follow, Unfollow   room
 //! Merge, Join, Leave, Close  nothing                   Edit, Reply     target, text
 //! React, Unreact      target, short text        Delete, Read    target
+//! Chunk               chunk before it, or 32 zeros, then bytes of the file
+//! File                last chunk (its target), BLAKE3 of the file, its length u32 big-endian, its name
 //! ```
 //!
 //! Ids are their bytes, text is UTF-8 to the body's end: every content has one encoding. What an event is about
@@ -12,7 +14,10 @@
 
 use crate::event::{EventError, Kind};
 use crate::id::{EventId, RoomId};
-use crate::limits::{MESSAGE_MAX_BYTES, REACTION_MAX_BYTES, TOPIC_MAX_BYTES};
+use crate::limits::{
+    CHUNK_MAX_BYTES, FILE_MAX_BYTES, FILE_NAME_MAX_BYTES, MESSAGE_MAX_BYTES, REACTION_MAX_BYTES,
+    TOPIC_MAX_BYTES,
+};
 use crate::text::Name;
 
 /// What a room is from its first event on; it cannot be changed.
@@ -58,6 +63,59 @@ impl Charter {
     }
 }
 
+/// A file that is shared; its bytes are in chunks before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedFile<'a> {
+    /// Its last chunk.
+    pub last: EventId,
+    /// BLAKE3 of its bytes.
+    pub hash: [u8; 32],
+    /// How many bytes.
+    pub bytes: u32,
+    /// What it is called: no path, nothing that moves a cursor.
+    pub name: &'a str,
+}
+
+impl<'a> SharedFile<'a> {
+    /// As the body of a [`Kind::File`].
+    pub fn encode(&self) -> Vec<u8> {
+        [self.last.as_bytes(), &self.hash, &self.bytes.to_be_bytes()[..], self.name.as_bytes()].concat()
+    }
+
+    fn decode(body: &'a [u8]) -> Result<Self, EventError> {
+        let wrong = || EventError::Body(Kind::File);
+        let (last, rest) = body.split_first_chunk().ok_or_else(wrong)?;
+        let (hash, rest) = rest.split_first_chunk().ok_or_else(wrong)?;
+        let (bytes, name) = rest.split_first_chunk().ok_or_else(wrong)?;
+        let (bytes, name) = (u32::from_be_bytes(*bytes), text(name)?);
+        let fits = (1..=FILE_MAX_BYTES).contains(&usize::try_from(bytes).unwrap_or(usize::MAX));
+        if !fits || !is_file_name(name) {
+            return Err(wrong());
+        }
+        Ok(Self { last: EventId::new(*last), hash: *hash, bytes, name })
+    }
+
+    /// In words, as it stands among messages.
+    pub fn words(&self) -> String {
+        let size = match self.bytes {
+            small @ 0..1024 => format!("{small} bytes"),
+            large => format!("{} KiB", large.div_ceil(1024)),
+        };
+        format!("shares {} ({size}); /save puts it into a file", self.name)
+    }
+}
+
+/// Whether a shared file may be called so.
+pub fn is_file_name(name: &str) -> bool {
+    let is_wrong = |c: char| c.is_control() || matches!(c, '/' | '\\');
+    (1..=FILE_NAME_MAX_BYTES).contains(&name.len()) && !matches!(name, "." | "..") && !name.contains(is_wrong)
+}
+
+/// The body of a [`Kind::Chunk`].
+pub fn chunk(before: Option<EventId>, bytes: &[u8]) -> Vec<u8> {
+    [before.map_or([0; 32], |id| *id.as_bytes()).as_slice(), bytes].concat()
+}
+
 /// A body, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content<'a> {
@@ -71,6 +129,10 @@ pub enum Content<'a> {
     Charter(Charter),
     /// Which room.
     Room(RoomId),
+    /// A part of a file, after another.
+    Chunk(Option<EventId>, &'a [u8]),
+    /// A file.
+    File(SharedFile<'a>),
     /// Something about another event of the conversation, and possibly a text.
     About(EventId, &'a str),
 }
@@ -93,6 +155,17 @@ impl<'a> Content<'a> {
                 let room = body.try_into().map_err(|_| EventError::Body(kind))?;
                 Ok(Self::Room(RoomId::new(room)))
             }
+            Kind::Chunk => {
+                let (before, bytes) = body.split_first_chunk::<32>().ok_or(EventError::Body(kind))?;
+                if bytes.is_empty() {
+                    return Err(EventError::Body(kind));
+                }
+                if bytes.len() > CHUNK_MAX_BYTES {
+                    return Err(EventError::TooMuch(kind, bytes.len()));
+                }
+                Ok(Self::Chunk((*before != [0; 32]).then(|| EventId::new(*before)), bytes))
+            }
+            Kind::File => SharedFile::decode(body).map(Self::File),
             Kind::Edit | Kind::Reply | Kind::Delete | Kind::Read | Kind::React | Kind::Unreact => {
                 let (target, rest) = body.split_first_chunk().ok_or(EventError::Body(kind))?;
                 let said = match kind {
@@ -113,6 +186,8 @@ impl<'a> Content<'a> {
     pub fn target(&self) -> Option<EventId> {
         match self {
             Self::About(target, _) => Some(*target),
+            Self::Chunk(before, _) => *before,
+            Self::File(file) => Some(file.last),
             _ => None,
         }
     }
@@ -155,7 +230,11 @@ mod tests {
     #[test]
     fn bodies_are_understood_by_their_kind() {
         let room = RoomId::new([3; 16]);
-        let cases: [(Kind, Vec<u8>, Content<'_>); 9] = [
+        let file = SharedFile { last: TARGET, hash: [5; 32], bytes: 9, name: "a b.txt" };
+        let cases: [(Kind, Vec<u8>, Content<'_>); 12] = [
+            (Kind::Chunk, chunk(None, b"\0\xff"), Content::Chunk(None, b"\0\xff")),
+            (Kind::Chunk, chunk(Some(TARGET), b"!"), Content::Chunk(Some(TARGET), b"!")),
+            (Kind::File, file.encode(), Content::File(file)),
             (Kind::Post, b"hello".to_vec(), Content::Text("hello")),
             (Kind::Topic, Vec::new(), Content::Text("")),
             (Kind::Join, Vec::new(), Content::Nothing),
@@ -173,7 +252,17 @@ mod tests {
 
     #[test]
     fn bodies_that_are_none_of_their_kind_are_refused() {
-        let cases: [(Kind, Vec<u8>); 17] = [
+        let file = |bytes, name| SharedFile { last: TARGET, hash: [5; 32], bytes, name }.encode();
+        let cases: [(Kind, Vec<u8>); 26] = [
+            (Kind::Chunk, chunk(None, b"")),
+            (Kind::Chunk, chunk(None, &[1; CHUNK_MAX_BYTES + 1])),
+            (Kind::File, file(0, "empty")),
+            (Kind::File, file(u32::MAX, "large")),
+            (Kind::File, file(1, "")),
+            (Kind::File, file(1, "../up")),
+            (Kind::File, file(1, "..")),
+            (Kind::File, file(1, "a\u{1b}b")),
+            (Kind::File, file(1, "c:\\x")),
             (Kind::Create, Vec::new()),
             (Kind::Create, b"\x04lab".to_vec()),
             (Kind::Create, b"\x01#lab".to_vec()),

@@ -47,6 +47,15 @@ pub enum Input {
         /// With which body.
         body: Vec<u8>,
     },
+    /// The person shares a file: 1 to [`FILE_MAX_BYTES`](crate::limits::FILE_MAX_BYTES) bytes.
+    Share {
+        /// Where.
+        conversation: Conversation,
+        /// What it is called.
+        name: String,
+        /// What it holds.
+        bytes: Vec<u8>,
+    },
     /// The person begins a room, and follows it.
     Begin {
         /// What it is to be.

@@ -136,22 +136,26 @@ pub enum Kind {
     Unreact,
     /// An account is used no more. In the directory only.
     Close,
+    /// A part of a file, up to [`CHUNK_MAX_BYTES`](crate::limits::CHUNK_MAX_BYTES), after the one before it.
+    Chunk,
+    /// A person shares the file that ends with this chunk.
+    File,
 }
 
 impl Kind {
     /// Whether it is a line of a conversation's display.
     pub fn is_shown(self) -> bool {
         match self {
-            Self::Post | Self::Reply | Self::Edit | Self::Delete | Self::React => true,
+            Self::Post | Self::Reply | Self::File | Self::Edit | Self::Delete | Self::React => true,
             Self::Join | Self::Leave | Self::Topic | Self::Invite => true,
             Self::Register | Self::Merge | Self::Create | Self::Follow | Self::Unfollow => false,
-            Self::Read | Self::Unreact | Self::Close => false,
+            Self::Read | Self::Unreact | Self::Close | Self::Chunk => false,
         }
     }
 
-    /// Whether a person says something with it that others may edit, delete or react to.
+    /// Whether a person says something with it that can be deleted, answered or reacted to.
     pub fn is_message(self) -> bool {
-        matches!(self, Self::Post | Self::Reply)
+        matches!(self, Self::Post | Self::Reply | Self::File)
     }
 
     /// Whether its body is what a person said to others, so that the event may stand without it.
@@ -168,7 +172,9 @@ impl Kind {
     /// Whether such an event may be about one of this kind, by the same account or another's.
     pub fn may_be_about(self, target: Self, is_own: bool) -> bool {
         match self {
-            Self::Edit | Self::Delete => target.is_message() && is_own,
+            Self::Edit => matches!(target, Self::Post | Self::Reply) && is_own,
+            Self::Delete => target.is_message() && is_own,
+            Self::Chunk | Self::File => target == Self::Chunk && is_own,
             Self::Reply | Self::React | Self::Unreact => target.is_message(),
             _ => true,
         }
@@ -186,7 +192,7 @@ impl Kind {
             (Self::Invite, _) => matches!(conversation, Conversation::Direct(..)) && !to_oneself,
             (Self::Follow | Self::Unfollow, _) => to_oneself,
             (Self::Post | Self::Reply | Self::Edit | Self::Delete, _) => true,
-            (Self::Read | Self::React | Self::Unreact, _) => true,
+            (Self::Read | Self::React | Self::Unreact | Self::Chunk | Self::File, _) => true,
         }
     }
 }
@@ -552,12 +558,13 @@ impl Event {
     }
 
     /// What it says, if its kind holds text: always so for a registration, whose name it is, and for a message
-    /// whose body is here.
+    /// whose body is here; for a file it is its name.
     pub fn text(&self) -> Option<&str> {
         match self.content() {
             Content::Text(text) | Content::About(_, text) => Some(text),
             Content::Name(_) => std::str::from_utf8(self.body()).ok(),
-            Content::Nothing | Content::Charter(_) | Content::Room(_) => None,
+            Content::File(file) => Some(file.name),
+            Content::Nothing | Content::Charter(_) | Content::Room(_) | Content::Chunk(..) => None,
         }
     }
 

@@ -14,6 +14,12 @@ pub const MESSAGE_MAX_BYTES: usize = 16 * 1024;
 pub const TOPIC_MAX_BYTES: usize = 400;
 /// Longest sign of a reaction: bytes of UTF-8.
 pub const REACTION_MAX_BYTES: usize = 32;
+/// Largest file that is shared: bytes.
+pub const FILE_MAX_BYTES: usize = 1024 * 1024;
+/// Most bytes of a file that one chunk carries, beside the id of the chunk before it.
+pub const CHUNK_MAX_BYTES: usize = MESSAGE_MAX_BYTES - 32;
+/// Longest name of a shared file: bytes of UTF-8.
+pub const FILE_NAME_MAX_BYTES: usize = 200;
 /// Longest account name: bytes of UTF-8.
 pub const NAME_MAX_BYTES: usize = 40;
 /// Most parents an event may name; an author who has seen more heads writes merge events over them.

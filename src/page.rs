@@ -485,5 +485,7 @@ fn deed(event: &Event) -> String {
         Kind::React => format!("reacts {text}"),
         Kind::Unreact => format!("takes {text} back"),
         Kind::Close => "deletes the account".to_owned(),
+        Kind::Chunk => "sends a part of a file".to_owned(),
+        Kind::File => format!("shares {text}"),
     }
 }

@@ -70,6 +70,7 @@ impl Said {
         match (event.kind(), event.content()) {
             (Kind::Edit | Kind::Delete, Content::About(target, _)) if !is_own(&target) => Self::Nothing,
             (Kind::Post, Content::Text(text)) => Self::Message { text: text.to_owned(), answers: None },
+            (Kind::File, Content::File(file)) => Self::Message { text: file.words(), answers: None },
             (Kind::Reply, Content::About(target, text)) => {
                 Self::Message { text: text.to_owned(), answers: spoken(&target) }
             }
@@ -135,6 +136,8 @@ pub fn kind_name(kind: Kind) -> &'static str {
         Kind::React => "react",
         Kind::Unreact => "unreact",
         Kind::Close => "close",
+        Kind::Chunk => "chunk",
+        Kind::File => "file",
     }
 }
 

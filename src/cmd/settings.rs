@@ -28,7 +28,19 @@ use crate::text::{Name, inert};
 /// What the file may say outside its profiles.
 const TOP_KEYS: [&str; 2] = ["default", "profile"];
 /// What a profile may say.
-const PROFILE_KEYS: [&str; 3] = ["cluster", "name", "presence"];
+const PROFILE_KEYS: [&str; 4] = ["cluster", "name", "presence", "bell"];
+
+/// When a chat on a terminal rings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Bell {
+    /// Never.
+    #[default]
+    None,
+    /// For messages to the person alone.
+    Direct,
+    /// For those, and for messages in rooms that name them.
+    Mentions,
+}
 
 /// What holds for this run.
 #[derive(Debug, Clone)]
@@ -38,6 +50,7 @@ pub struct Settings {
     file: Option<PathBuf>,
     profile: Option<String>,
     presence: bool,
+    bell: Bell,
 }
 
 impl Settings {
@@ -55,12 +68,24 @@ impl Settings {
         let (used, chosen) = file.unwrap_or_default().choose(profile, path.as_deref())?;
         let home = Home::resolve(dir.or(chosen.cluster))?;
         let presence = chosen.presence.unwrap_or(true);
-        Ok(Self { home, name: chosen.name, file: path.filter(|_| known), profile: used, presence })
+        Ok(Self {
+            home,
+            name: chosen.name,
+            file: path.filter(|_| known),
+            profile: used,
+            presence,
+            bell: chosen.bell,
+        })
     }
 
     /// Whether a chat lets those who may know see that its person is here.
     pub fn presence(&self) -> bool {
         self.presence
+    }
+
+    /// When a chat rings.
+    pub fn bell(&self) -> Bell {
+        self.bell
     }
 
     /// The cluster's folder.
@@ -133,6 +158,7 @@ struct Profile {
     cluster: Option<PathBuf>,
     name: Option<Name>,
     presence: Option<bool>,
+    bell: Bell,
 }
 
 /// The file.
@@ -213,6 +239,17 @@ impl Reader<'_> {
                 "name" => {
                     let name = self.text_of(value)?.parse::<Name>();
                     profile.name = Some(name.map_err(|error| self.wrong(&value.span(), &error.to_string()))?);
+                }
+                "bell" => {
+                    profile.bell = match self.text_of(value)? {
+                        "none" => Bell::None,
+                        "direct" => Bell::Direct,
+                        "mentions" => Bell::Mentions,
+                        _ => {
+                            let why = "this must be \"none\", \"direct\" or \"mentions\"";
+                            return Err(self.wrong(&value.span(), why));
+                        }
+                    };
                 }
                 "presence" => profile.presence = Some(self.truth_of(value)?),
                 other => return Err(self.unknown(&key.span(), other, &PROFILE_KEYS)),
@@ -317,6 +354,7 @@ cluster = \"clusters/home\"
             ("[profile.x]\nname = \"a b\"", 2, "the name \"a b\" holds ' '", "correct that file"),
             ("[profile.x]\ncluster = 7", 2, "text in quotes", "correct that file"),
             ("[profile.x]\npresence = \"off\"", 2, "true or false", "correct that file"),
+            ("[profile.x]\nbell = \"loud\"", 2, "\"direct\" or \"mentions\"", "correct that file"),
             ("profile = 7", 1, "a table", "correct that file"),
             ("[profile.x\n", 1, "", "correct that file"),
         ];

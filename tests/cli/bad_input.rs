@@ -224,6 +224,7 @@ async fn uploader(cluster: &TestCluster, person: u8) -> (Conn, Vec<ByteBuf>) {
     let hello = ToServer::Hello {
         version: PROTOCOL_VERSION,
         cluster: file.view().cluster(),
+        view: file.view().id(),
         role: Role::Device { device, token: file.token().clone() },
     };
     let identity = Identity::new(&key).unwrap();

@@ -34,6 +34,7 @@ mod screen;
 mod send;
 mod serving;
 mod settings;
+mod share;
 mod support;
 mod tail;
 mod terminal;

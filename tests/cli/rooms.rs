@@ -119,3 +119,25 @@ fn what_is_said_about_messages_reads_alike_for_both() {
     assert_eq!(digest(&alice), digest(&bob));
     end_well(&cluster, [(alice, 0), (bob, 1)]); // one of bob's commands was refused
 }
+
+#[test]
+fn a_room_of_thousands_of_messages_is_looked_back_on_in_pages() {
+    const MESSAGES: usize = 2_000;
+    let cluster = cluster_with_people();
+    let (mut alice, mut bob) = in_one_room(&cluster);
+    for number in 0..MESSAGES {
+        alice.say(&format!("message {number}."));
+    }
+    bob.hears(&format!("message {}.", MESSAGES - 1));
+    let shown = |bob: &Chat| bob.lines().iter().filter(|line| line.starts_with('~')).count();
+    bob.say("/history");
+    bob.is_told(&format!("-- the last 20 of {} messages in #lab", MESSAGES + 1));
+    bob.say("/history 1000000");
+    bob.is_told(&format!("-- the last 1000 of {} messages in #lab", MESSAGES + 1));
+    bob.say("/search message 7.");
+    bob.is_told("-- 1 message found");
+    assert_eq!(shown(&bob), 20 + 1_000 + 1);
+    bob.say("/proof");
+    bob.hears("alice  signed for all of it");
+    end_well(&cluster, [(alice, 0), (bob, 0)]);
+}

@@ -1,6 +1,9 @@
 //! The chat on a terminal, as a person sees it.
 
-use crate::people::{Chat, cluster_with_people};
+use tercet::event::{Event, Kind};
+use tercet::history::Entry;
+
+use crate::people::{Chat, cluster_with_people, entries};
 use crate::support::{TestCluster, wait_until};
 use crate::terminal::Terminal;
 
@@ -387,4 +390,82 @@ fn resizing_loses_no_line() {
     }
     alice.enters("");
     bob.hears("alice: while I type and on");
+}
+
+#[test]
+fn the_bell_rings_for_whom_it_was_asked_to() {
+    let cluster = cluster_with_people();
+    let config = cluster.dir().join("tercet");
+    std::fs::create_dir_all(&config).unwrap();
+    let rings = |terminal: &Terminal| terminal.raw().iter().filter(|byte| **byte == 0x07).count();
+    for (bell, rings_for_room, rings_for_direct) in [("none", 0, 0), ("direct", 0, 1), ("mentions", 1, 1)] {
+        std::fs::write(config.join("config.toml"), format!("[profile.default]\nbell = \"{bell}\"\n"))
+            .unwrap();
+        let terminal = Terminal::chat(cluster.dir(), "alice", WIDE, &[]);
+        terminal.ends_with("[123] alice:");
+        terminal.enters(&format!("/create #{bell}"));
+        terminal.ends_with(&format!("[123] alice > #{bell}:"));
+        let mut bob = Chat::start(cluster.dir(), "bob", &[]);
+        bob.say(&format!("/join #{bell}"));
+        bob.is_told("joined");
+        bob.say("nobody is meant");
+        terminal.shows("bob: nobody is meant");
+        assert_eq!(rings(&terminal), 0, "{bell}");
+        bob.say("alice, are you there?");
+        terminal.shows("bob: alice, are you there?");
+        assert_eq!(rings(&terminal), rings_for_room, "{bell}");
+        assert_eq!(bob.finish().code, 0);
+        // It rings once in a while only, so the next is for another chat.
+        terminal.types(CTRL_D);
+        assert_eq!(terminal.finish(), 0);
+        let terminal = Terminal::chat(cluster.dir(), "alice", WIDE, &[]);
+        terminal.ends_with("[123] alice:");
+        let mut bob = Chat::with(cluster.dir(), "bob", "alice", &[]);
+        bob.say(&format!("for your ears, {bell}."));
+        terminal.shows(&format!("bob: for your ears, {bell}."));
+        assert_eq!(rings(&terminal), rings_for_direct, "{bell}");
+        assert_eq!(
+            String::from_utf8_lossy(&terminal.raw()).contains("\x1b]9;tercet: bob"),
+            rings_for_direct > 0
+        );
+        terminal.enters("thanks, bob");
+        terminal.shows("alice: thanks, bob");
+        assert_eq!(rings(&terminal), rings_for_direct, "not for one's own words");
+        terminal.types(CTRL_D);
+        assert_eq!(terminal.finish(), 0);
+        assert_eq!(bob.finish().code, 0);
+    }
+}
+
+#[test]
+fn reading_and_answering_leaves_one_mark_for_what_was_not_answered() {
+    let cluster = cluster_with_people();
+    let alice = alice(&cluster, WIDE, &[]);
+    let mut bob = Chat::with(cluster.dir(), "bob", "alice", &[]);
+    for number in 0..10 {
+        bob.say(&format!("asked {number}."));
+        alice.shows(&format!("bob: asked {number}."));
+        alice.enters(&format!("answered {number}."));
+        bob.hears(&format!("alice: answered {number}."));
+    }
+    for number in 0..10 {
+        bob.say(&format!("added {number}."));
+    }
+    alice.shows("bob: added 9.");
+    for number in 1..=5 {
+        alice.enters(&format!("/history {number}"));
+        alice.waits_for("it answers", |_| count(&alice, "messages with bob") == number);
+        alice.ends_with("[123] alice > bob:");
+    }
+    alice.types(CTRL_D);
+    assert_eq!(alice.finish(), 0);
+    let marks = entries(cluster.dir(), "alice").iter().filter(|entry| is_read_mark(entry)).count();
+    assert_eq!(marks, 1, "ten answers and five looks back");
+}
+
+fn is_read_mark(entry: &Entry) -> bool {
+    match entry {
+        Entry::Authored { event, .. } => Event::from_bytes(event).unwrap().kind() == Kind::Read,
+        _ => false,
+    }
 }

@@ -81,9 +81,13 @@ pub struct Above<P> {
 
 impl<P: ExternalPrinter + Send + 'static> Sink for Above<P> {
     fn line(&mut self, text: &str) {
+        self.ringing("", text);
+    }
+
+    fn ringing(&mut self, ring: &str, text: &str) {
         let text =
             if self.colours { text.to_owned() } else { anstream::adapter::strip_str(text).to_string() };
-        let text = format!("{text}\n");
+        let text = format!("{ring}{text}\n");
         {
             let mut rows = self.paper.rows();
             if rows.taking_away {

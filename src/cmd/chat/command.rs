@@ -53,6 +53,10 @@ pub enum Line {
     Late,
     /// `/export FILE`.
     Export(PathBuf),
+    /// `/share FILE`.
+    Share(PathBuf),
+    /// `/save [~N] [PATH]`: writes a shared file.
+    Save(Back, Option<PathBuf>),
     /// `/block NAME`.
     Block(Name),
     /// `/unblock NAME`.
@@ -115,9 +119,11 @@ pub enum LineError {
 
 /// How many messages `/history` shows unless told otherwise.
 pub const HISTORY_DEFAULT: usize = 20;
+/// How many it shows at most: all of it is for `/export`.
+pub const HISTORY_MAX: usize = 1_000;
 
 /// Every command with its usage and what it does, as `/help` lists them.
-pub const COMMANDS: [(&str, &str, &str); 31] = [
+pub const COMMANDS: [(&str, &str, &str); 33] = [
     ("dm", "/dm NAME", "talk to NAME; then just type"),
     ("history", "/history [N]", "the last N messages here, in their true order"),
     ("rooms", "/rooms", "the rooms that you may join"),
@@ -139,6 +145,8 @@ pub const COMMANDS: [(&str, &str, &str); 31] = [
     ("seen", "/seen NAME", "how far NAME has read here"),
     ("why", "/why [~N]", "what a message follows, and on which disks it is"),
     ("proof", "/proof", "compare this with every server, and with the others"),
+    ("share", "/share FILE", "let the others here have FILE, up to 1 MiB"),
+    ("save", "/save [~N] [PATH]", "write a shared file to this folder, or to PATH"),
     ("export", "/export FILE", "write all of it to FILE.md or FILE.jsonl"),
     ("block", "/block NAME", "hear nothing from NAME on this machine"),
     ("unblock", "/unblock NAME", "hear them again"),
@@ -174,7 +182,8 @@ pub fn parse(line: &str) -> Result<Line, LineError> {
         ("dm", name) => Ok(Line::Dm(name.parse()?)),
         ("history", "") => Ok(Line::History(HISTORY_DEFAULT)),
         ("history", number) => {
-            number.parse().map(Line::History).map_err(|_| LineError::Usage("/history [N]"))
+            let number = number.parse().map(|number: usize| number.min(HISTORY_MAX));
+            number.map(Line::History).map_err(|_| LineError::Usage("/history [N]"))
         }
         ("view", "") => Ok(Line::View),
         ("create", rest) => create(rest),
@@ -204,6 +213,12 @@ pub fn parse(line: &str) -> Result<Line, LineError> {
         ("next", "") => Ok(Line::Next),
         ("seen", name) if !name.is_empty() => Ok(Line::Seen(name.parse()?)),
         ("late", "") => Ok(Line::Late),
+        ("share", file) if !file.is_empty() => Ok(Line::Share(file.into())),
+        ("save", rest) => match back(rest) {
+            Some((back, "")) => Ok(Line::Save(back, None)),
+            Some((back, path)) => Ok(Line::Save(back, Some(path.into()))),
+            None => Err(LineError::Usage("/save [~N] [PATH]")),
+        },
         ("export", file) if !file.is_empty() => Ok(Line::Export(file.into())),
         ("block", name) if !name.is_empty() => Ok(Line::Block(name.parse()?)),
         ("unblock", name) if !name.is_empty() => Ok(Line::Unblock(name.parse()?)),
@@ -274,6 +289,7 @@ mod tests {
             ("/dm   |trey| ", Line::Dm("|trey|".parse().unwrap())),
             ("/history", Line::History(HISTORY_DEFAULT)),
             ("/history 5", Line::History(5)),
+            ("/history 1000000", Line::History(HISTORY_MAX)),
             ("/who", Line::Who),
             ("/view", Line::View),
             ("/help me", Line::Help),

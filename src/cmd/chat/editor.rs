@@ -21,12 +21,14 @@ use rustyline::{Context, Editor, Helper};
 use tokio::sync::{mpsc, oneshot};
 
 use super::above::{Above, Paper, Plain};
+use super::bell::Ringer;
 use super::command::{COMMANDS, parse};
 use super::render::Eyes;
 use super::talk::{Done, Shared, Standing, carry_out, print};
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::screen;
 use crate::cmd::session::{Notice, Session};
+use crate::cmd::settings::Settings;
 use crate::event::Conversation;
 use crate::frame::Presence;
 use crate::limits::SENT_AT;
@@ -232,10 +234,10 @@ pub async fn run(
     eyes: Eyes,
     me: &Name,
     history: &Path,
-    presence: bool,
+    settings: &Settings,
 ) -> Result<Outcome, Failure> {
     let shared = Shared::new();
-    if presence {
+    if settings.presence() {
         session.present(eyes.blocked.clone()).await?;
     }
     let servers = eyes.view.servers().iter().map(|member| inert(&member.name)).collect();
@@ -245,13 +247,19 @@ pub async fn run(
     greet(&eyes, me)?;
     let (heard, told) = (Arc::clone(&outlook), eyes.clone());
     let hear = move |notice: &Notice| heard.heard(notice, &told);
+    let ringer = Ringer::new(settings.bell());
     let (printer, paper) = match editor.create_external_printer() {
         Ok(printer) => {
             let paper = Arc::new(Paper::default());
             let above = Above { printer, paper: Arc::clone(&paper), colours };
-            (tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), above, hear)), Some(paper))
+            (
+                tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), above, ringer, hear)),
+                Some(paper),
+            )
         }
-        Err(_) => (tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), Plain, hear)), None),
+        Err(_) => {
+            (tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), Plain, ringer, hear)), None)
+        }
     };
     editor.set_helper(Some(Assistant { outlook: Arc::clone(&outlook), colours, paper }));
     let (lines, mut typed) = mpsc::channel::<Typed>(1);

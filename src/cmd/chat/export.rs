@@ -89,7 +89,7 @@ pub async fn export(session: &Session, eyes: &Eyes, shared: &Shared, path: PathB
 }
 
 /// `~/` as a shell reads it.
-fn at_home(path: PathBuf) -> PathBuf {
+pub fn at_home(path: PathBuf) -> PathBuf {
     match (path.strip_prefix("~"), std::env::home_dir()) {
         (Ok(rest), Some(home)) => home.join(rest),
         _ => path,

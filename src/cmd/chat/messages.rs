@@ -59,10 +59,14 @@ pub async fn change(
     })
 }
 
-const NOWHERE: &str = "in which conversation? /dm NAME or /join #ROOM first";
+/// What is said to whom nothing is current.
+pub const NOWHERE: &str = "in which conversation? /dm NAME or /join #ROOM first";
 
 /// The message that is meant: the N-th last, or the last that fits; never one that was taken back.
-fn pick(thread: &Thread, back: Back, fits: impl Fn(&Message) -> bool) -> Result<&Message, String> {
+///
+/// # Errors
+/// A sentence for the person.
+pub fn pick(thread: &Thread, back: Back, fits: impl Fn(&Message) -> bool) -> Result<&Message, String> {
     let mut last = thread.messages.iter().rev();
     let found = match back {
         Back::Last => last.find(|message| message.text.is_some() && fits(message)),

@@ -5,6 +5,7 @@
 //! the session tells, another carries out what is typed, and neither waits for the other.
 
 mod above;
+mod bell;
 mod command;
 mod editor;
 mod export;
@@ -14,6 +15,7 @@ mod proof;
 pub(super) mod render;
 mod rooms;
 mod script;
+mod share;
 mod talk;
 
 use std::io::IsTerminal;
@@ -107,7 +109,7 @@ async fn chat(settings: &Settings, cluster: &Cluster, name: &Name, args: &Args) 
     };
     let history = cluster.home().account_key(name).with_file_name("typed");
     if on_terminal {
-        editor::run(session, notices, eyes, name, &history, settings.presence()).await
+        editor::run(session, notices, eyes, name, &history, settings).await
     } else {
         script::run(session, notices, eyes, Duration::from_secs(args.timeout), safe_at).await
     }

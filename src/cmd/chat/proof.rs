@@ -24,8 +24,8 @@ use crate::words::speak;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Bytes of the digest that are made words: six of them.
 const SPOKEN_BYTES: usize = 12;
-/// Most people whose last words are looked at.
-const PEOPLE: usize = 20;
+/// Most people whose words are looked at: those who wrote last. Each costs a walk through the conversation.
+const PEOPLE: usize = 10;
 
 /// What is here of a conversation.
 struct Here {
@@ -124,23 +124,26 @@ fn here(client: &Client, conversation: Conversation, servers: usize) -> Here {
     }
 }
 
-/// The others who wrote here, or are the other side, each with how many events no event of theirs follows.
+/// The other side, or the others who wrote here last, each with how many events no event of theirs follows.
 fn people(client: &Client, conversation: Conversation) -> Vec<(String, usize)> {
     let ids: Vec<EventId> =
         client.transcript(conversation).into_iter().flat_map(|all| all.keys()).map(|key| key.id).collect();
-    let mut own: BTreeMap<AccountId, Vec<EventId>> =
-        conversation.other(client.account()).into_iter().map(|other| (other, Vec::new())).collect();
-    for event in ids.iter().filter_map(|id| client.event(id)) {
-        own.entry(event.account()).or_default().push(event.id());
+    let mut last: Vec<AccountId> =
+        conversation.other(client.account()).filter(|other| *other != client.account()).into_iter().collect();
+    for author in ids.iter().rev().filter_map(|id| client.event(id)).map(|event| event.account()) {
+        if last.len() == PEOPLE {
+            break;
+        }
+        if author != client.account() && !last.contains(&author) {
+            last.push(author);
+        }
     }
-    own.remove(&client.account());
-    let mut people: Vec<_> = own
-        .into_iter()
-        .map(|(account, own)| (client.directory().name(account), ids.len() - followed(client, own)))
-        .collect();
-    people.sort_by_key(|(name, lacking)| (*lacking, name.clone()));
-    people.truncate(PEOPLE);
-    people
+    let own = |account: AccountId| {
+        let is_own = |id: &&EventId| client.event(id).is_some_and(|event| event.account() == account);
+        ids.iter().filter(is_own).copied().collect()
+    };
+    let lacking = |account| ids.len() - followed(client, own(account));
+    last.into_iter().map(|account| (client.directory().name(account), lacking(account))).collect()
 }
 
 /// How many events these are and follow.

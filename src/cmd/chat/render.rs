@@ -426,7 +426,7 @@ fn wrapped(text: &str, most: usize) -> Vec<String> {
 }
 
 /// Whether a text holds a name as a word of its own, case aside.
-fn mentions(text: &str, name: &str) -> bool {
+pub fn mentions(text: &str, name: &str) -> bool {
     let name = name.to_lowercase();
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let text = text.to_lowercase();

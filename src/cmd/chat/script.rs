@@ -12,6 +12,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Stdin};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+use super::bell::Ringer;
 use super::command::parse;
 use super::render::{Eyes, is_aside};
 use super::talk::{Done, Shared, Sink, Standing, carry_out, print};
@@ -51,7 +52,8 @@ pub async fn run(
     safe_at: usize,
 ) -> Result<Outcome, Failure> {
     let shared = Shared::new();
-    let printer = tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), Stdout, |_| {}));
+    let printer =
+        tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), Stdout, Ringer::silent(), |_| {}));
     let start = Instant::now();
     let standing = timeout_at(start + patience, shared.known_standing()).await.ok().flatten();
     if let Some(failure) = standing.and_then(|standing| unusable(standing, &eyes.name.now())) {

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
+use super::bell::Ringer;
 use super::command::{COMMANDS, Line};
 use super::render::{Eyes, explained, is_grave, table};
-use super::{export, messages, people, proof, rooms};
+use super::{export, messages, people, proof, rooms, share};
 use crate::client::Input;
 use crate::cmd::failure::Failure;
 use crate::cmd::screen;
@@ -27,6 +28,11 @@ const LATE_MAX: usize = 100;
 pub trait Sink: Send + 'static {
     /// Prints a line; styles in it may be stripped.
     fn line(&mut self, text: &str);
+
+    /// Prints a line, with something before it that only a terminal understands.
+    fn ringing(&mut self, _ring: &str, text: &str) {
+        self.line(text);
+    }
 }
 
 /// What the printing and the typing side share.
@@ -197,6 +203,7 @@ pub async fn print(
     eyes: Eyes,
     shared: Arc<Shared>,
     mut sink: impl Sink,
+    mut ringer: Ringer,
     heard: impl Fn(&Notice) + Send + 'static,
 ) {
     let mut risen = Risen::default();
@@ -217,7 +224,8 @@ pub async fn print(
             Notice::Show(shown) => {
                 shared.note(shown, shown.event.account() == eyes.account);
                 let current = shared.current().map(|(conversation, _)| conversation);
-                sink.line(&eyes.message(shown, current));
+                let ring = ringer.ring(&eyes, shown, Instant::now());
+                sink.ringing(&ring, &eyes.message(shown, current));
                 risen.show(shown, eyes.view.servers().len());
             }
             Notice::Copies { id, copies } => risen.rise(*id, *copies),
@@ -263,7 +271,7 @@ pub async fn carry_out(session: &Session, eyes: &Eyes, shared: &Shared, line: Li
         Line::Nothing => Ok(Done::Answer(Vec::new())),
         Line::Quit => Ok(Done::Quit),
         Line::Help => Ok(Done::Answer(help(eyes))),
-        Line::Say(text) => say(session, eyes, shared, text).await,
+        Line::Say(text) => say(session, shared, text).await,
         Line::Dm(name) => turn_to(session, eyes, shared, name.to_string()).await,
         Line::History(number) => messages::history(session, eyes, shared, number).await,
         Line::Create(charter) => rooms::create(session, eyes, shared, charter).await,
@@ -279,6 +287,8 @@ pub async fn carry_out(session: &Session, eyes: &Eyes, shared: &Shared, line: Li
         Line::Search(text) => messages::search(session, eyes, shared, text).await,
         Line::Late => messages::late(session, eyes, shared).await,
         Line::Export(path) => export::export(session, eyes, shared, path).await,
+        Line::Share(path) => share::share(session, eyes, shared, path).await,
+        Line::Save(back, path) => share::save(session, eyes, shared, back, path).await,
         Line::Block(name) => block(session, eyes, name).await,
         Line::Unblock(name) => unblock(session, eyes, &name).await,
         Line::Unread => messages::unread(session, eyes, shared).await,
@@ -308,7 +318,7 @@ fn help(eyes: &Eyes) -> Vec<String> {
     std::iter::once(eyes.aside(heading)).chain(explained(&commands, columns)).collect()
 }
 
-async fn say(session: &Session, eyes: &Eyes, shared: &Shared, text: String) -> Result<Done, Failure> {
+async fn say(session: &Session, shared: &Shared, text: String) -> Result<Done, Failure> {
     match shared.standing() {
         Some(Standing::Nameless) => {
             let why = "not sent: this name belongs to somebody else; /rename NEW takes another";
@@ -328,10 +338,8 @@ async fn say(session: &Session, eyes: &Eyes, shared: &Shared, text: String) -> R
     }
     session.redial().await?;
     Ok(match session.say(conversation, text).await? {
-        Ok(()) => {
-            messages::mark_read(session, eyes, conversation).await?;
-            Done::Answer(Vec::new())
-        }
+        // Whoever writes has read what is above: that needs no mark.
+        Ok(()) => Done::Answer(Vec::new()),
         Err(error) => Done::Not(format!("not sent: {error}")),
     })
 }
