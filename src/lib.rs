@@ -112,6 +112,7 @@ pub mod net;
 pub mod order;
 pub mod outbox;
 pub mod page;
+mod quorum;
 mod readers;
 pub mod report;
 pub mod rooms;

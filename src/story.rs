@@ -200,6 +200,7 @@ impl Testimony<'_> {
                 before.iter().chain([at]).map(|place| self.step(place)).collect()
             }
             Anomaly::Early { event, at, .. } => self.early(event, at),
+            Anomaly::Unvouched { event, at, .. } => self.unvouched(event, at),
             Anomaly::CursorBack { server, from, at, .. } => {
                 let before = self.observer(at).and_then(|observer| {
                     let end = usize::try_from(at.entry).unwrap_or(usize::MAX).saturating_sub(1);
@@ -353,7 +354,7 @@ impl Testimony<'_> {
     fn stale(&self, at: &Place) -> Vec<Step> {
         let current = self.observer(at).and_then(|observer| {
             let end = usize::try_from(at.entry).unwrap_or(usize::MAX).saturating_sub(1);
-            let (Entry::Receipt { server, .. } | Entry::Cursor { server, .. }) =
+            let (Entry::Receipt { server, .. } | Entry::Cursor { server, .. } | Entry::Told { server, .. }) =
                 observer.history.entries.get(end)?
             else {
                 return None;
@@ -369,6 +370,19 @@ impl Testimony<'_> {
             }
         });
         current.into_iter().chain([self.step(at)]).collect()
+    }
+
+    /// Who had told of an event before it was shown.
+    fn unvouched(&self, event: &EventId, at: &Place) -> Vec<Step> {
+        let told = self.observer(at).into_iter().flat_map(|observer| {
+            let end = usize::try_from(at.entry).unwrap_or(usize::MAX).saturating_sub(1);
+            let entries = observer.history.entries.iter().take(end).enumerate();
+            let is_it = |entry: &Entry| {
+                matches!(entry, Entry::Told { id, .. } | Entry::Receipt { id, .. } if id == event)
+            };
+            entries.filter(move |(_, entry)| is_it(entry)).map(|(index, _)| observer.history.place(index))
+        });
+        told.chain([at.clone()]).map(|place| self.step(&place)).collect()
     }
 
     fn early(&self, event: &EventId, at: &Place) -> Vec<Step> {

@@ -3,7 +3,7 @@
 //! An entry of a device's log takes 16 bytes here, a place of a server's log four. Numbers are those of the
 //! [`Intake`] while logs are read, and those of [`crate::ledger::Events`] afterwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::anomaly::Place;
 use crate::event::Claim;
@@ -12,12 +12,16 @@ use crate::history::{Entry, ServerHistory};
 use crate::id::{AccountId, ConversationId, DeviceId, Incarnation, Position, RoomId, ServerId};
 use crate::intake::{Gathered, Intake, Number};
 use crate::order::{Key, Sequence};
+use crate::view::SignedView;
 
 /// What an entry of a device's log says, as far as it can be checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of `Entry`, with numbers for ids")]
 pub enum Seen {
     Opened {
+        quorum: u16,
+        /// An index into [`ClientLog::views`].
+        view: u32,
         window_ms: u64,
     },
     Authored {
@@ -45,9 +49,17 @@ pub enum Seen {
         event: Number,
         at_ms: u64,
     },
+    Told {
+        life: u16,
+        event: Number,
+    },
     Level {
         copies: u32,
         event: Number,
+    },
+    View {
+        /// An index into [`ClientLog::views`].
+        view: u32,
     },
     /// The log's beginning, or bytes that are no event.
     Nothing,
@@ -62,9 +74,11 @@ impl Seen {
             Self::Authored { event }
             | Self::Received { event }
             | Self::Receipt { event, .. }
+            | Self::Told { event, .. }
             | Self::Displayed { event, .. }
             | Self::Level { event, .. } => Some(event),
-            Self::Opened { .. } | Self::Incarnation { .. } | Self::Cursor { .. } | Self::Nothing => None,
+            Self::Opened { .. } | Self::Incarnation { .. } | Self::Cursor { .. } => None,
+            Self::View { .. } | Self::Nothing => None,
         }
     }
 
@@ -97,6 +111,8 @@ pub struct ClientLog {
     pub lives: Vec<Life>,
     /// What its cursors are of, by the numbers in its entries: its home, or a room.
     pub places: Vec<Option<RoomId>>,
+    /// The servers of the views that it names, by the numbers in its entries.
+    pub views: Vec<BTreeSet<ServerId>>,
     /// Entries that hold no event where one should be, by number from 0.
     pub(crate) corrupt: Vec<(usize, String)>,
     /// Whether it names more lives than can be numbered; entries about the others were left out.
@@ -197,6 +213,7 @@ impl<'a> ClientIntake<'a> {
             seen: Vec::new(),
             lives: Vec::new(),
             places: vec![None],
+            views: Vec::new(),
             corrupt: Vec::new(),
             has_more_lives: false,
         };
@@ -225,8 +242,15 @@ impl<'a> ClientIntake<'a> {
                 }
                 return None;
             }
-            Entry::View { .. } => return None,
-            Entry::Opened { window_ms, .. } => Seen::Opened { window_ms: *window_ms },
+            Entry::View { view, .. } => {
+                let servers = SignedView::named_in(view)?;
+                Seen::View { view: self.view(servers) }
+            }
+            Entry::Opened { window_ms, servers, quorum, .. } => {
+                let view = self.view(servers.iter().copied());
+                let quorum = u16::try_from(*quorum).unwrap_or(u16::MAX).max(1);
+                Seen::Opened { quorum, view, window_ms: *window_ms }
+            }
             Entry::Authored { event, .. } => Seen::Authored { event: self.hold(event)? },
             Entry::Received { event, .. } => Seen::Received { event: self.hold(event)? },
             Entry::Incarnation { server, incarnation, .. } => {
@@ -235,6 +259,10 @@ impl<'a> ClientIntake<'a> {
             Entry::Receipt { server, incarnation, id, position } => {
                 let event = name(id);
                 Seen::Receipt { life: self.life((*server, *incarnation))?, event, position: *position }
+            }
+            Entry::Told { server, incarnation, id } => {
+                let event = name(id);
+                Seen::Told { life: self.life((*server, *incarnation))?, event }
             }
             Entry::Cursor { server, incarnation, position, room } => {
                 let place = self.place(*room);
@@ -265,6 +293,15 @@ impl<'a> ClientIntake<'a> {
             places.len() - 1
         });
         u32::try_from(place).unwrap_or(u32::MAX)
+    }
+
+    fn view(&mut self, servers: impl IntoIterator<Item = ServerId>) -> u32 {
+        let servers = servers.into_iter().collect();
+        let views = &mut self.log.views;
+        if views.last() != Some(&servers) {
+            views.push(servers);
+        }
+        u32::try_from(views.len() - 1).unwrap_or(u32::MAX)
     }
 
     fn life(&mut self, life: Life) -> Option<u16> {

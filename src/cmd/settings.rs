@@ -27,13 +27,14 @@ use crate::text::{Name, inert};
 /// What the file may say outside its profiles.
 const TOP_KEYS: [&str; 2] = ["default", "profile"];
 /// What a profile may say.
-const PROFILE_KEYS: [&str; 2] = ["cluster", "name"];
+const PROFILE_KEYS: [&str; 3] = ["cluster", "name", "display_quorum"];
 
 /// What holds for this run.
 #[derive(Debug, Clone)]
 pub struct Settings {
     home: Home,
     name: Option<Name>,
+    display_quorum: Option<usize>,
     file: Option<PathBuf>,
     profile: Option<String>,
 }
@@ -52,12 +53,18 @@ impl Settings {
         let known = file.is_some();
         let (used, chosen) = file.unwrap_or_default().choose(profile, path.as_deref())?;
         let home = Home::resolve(dir.or(chosen.cluster))?;
-        Ok(Self { home, name: chosen.name, file: path.filter(|_| known), profile: used })
+        let display_quorum = chosen.display_quorum;
+        Ok(Self { home, name: chosen.name, display_quorum, file: path.filter(|_| known), profile: used })
     }
 
     /// The cluster's folder.
     pub fn home(&self) -> &Home {
         &self.home
+    }
+
+    /// How many servers must have told of a line before it is shown, if the profile says so.
+    pub fn display_quorum(&self) -> Option<usize> {
+        self.display_quorum
     }
 
     /// One line on where all this comes from, for `-v`.
@@ -122,6 +129,7 @@ pub fn profiles() -> Vec<String> {
 struct Profile {
     cluster: Option<PathBuf>,
     name: Option<Name>,
+    display_quorum: Option<usize>,
 }
 
 /// The file.
@@ -203,6 +211,7 @@ impl Reader<'_> {
                     let name = self.text_of(value)?.parse::<Name>();
                     profile.name = Some(name.map_err(|error| self.wrong(&value.span(), &error.to_string()))?);
                 }
+                "display_quorum" => profile.display_quorum = Some(self.number_of(value)?),
                 other => return Err(self.unknown(&key.span(), other, &PROFILE_KEYS)),
             }
         }
@@ -222,6 +231,12 @@ impl Reader<'_> {
             DeValue::String(text) => Ok(text),
             _ => Err(self.wrong(&value.span(), "this must be text in quotes")),
         }
+    }
+
+    fn number_of(&self, value: &Spanned<DeValue<'_>>) -> Result<usize, Failure> {
+        let number = value.get_ref().as_integer().filter(|number| number.radix() == 10);
+        let number = number.and_then(|number| number.as_str().parse().ok()).filter(|number| *number > 0);
+        number.ok_or_else(|| self.wrong(&value.span(), "this must be a number from 1 on, without quotes"))
     }
 
     fn table_of<'v, 'i>(&self, value: &'v Spanned<DeValue<'i>>) -> Result<&'v DeTable<'i>, Failure> {
@@ -289,9 +304,16 @@ cluster = \"clusters/home\"
         let table = [
             ("defualt = \"x\"", 1, "no setting \"defualt\"", "did you mean default?"),
             ("\n[profile.x]\nnmae = \"ada\"", 3, "no setting \"nmae\"", "did you mean name?"),
-            ("[profile.x]\nwindow = \"ada\"", 2, "no setting \"window\"", "known here: cluster, name"),
+            (
+                "[profile.x]\nwindow = \"ada\"",
+                2,
+                "no setting \"window\"",
+                "known here: cluster, name, display_quorum",
+            ),
             ("[profile.x]\nname = \"a b\"", 2, "the name \"a b\" holds ' '", "correct that file"),
             ("[profile.x]\ncluster = 7", 2, "text in quotes", "correct that file"),
+            ("[profile.x]\ndisplay_quorum = \"4\"", 2, "a number from 1 on", "correct that file"),
+            ("[profile.x]\ndisplay_quorum = 0", 2, "a number from 1 on", "correct that file"),
             ("profile = 7", 1, "a table", "correct that file"),
             ("[profile.x\n", 1, "", "correct that file"),
         ];

@@ -88,6 +88,7 @@ impl Tally {
             Entry::Begun { .. }
             | Entry::Opened { .. }
             | Entry::Cursor { .. }
+            | Entry::Told { .. }
             | Entry::Level { .. }
             | Entry::View { .. } => {}
         }

@@ -42,6 +42,10 @@ pub struct Args {
     /// How long each line is held so that its place is settled, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = REORDER_WINDOW_MS)]
     window_ms: u64,
+    /// Show a line only once so many servers have told of it, each with its current log [default: the profile's, or
+    /// 1, which is no wait].
+    #[arg(long, value_name = "SERVERS")]
+    display_quorum: Option<usize>,
     /// Go on as a new device; for when this device's log is lost or damaged.
     #[arg(long)]
     new_device: bool,
@@ -63,7 +67,7 @@ pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::io("start the runtime", &error))?;
-    let outcome = runtime.block_on(chat(&cluster, &name, args));
+    let outcome = runtime.block_on(chat(settings, &cluster, &name, args));
     runtime.shutdown_background(); // a read of standard input cannot be taken back
     outcome
 }
@@ -80,9 +84,29 @@ pub(super) fn safe_at(asked: Option<usize>, servers: usize) -> Result<usize, Fai
     }
 }
 
-async fn chat(cluster: &Cluster, name: &Name, args: &Args) -> Result<Outcome, Failure> {
+/// Of how many servers a line must have been told of: as asked for, or as the profile says; `None` if neither does.
+pub(super) fn quorum(
+    settings: &Settings,
+    asked: Option<usize>,
+    cluster: &Cluster,
+) -> Result<Option<usize>, Failure> {
+    let servers = cluster.view().writable().count();
+    let refused = |said: String| {
+        Failure::new(format!("{said} cannot be had of {}", count(servers, "server")))
+            .next(format!("give it a number from 1 to {servers}"))
+    };
+    match (asked, settings.display_quorum()) {
+        (Some(quorum), _) | (None, Some(quorum)) if (1..=servers).contains(&quorum) => Ok(Some(quorum)),
+        (Some(quorum), _) => Err(refused(format!("--display-quorum {quorum}"))),
+        (None, Some(quorum)) => Err(refused(format!("the profile's display_quorum = {quorum}"))),
+        (None, None) => Ok(None),
+    }
+}
+
+async fn chat(settings: &Settings, cluster: &Cluster, name: &Name, args: &Args) -> Result<Outcome, Failure> {
     let safe_at = safe_at(args.copies, cluster.view().servers().len())?;
-    let options = Options { window_ms: args.window_ms, new_device: args.new_device };
+    let quorum = Some(quorum(settings, args.display_quorum, cluster)?.unwrap_or(1));
+    let options = Options { window_ms: args.window_ms, new_device: args.new_device, quorum };
     let (session, notices) = Session::open(cluster, name, options)?;
     let account = session.ask(crate::client::Client::account).await?;
     let on_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();

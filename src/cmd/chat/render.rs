@@ -221,6 +221,9 @@ impl Eyes {
                     server(*id)
                 ),
             ),
+            Notice::Waits { lines, told, quorum } => {
+                styled(WARN, format!("-- {}", waits(*lines, *told, *quorum)))
+            }
             Notice::Failed(why) => {
                 styled(BAD, format!("-- stopped: {}; nothing more is sent, press Enter to leave", inert(why)))
             }
@@ -251,6 +254,14 @@ impl Eyes {
     pub fn rfc3339(time: Time) -> String {
         let millis = i64::try_from(time.millis()).unwrap_or(i64::MAX);
         Timestamp::from_millisecond(millis).map(|time| time.to_string()).unwrap_or_default()
+    }
+}
+
+/// That lines wait for their quorum.
+pub fn waits(lines: usize, told: usize, quorum: usize) -> String {
+    match lines {
+        1 => format!("1 message waits: only {told} of {quorum} servers have told of it"),
+        _ => format!("{lines} messages wait: of none have more than {told} of {quorum} servers told"),
     }
 }
 
