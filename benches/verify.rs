@@ -187,7 +187,7 @@ fn write(folder: &Path, events: u64) {
             name: ["alice", "bob"][usize::from(person)].to_owned(),
             at_ms: 0,
         };
-        let mut entries = vec![begun, Entry::Opened { at_ms: 0, window_ms: WINDOW_MS, servers }];
+        let mut entries = vec![begun, Entry::Opened { at_ms: 0, window_ms: WINDOW_MS, servers, quorum: 1 }];
         entries.extend(stores.iter().map(|store| {
             let (server, incarnation) = (store.server(), store.incarnation());
             Entry::Incarnation { server, incarnation, at_ms: 0 }

@@ -84,6 +84,8 @@ pub enum Anomaly {
     UnjustifiedLate { event: EventId, at: Place },
     /// P6: shown before its window had passed.
     Early { event: EventId, by_ms: u64, at: Place },
+    /// P6: shown before as many servers had told of it as the person asked for.
+    Unvouched { event: EventId, told: usize, quorum: usize, at: Place },
     /// A cursor that went back within one incarnation.
     CursorBack { server: String, from: Position, to: Position, at: Place },
     /// Rule 15: acked or stored by a server beyond the place where its log was sealed.
@@ -245,6 +247,13 @@ impl Anomaly {
                     at = place(at)
                 )
             }
+            Self::Unvouched { event, told, quorum, at } => {
+                format!(
+                    "{} was shown ({at}) when {told} of the {quorum} servers had told of it that it takes there",
+                    name(event),
+                    at = place(at)
+                )
+            }
             Self::CursorBack { server, from, to, at } => {
                 format!(
                     "the cursor in server {server}'s log went back from {from} to {to} ({at})",
@@ -283,6 +292,7 @@ impl Anomaly {
             | Self::UnjustifiedLate { event, .. }
             | Self::AfterSeal { event, .. }
             | Self::NotDrained { event, .. }
+            | Self::Unvouched { event, .. }
             | Self::Early { event, .. } => vec![*event],
             Self::Fork { one, other, .. } => vec![*one, *other],
             Self::BodyKept { event, delete, .. } => vec![*event, *delete],
@@ -350,6 +360,9 @@ impl Anomaly {
             Self::Skipped { .. } => "P6: lines that are at hand are shown in canonical order.",
             Self::UnjustifiedLate { .. } => "P6: only what comes after a later line is marked late.",
             Self::Early { .. } => "P6: a line is held until local time passes its own by the reorder window.",
+            Self::Unvouched { .. } => {
+                "P6: with a quorum, a line is shown once that many servers, with their current logs, told of it."
+            }
             Self::CursorBack { .. } => "Rule 8: a cursor moves only forwards within one life of a log.",
             Self::AfterSeal { .. } => "Rule 15: a sealed server appends and acks nothing more.",
             Self::NotDrained { .. } => {

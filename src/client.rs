@@ -35,11 +35,11 @@ use crate::event::{Conversation, Draft, Event, EventError, Kind, Origin, account
 use crate::frame::{Item, Receipt, Rejection, ToClient, ToServer};
 use crate::history::Entry;
 use crate::holdings::Holdings;
-use crate::id::{AccountId, DeviceId, EventId, Incarnation, RoomId, Seq, ServerId};
+use crate::id::{AccountId, ConversationId, DeviceId, EventId, Incarnation, RoomId, Seq, ServerId};
 use crate::limits::{
     CATCH_UP_HOLD_MS, CHUNK_MAX_BYTES, FEED_SILENT_MS, FETCH_AFTER_MS, FETCH_AGAIN_MS, FETCH_MAX,
-    FRAME_EVENTS, FRAME_EVENTS_BYTES, PARENTS_MAX, REFUSED_AGAIN_MS, ROOMS_FOLLOWED_MAX, UPLOAD_WINDOW,
-    WAITING_MAX,
+    FRAME_EVENTS, FRAME_EVENTS_BYTES, PARENTS_MAX, QUORUM_LOOK_MS, QUORUM_SLOW_MS, REFUSED_AGAIN_MS,
+    ROOMS_FOLLOWED_MAX, UPLOAD_WINDOW, WAITING_MAX,
 };
 use crate::links::{Link, carry_over, links_of};
 use crate::order::{Key, Transcript};
@@ -72,6 +72,11 @@ pub struct Client {
     bodies_due_ms: Option<u64>,
     bodies_asked: (Option<EventId>, usize),
     overtaken: Option<EventId>,
+    /// The quorum under which the servers' logs were last read.
+    read_under: usize,
+    /// How many lines wait for their quorum, as far as the person was told, and when that is looked at again.
+    told_waiting: usize,
+    look_again_ms: u64,
 }
 
 impl Client {
@@ -103,6 +108,9 @@ impl Client {
             bodies_due_ms: None,
             bodies_asked: (None, 0),
             overtaken: None,
+            read_under: 1,
+            told_waiting: 0,
+            look_again_ms: 0,
         };
         client.check_owner(entries)?;
         for (index, entry) in entries.iter().enumerate() {
@@ -118,7 +126,10 @@ impl Client {
                 at_ms: now_ms,
             });
         }
-        effects.log.push(Entry::Opened { at_ms: now_ms, window_ms: client.config.window_ms, servers });
+        let (window_ms, quorum) = (client.config.window_ms, client.config.quorum.max(1));
+        client.apply_quorum(quorum);
+        let quorum = u32::try_from(quorum).unwrap_or(u32::MAX);
+        effects.log.push(Entry::Opened { at_ms: now_ms, window_ms, servers, quorum });
         effects.log.extend(client.news_to(entries, now_ms));
         Ok((client, effects))
     }
@@ -249,6 +260,23 @@ impl Client {
         (0..self.links.len()).filter(|link| self.holdings.is_at(id, *link)).collect()
     }
 
+    /// How many servers must have told of a line before it is shown; 1 is no wait.
+    pub fn quorum(&self) -> usize {
+        self.config.quorum.max(1)
+    }
+
+    /// Whether as many servers have told of an event as it takes, or it was shown: only then may a person be told
+    /// what it says. Always so without a quorum.
+    pub fn is_vouched(&self, id: &EventId) -> bool {
+        self.config.quorum <= 1 || self.holdings.is_vouched(id)
+    }
+
+    /// How many lines, due or not, lack their quorum, and how many servers have told of the one of which most have.
+    pub fn waiting_for_quorum(&self) -> (usize, usize) {
+        let lacking = self.display.keys().filter(|key| !self.is_vouched(&key.id));
+        lacking.fold((0, 0), |(lines, most), key| (lines + 1, self.holdings.tellers(&key.id).max(most)))
+    }
+
     /// Own events that fewer than `copies` servers have acked, in order.
     pub fn unsafe_below(&self, copies: usize) -> Vec<Arc<Event>> {
         let owed: BTreeSet<_> = self.counted().flat_map(|link| link.outbox.owed_keys()).collect();
@@ -325,7 +353,8 @@ impl Client {
         match entry {
             // Views are the one state that is not replayed: all of it is under the newest, since servers that left do
             // not come back.
-            Entry::Begun { .. } | Entry::Opened { .. } | Entry::View { .. } => {}
+            Entry::Begun { .. } | Entry::View { .. } => {}
+            Entry::Opened { quorum, .. } => self.apply_quorum(*quorum as usize),
             Entry::Authored { event, .. } => self.apply_own(Arc::new(Event::from_own_store(event)?)),
             Entry::Received { event, .. } => self.apply_event(Arc::new(Event::from_own_store(event)?)),
             Entry::Body { event, .. } => self.holdings.fill(Arc::new(Event::from_own_store(event)?)),
@@ -346,6 +375,13 @@ impl Client {
                     self.link_of(*server).filter(|link| self.links[*link].incarnation == Some(*incarnation))
                 {
                     self.links[link].deliveries.insert(*room, Delivery::resume(*position));
+                }
+            }
+            Entry::Told { server, incarnation, id } => {
+                if let Some(link) =
+                    self.link_of(*server).filter(|link| self.links[*link].incarnation == Some(*incarnation))
+                {
+                    self.apply_told(link, id);
                 }
             }
             Entry::Displayed { id, .. } => self.apply_displayed(id),
@@ -391,13 +427,40 @@ impl Client {
     /// Returns whether it is news of an own event.
     fn apply_receipt(&mut self, link: usize, id: &EventId) -> bool {
         let Some(key) = self.holdings.note_at(id, link) else { return false };
+        if self.own.contains(&key) {
+            self.apply_told(link, id);
+        }
         self.links[link].outbox.acked(&key)
+    }
+
+    /// Under a higher quorum than before, who told of what is not known well enough: all logs are read anew.
+    fn apply_quorum(&mut self, quorum: usize) {
+        if quorum > self.read_under {
+            self.links.iter_mut().for_each(|link| link.deliveries.clear());
+        }
+        self.read_under = quorum;
+    }
+
+    /// Returns whether it is news that counts.
+    fn apply_told(&mut self, link: usize, id: &EventId) -> bool {
+        let quorum = self.config.quorum;
+        if quorum <= 1 {
+            return false;
+        }
+        let Some(told) = self.holdings.note_told(id, link, quorum) else { return false };
+        if told >= quorum
+            && let Some(event) = self.holdings.event(id)
+        {
+            self.display.take_back(event.key(), event.conversation().id());
+        }
+        true
     }
 
     fn apply_displayed(&mut self, id: &EventId) {
         if let Some(event) = self.event(id) {
             let (key, conversation) = (event.key(), event.conversation().id());
             self.display.shown(key, conversation);
+            self.holdings.note_shown(id);
         }
     }
 
@@ -792,6 +855,7 @@ impl Client {
         for Item { position, id, .. } in items {
             if self.holdings.holds(&id) {
                 self.receipt(link, Receipt { id, position }, effects);
+                self.hear_of(link, &id, effects);
             } else {
                 lacking.insert(id);
                 if !self.waiting.contains_key(&id) {
@@ -887,6 +951,15 @@ impl Client {
         Ok(())
     }
 
+    /// A server told of an event that is held. Own ones are counted by their receipts.
+    fn hear_of(&mut self, link: usize, id: &EventId, effects: &mut Effects) {
+        let Some(incarnation) = self.links[link].incarnation else { return };
+        let is_own = self.event(id).is_some_and(|event| self.own.contains(&event.key()));
+        if !is_own && self.apply_told(link, id) {
+            effects.log.push(Entry::Told { server: self.server(link), incarnation, id: *id });
+        }
+    }
+
     fn ready(&self) -> Option<EventId> {
         self.waiting.iter().find(|(_, (event, _))| self.holdings.has_parents(event)).map(|(id, _)| *id)
     }
@@ -895,18 +968,27 @@ impl Client {
     fn settle(&mut self, effects: &mut Effects) {
         for link in 0..self.links.len() {
             let server = self.server(link);
-            let holdings = &self.holdings;
+            let (holdings, counts) = (&self.holdings, self.config.quorum > 1);
             let entry = &mut self.links[link];
             let Some(incarnation) = entry.incarnation else { continue };
+            let (mut told, mut moved) = (Vec::new(), Vec::new());
             for (room, delivery) in &mut entry.deliveries {
                 let room = *room;
-                let Some(position) = delivery.settle(|id| holdings.holds(id)) else { continue };
-                effects.log.push(Entry::Cursor { server, incarnation, position, room });
+                let settled = delivery.settle(|id| {
+                    let holds = holdings.holds(id);
+                    told.extend((holds && counts).then_some(*id));
+                    holds
+                });
+                let Some(position) = settled else { continue };
+                moved.push(Entry::Cursor { server, incarnation, position, room });
                 if entry.up && entry.following.contains(&room) {
                     let frame = ToServer::Cursor { room, position };
                     effects.actions.push(Action::Send { server, frame });
                 }
             }
+            // A cursor stands for all that was told before it, so that is noted first.
+            told.iter().for_each(|id| self.hear_of(link, id, effects));
+            effects.log.extend(moved);
         }
     }
 
@@ -914,6 +996,7 @@ impl Client {
 
     fn tick(&mut self, now_ms: u64, effects: &mut Effects) {
         self.show_due(now_ms, effects);
+        self.tell_of_waiting(now_ms, effects);
         self.replace_silent_feed(now_ms, effects);
         self.fetch_overdue(now_ms, effects);
         self.ask_for_bodies(now_ms, effects);
@@ -932,13 +1015,52 @@ impl Client {
             return;
         }
         while let Some((key, conversation)) = self.display.due(now_ms, self.config.window_ms) {
+            if self.sets_aside(key, conversation) {
+                continue;
+            }
             let late = self.display.is_late(key, conversation);
             effects.log.push(Entry::Displayed { id: key.id, late, at_ms: now_ms });
             self.display.shown(key, conversation);
+            self.holdings.note_shown(&key.id);
             if let Some(event) = self.event(&key.id).cloned() {
                 effects.actions.push(Action::Show { event, late });
             }
         }
+    }
+
+    /// Whether a line that is due must wait, for its own quorum or for that of what it follows from; a server that
+    /// lies may tell of the one and not of the other.
+    fn sets_aside(&mut self, key: Key, conversation: ConversationId) -> bool {
+        if !self.is_vouched(&key.id) {
+            self.display.set_aside(key, conversation);
+            return true;
+        }
+        let display = &self.display;
+        let waits = |key| display.is_aside(key, conversation);
+        let first = display.first_aside(conversation).filter(|first| *first < key);
+        let is_behind = first.is_some_and(|first| self.holdings.comes_after(&key.id, first, waits));
+        if is_behind {
+            self.display.set_behind(key, conversation);
+        }
+        is_behind
+    }
+
+    /// What waits long for its quorum is not waited for in silence.
+    fn tell_of_waiting(&mut self, now_ms: u64, effects: &mut Effects) {
+        // A look that seems further off than any was planned before the clock was set back.
+        let waits = (1..=QUORUM_LOOK_MS).contains(&self.look_again_ms.saturating_sub(now_ms));
+        if waits || self.config.quorum <= 1 {
+            return;
+        }
+        self.look_again_ms = now_ms + QUORUM_LOOK_MS;
+        let long_ms = self.config.window_ms.saturating_add(QUORUM_SLOW_MS);
+        let slow = |key: &Key| key.time.millis().saturating_add(long_ms) <= now_ms;
+        let slow = self.display.aside().filter(slow).map(|key| self.holdings.tellers(&key.id));
+        let (lines, told) = slow.fold((0, 0), |(lines, most), told| (lines + 1, told.max(most)));
+        if lines > self.told_waiting {
+            effects.actions.push(Action::Waits { lines, told, quorum: self.quorum() });
+        }
+        self.told_waiting = lines;
     }
 
     /// Another server becomes the feed if this one is silent, or sealed.

@@ -47,7 +47,7 @@ impl Delivery {
     }
 
     /// Moves the cursor past everything that is held by now; returns it if it moved.
-    pub fn settle(&mut self, is_held: impl Fn(&EventId) -> bool) -> Option<Position> {
+    pub fn settle(&mut self, mut is_held: impl FnMut(&EventId) -> bool) -> Option<Position> {
         let before = self.cursor;
         while let Some((upto, lacking)) = self.open.front_mut() {
             lacking.retain(|id| !is_held(id));

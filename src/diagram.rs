@@ -165,7 +165,8 @@ fn marks_of_devices(evidence: &Evidence<'_>) -> Vec<Mark> {
         for (index, entry) in observer.history.entries.iter().enumerate() {
             let held = stands.next_if(|(stands, _)| *stands == index).map(|(_, id)| *id);
             let (act, event, server, at_ms) = match entry {
-                Entry::Begun { .. } | Entry::Body { .. } | Entry::View { .. } => continue,
+                Entry::Begun { .. } | Entry::Body { .. } => continue,
+                Entry::View { .. } | Entry::Told { .. } => continue,
                 Entry::Opened { at_ms, .. } => (Act::Opened, None, None, Some(*at_ms)),
                 Entry::Authored { at_ms, .. } => (Act::Wrote, held, None, Some(*at_ms)),
                 Entry::Received { at_ms, server, .. } => (Act::Received, held, Some(*server), Some(*at_ms)),

@@ -3,16 +3,25 @@
 //! A line-by-line display cannot take a line back, so it holds each event, the person's own included, until
 //! local time has passed the event's time + Δ. Below that delay two displays show the same sequence. An
 //! event that turns up after a later one was shown carries a mark (promise P6).
+//!
+//! Whoever asked for a quorum waits for that too: a line whose window has passed and of which too few servers have
+//! told is set aside, and so is what follows from it, while others go on. When it comes back it is late, like any
+//! other that comes after a later one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::id::ConversationId;
+use crate::clock::Time;
+use crate::id::{ConversationId, DeviceId, EventId};
 use crate::order::Key;
 
 /// What waits to be shown, over all conversations, and how far each has been.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Display {
     held: BTreeSet<(Key, ConversationId)>,
+    /// Past their window, and without their quorum; in order of conversations.
+    short: BTreeSet<(ConversationId, Key)>,
+    /// Past their window, and behind one that was set aside.
+    behind: BTreeSet<(ConversationId, Key)>,
     furthest: BTreeMap<ConversationId, Key>,
 }
 
@@ -25,6 +34,8 @@ impl Display {
     /// An event was shown; also how a log that is read back says so.
     pub fn shown(&mut self, key: Key, conversation: ConversationId) {
         self.held.remove(&(key, conversation));
+        self.short.remove(&(conversation, key));
+        self.behind.remove(&(conversation, key));
         let furthest = self.furthest.entry(conversation).or_insert(key);
         *furthest = key.max(*furthest);
     }
@@ -44,10 +55,68 @@ impl Display {
         self.held.first().map(|(key, _)| due_ms(*key, window_ms))
     }
 
+    /// An event that is due lacks its quorum.
+    pub fn set_aside(&mut self, key: Key, conversation: ConversationId) {
+        self.held.remove(&(key, conversation));
+        self.short.insert((conversation, key));
+    }
+
+    /// An event that is due follows from one that was set aside.
+    pub fn set_behind(&mut self, key: Key, conversation: ConversationId) {
+        self.held.remove(&(key, conversation));
+        self.behind.insert((conversation, key));
+    }
+
+    /// An event has its quorum: if it was set aside, it is due again, and so is what may have followed from it.
+    pub fn take_back(&mut self, key: Key, conversation: ConversationId) {
+        if !self.short.remove(&(conversation, key)) {
+            return;
+        }
+        self.held.insert((key, conversation));
+        let later: Vec<_> =
+            in_conversation(&self.behind, conversation).filter(|behind| *behind > key).collect();
+        for behind in later {
+            self.behind.remove(&(conversation, behind));
+            self.held.insert((behind, conversation));
+        }
+    }
+
+    /// Whether an event was set aside, or is behind one that was.
+    pub fn is_aside(&self, key: Key, conversation: ConversationId) -> bool {
+        self.short.contains(&(conversation, key)) || self.behind.contains(&(conversation, key))
+    }
+
+    /// The first event of a conversation that was set aside.
+    pub fn first_aside(&self, conversation: ConversationId) -> Option<Key> {
+        in_conversation(&self.short, conversation).next()
+    }
+
+    /// All that wait.
+    pub fn keys(&self) -> impl Iterator<Item = Key> {
+        let aside = self.short.iter().chain(&self.behind).map(|(_, key)| *key);
+        self.held.iter().map(|(key, _)| *key).chain(aside)
+    }
+
+    /// Those that were set aside for want of a quorum.
+    pub fn aside(&self) -> impl Iterator<Item = Key> {
+        self.short.iter().map(|(_, key)| *key)
+    }
+
     /// How many events wait.
     pub fn waiting(&self) -> usize {
-        self.held.len()
+        self.held.len() + self.short.len() + self.behind.len()
     }
+}
+
+/// The keys of one conversation, in order.
+fn in_conversation(
+    of: &BTreeSet<(ConversationId, Key)>,
+    conversation: ConversationId,
+) -> impl Iterator<Item = Key> {
+    let least =
+        Key { time: Time::from_millis(0), device: DeviceId::new([0; 16]), seq: 0, id: EventId::new([0; 32]) };
+    let from = of.range((conversation, least)..);
+    from.take_while(move |(at, _)| *at == conversation).map(|(_, key)| *key)
 }
 
 /// The first millisecond after the window.
@@ -58,8 +127,6 @@ fn due_ms(key: Key, window_ms: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Time;
-    use crate::id::{DeviceId, EventId};
 
     const HERE: ConversationId = ConversationId::new([1; 32]);
     const THERE: ConversationId = ConversationId::new([2; 32]);
@@ -99,5 +166,27 @@ mod tests {
         assert!(!display.is_late(key(30), HERE));
         display.shown(key(10), HERE);
         assert!(display.is_late(key(15), HERE), "a late line does not move the front back");
+    }
+
+    #[test]
+    fn what_is_set_aside_lets_others_pass_and_comes_back_with_what_follows_from_it() {
+        let mut display = Display::default();
+        [10, 20, 30].into_iter().for_each(|ms| display.hold(key(ms), HERE));
+        display.hold(key(5), THERE);
+        display.set_aside(key(5), THERE);
+        display.set_aside(key(10), HERE);
+        display.set_behind(key(20), HERE);
+        assert_eq!(display.first_aside(HERE), Some(key(10)));
+        assert_eq!(display.due(1_000, 40), Some((key(30), HERE)));
+        display.shown(key(30), HERE);
+        assert_eq!((display.due(1_000, 40), display.waiting()), (None, 3));
+        display.take_back(key(20), HERE);
+        assert_eq!(display.due(1_000, 40), None, "it is behind another, and lacks no quorum itself");
+        display.take_back(key(10), HERE);
+        assert_eq!(display.due(1_000, 40), Some((key(10), HERE)));
+        assert!(display.is_late(key(10), HERE));
+        display.shown(key(10), HERE);
+        assert_eq!(display.due(1_000, 40), Some((key(20), HERE)));
+        assert!(display.is_aside(key(5), THERE) && !display.is_aside(key(20), HERE));
     }
 }

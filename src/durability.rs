@@ -113,6 +113,8 @@ struct Reading<'a> {
     /// Events of which fewer copies are found than the person was told of at most.
     short: BTreeMap<Number, Anomaly>,
     unread: BTreeMap<ServerId, usize>,
+    /// The quorum that its display waits for.
+    quorum: u16,
 }
 
 /// What is known of one server at one entry of a log.
@@ -158,6 +160,7 @@ impl<'a> Reading<'a> {
             acks: Vec::new(),
             short: BTreeMap::new(),
             unread: BTreeMap::new(),
+            quorum: 1,
         }
     }
 
@@ -192,6 +195,20 @@ impl<'a> Reading<'a> {
                     Some(_) => {}
                 }
             }
+            Seen::Told { life, .. } => {
+                let Server { id, current, .. } = self.servers[self.server_of[usize::from(life)]];
+                if current != Some(life) {
+                    let (at, server) = (log.place(index), ledger.name_of(id));
+                    honest.anomalies.push(Anomaly::StaleIncarnation { at, server });
+                }
+            }
+            Seen::Opened { quorum, .. } => {
+                // Under a higher quorum than before all logs are read anew.
+                if quorum > self.quorum {
+                    self.servers.iter_mut().for_each(|server| server.cursors.clear());
+                }
+                self.quorum = quorum;
+            }
             Seen::Cursor { life, place, position } => {
                 let server = &mut self.servers[self.server_of[usize::from(life)]];
                 let (name, at) = (|| ledger.name_of(server.id), || log.place(index));
@@ -215,7 +232,7 @@ impl<'a> Reading<'a> {
                 }
                 self.told(event, told, index);
             }
-            Seen::View { number } => {
+            Seen::View { number, .. } => {
                 if let Some(Ok(signed)) = log.views.get(number as usize).map(|bytes| SignedView::read(bytes))
                 {
                     self.learn(signed.view(), index);

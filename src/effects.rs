@@ -26,12 +26,14 @@ pub struct Config {
     pub view: View,
     /// The reorder window Δ, milliseconds.
     pub window_ms: u64,
+    /// How many servers must have told of a line before it is shown; 0 and 1 are no wait.
+    pub quorum: usize,
 }
 
 /// All but the key, of which the account is the public half.
 impl Hash for Config {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.name, self.device, &self.view, self.window_ms).hash(state);
+        (&self.name, self.device, &self.view, self.window_ms, self.quorum).hash(state);
     }
 }
 
@@ -107,6 +109,15 @@ pub enum Action {
         id: EventId,
         /// How many.
         copies: usize,
+    },
+    /// Tell the person that lines have waited long for their quorum.
+    Waits {
+        /// How many lines.
+        lines: usize,
+        /// How many servers have told of the one of which most have.
+        told: usize,
+        /// How many must.
+        quorum: usize,
     },
     /// A server does not take an event for the time being.
     Rejected {

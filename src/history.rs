@@ -40,6 +40,10 @@ pub enum Entry {
         window_ms: u64,
         /// The servers of its view.
         servers: Vec<ServerId>,
+        /// Of how many of them it waits to be told of a line before it shows it; 1 is no wait, as in every log from
+        /// before there was a choice. From one that is higher than the last on, the servers' logs are read anew.
+        #[serde(default = "no_quorum")]
+        quorum: u32,
     },
     /// This device wrote an event. On disk before a byte of it leaves (rule 1).
     Authored {
@@ -91,6 +95,16 @@ pub enum Entry {
         /// Where in that log.
         position: Position,
     },
+    /// A server told of an event of another device. Only devices with a quorum note it, and only until the event
+    /// has its quorum.
+    Told {
+        /// Who.
+        server: ServerId,
+        /// In which life of its log.
+        incarnation: Incarnation,
+        /// Which event.
+        id: EventId,
+    },
     /// The device holds all that is its own in a server's log up to here.
     Cursor {
         /// Whose log.
@@ -129,6 +143,10 @@ pub enum Entry {
         /// When.
         at_ms: u64,
     },
+}
+
+fn no_quorum() -> u32 {
+    1
 }
 
 /// One device's log, read back.

@@ -32,11 +32,16 @@ pub struct Holdings {
     followed: BTreeMap<RoomId, Time>,
 }
 
-/// An event with the servers whose current incarnation is known to have it, one bit each.
+/// An event with the servers whose current incarnation is known to have it, and with those that told of it, one bit
+/// each.
 #[derive(Debug, Clone, Hash)]
 struct Held {
     event: Arc<Event>,
     at: u32,
+    told: u32,
+    /// As many servers as it takes had told of it at one time, or it was shown; what they lose later does not unsay
+    /// it.
+    vouched: bool,
 }
 
 impl Holdings {
@@ -64,7 +69,7 @@ impl Holdings {
         transcript.insert(&event);
         self.note_coming(&event);
         self.note_body(&event);
-        self.held.insert(event.id(), Held { event, at: 0 });
+        self.held.insert(event.id(), Held { event, at: 0, told: 0, vouched: false });
         match kind {
             Kind::Register | Kind::Close => self.read_directory(),
             Kind::Follow | Kind::Unfollow => self.read_followed(),
@@ -214,6 +219,27 @@ impl Holdings {
         self.followed.contains_key(&room)
     }
 
+    /// Whether an event follows from one that waits, as `waits` says of keys from `first` on. Behind a line that does
+    /// not wait none does, since that was shown after all that it follows from.
+    pub fn comes_after(&self, id: &EventId, first: Key, waits: impl Fn(Key) -> bool) -> bool {
+        let mut open: Vec<_> = self.event(id).into_iter().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(event) = open.pop() {
+            for parent in event.parents().iter().filter_map(|parent| self.event(parent)) {
+                if parent.key() < first || !seen.insert(parent.id()) {
+                    continue;
+                }
+                if waits(parent.key()) {
+                    return true;
+                }
+                if !parent.kind().is_shown() {
+                    open.push(parent);
+                }
+            }
+        }
+        false
+    }
+
     /// A server, by its place in the view, has an event; returns the event's key if it is here.
     pub fn note_at(&mut self, id: &EventId, server: usize) -> Option<Key> {
         let held = self.held.get_mut(id)?;
@@ -233,20 +259,51 @@ impl Holdings {
         self.held.get(id).is_some_and(|held| held.at & (1 << server) != 0)
     }
 
-    /// A server's log is another one: what it has is not known any more.
+    /// A server told of an event. Answers how many have, if that is news and counts for something: once `quorum` have,
+    /// nothing more does.
+    pub fn note_told(&mut self, id: &EventId, server: usize, quorum: usize) -> Option<usize> {
+        let held = self.held.get_mut(id).filter(|held| !held.vouched && held.told & (1 << server) == 0)?;
+        held.told |= 1 << server;
+        let told = held.told.count_ones() as usize;
+        held.vouched = told >= quorum;
+        Some(told)
+    }
+
+    /// An event was shown.
+    pub fn note_shown(&mut self, id: &EventId) {
+        if let Some(held) = self.held.get_mut(id) {
+            held.vouched = true;
+        }
+    }
+
+    /// Whether an event has had its quorum.
+    pub fn is_vouched(&self, id: &EventId) -> bool {
+        self.held.get(id).is_some_and(|held| held.vouched)
+    }
+
+    /// How many servers, with their current logs, have told of an event.
+    pub fn tellers(&self, id: &EventId) -> usize {
+        self.held.get(id).map_or(0, |held| held.told.count_ones() as usize)
+    }
+
+    /// A server's log is another one: what it has is not known any more, and what it told counts no more.
     pub fn forget_server(&mut self, server: usize) {
         for held in self.held.values_mut() {
             held.at &= !(1 << server);
+            held.told &= !(1 << server);
         }
     }
 
     /// The servers have other places now: `was` tells for each where it was, `None` if it is new.
     pub fn move_servers(&mut self, was: &[Option<usize>]) {
         for held in self.held.values_mut() {
-            let bit = |(now, was): (usize, &Option<usize>)| {
-                was.filter(|was| held.at & (1 << was) != 0).map_or(0, |_| 1 << now)
+            let moved = |bits: u32| {
+                let bit = |(now, was): (usize, &Option<usize>)| {
+                    was.filter(|was| bits & (1 << was) != 0).map_or(0, |_| 1 << now)
+                };
+                was.iter().enumerate().map(bit).fold(0, |moved, bit: u32| moved | bit)
             };
-            held.at = was.iter().enumerate().map(bit).fold(0, |at, bit: u32| at | bit);
+            (held.at, held.told) = (moved(held.at), moved(held.told));
         }
     }
 

@@ -118,6 +118,7 @@ pub mod order;
 pub mod outbox;
 pub mod page;
 pub mod presence;
+mod quorum;
 mod readers;
 pub mod report;
 pub mod rooms;

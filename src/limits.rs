@@ -130,6 +130,10 @@ pub const REFUSED_AGAIN_MS: u64 = 2_000;
 pub const CLIENT_QUEUE: usize = 1024;
 /// Copies on different servers at which a message counts as sent.
 pub const SENT_AT: usize = 2;
+/// What has not been told of by as many servers as the person asked for is spoken of after this long.
+pub const QUORUM_SLOW_MS: u64 = 5_000;
+/// How often a client looks whether there is such a thing.
+pub const QUORUM_LOOK_MS: u64 = 1_000;
 /// Servers that one view may hold: a client keeps one bit for each.
 pub const SERVERS_MAX: usize = 32;
 /// Retired servers that a view remembers, the newest.

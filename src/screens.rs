@@ -6,6 +6,7 @@ use crate::anomaly::Anomaly;
 use crate::bits::Bits;
 use crate::intake::Number;
 use crate::ledger::{Events, Ledger, lines_of};
+use crate::quorum::Tellers;
 use crate::report::Outcome;
 use crate::taken::{ClientLog, Seen};
 
@@ -61,9 +62,11 @@ pub(crate) fn honest_screens(ledger: &Ledger) -> Outcome {
         let mut current_ms = 0;
         let mut furthest: Vec<Option<Number>> = vec![None; events.conversations().len()];
         let mut hand = Hand::of(events, lines_of(events, log));
+        let mut tellers = Tellers::of(log);
         for (index, seen) in log.seen.iter().enumerate() {
+            tellers.take(index, *seen);
             let (event, late, at_ms) = match *seen {
-                Seen::Opened { window_ms } => {
+                Seen::Opened { window_ms, .. } => {
                     current_ms = window_ms;
                     continue;
                 }
@@ -81,7 +84,11 @@ pub(crate) fn honest_screens(ledger: &Ledger) -> Outcome {
                 let by_ms = due_ms - at_ms + 1;
                 outcome.anomalies.push(Anomaly::Early { event: id, by_ms, at: at() });
             }
-            for skipped in hand.show(event) {
+            if !tellers.is_vouched(event) {
+                let (told, quorum) = (tellers.most(event), tellers.quorum());
+                outcome.anomalies.push(Anomaly::Unvouched { event: id, told, quorum, at: at() });
+            }
+            for skipped in hand.show(event, &tellers) {
                 let event = events.id(skipped);
                 outcome.anomalies.push(Anomaly::Skipped { event, shown: id, at: at() });
             }
@@ -124,14 +131,20 @@ impl<'a> Hand<'a> {
     }
 
     /// Shows an event; returns what should have been shown before it. What is among its causes is left to
-    /// [`causal_display`].
-    fn show(&mut self, event: Number) -> Vec<Number> {
+    /// [`causal_display`], and what waits for its quorum is waiting rightly.
+    fn show(&mut self, event: Number, tellers: &Tellers<'_>) -> Vec<Number> {
         self.held.remove(&event);
         let start = self.events.transcript(self.events.conversation(event)).start;
-        let before: Vec<_> = self.held.range(start..event).copied().collect();
+        let mut before: Vec<_> = self.held.range(start..event).copied().collect();
         if before.is_empty() {
             return before;
         }
+        let mut waiting = BTreeSet::new();
+        before.retain(|event| {
+            let waits = || self.events.shown_ancestors(*event).iter().any(|cause| waiting.contains(cause));
+            let is_waiting = !tellers.is_vouched(*event) || (!waiting.is_empty() && waits());
+            !(is_waiting && waiting.insert(*event))
+        });
         before.iter().for_each(|event| _ = self.held.remove(event));
         let causes = self.events.shown_ancestors(event);
         before.into_iter().filter(|event| !causes.contains(event)).collect()

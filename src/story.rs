@@ -220,6 +220,7 @@ impl Testimony<'_> {
                 steps
             }
             Anomaly::TwoViews { one, other, .. } => [one, other].map(|place| self.view_at(place)).into(),
+            Anomaly::Unvouched { event, at, .. } => self.unvouched(event, at),
             Anomaly::CursorBack { server, from, at, .. } => {
                 let before = self.observer(at).and_then(|observer| {
                     let end = usize::try_from(at.entry).unwrap_or(usize::MAX).saturating_sub(1);
@@ -373,7 +374,7 @@ impl Testimony<'_> {
     fn stale(&self, at: &Place) -> Vec<Step> {
         let current = self.observer(at).and_then(|observer| {
             let end = usize::try_from(at.entry).unwrap_or(usize::MAX).saturating_sub(1);
-            let (Entry::Receipt { server, .. } | Entry::Cursor { server, .. }) =
+            let (Entry::Receipt { server, .. } | Entry::Cursor { server, .. } | Entry::Told { server, .. }) =
                 observer.history.entries.get(end)?
             else {
                 return None;
@@ -407,6 +408,19 @@ impl Testimony<'_> {
             Some(self.step(&observer.history.place(index)))
         };
         self.evidence.observers.iter().filter_map(last).collect()
+    }
+
+    /// Who had told of an event before it was shown.
+    fn unvouched(&self, event: &EventId, at: &Place) -> Vec<Step> {
+        let told = self.observer(at).into_iter().flat_map(|observer| {
+            let end = usize::try_from(at.entry).unwrap_or(usize::MAX).saturating_sub(1);
+            let entries = observer.history.entries.iter().take(end).enumerate();
+            let is_it = |entry: &Entry| {
+                matches!(entry, Entry::Told { id, .. } | Entry::Receipt { id, .. } if id == event)
+            };
+            entries.filter(move |(_, entry)| is_it(entry)).map(|(index, _)| observer.history.place(index))
+        });
+        told.chain([at.clone()]).map(|place| self.step(&place)).collect()
     }
 
     fn early(&self, event: &EventId, at: &Place) -> Vec<Step> {

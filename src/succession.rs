@@ -24,7 +24,7 @@ impl Succession {
         let mut succession = Self::default();
         let devices = ledger.clients.iter().flat_map(|log| {
             log.seen.iter().enumerate().filter_map(|(index, seen)| match seen {
-                Seen::View { number } => Some((log.views.get(*number as usize)?, log.place(index))),
+                Seen::View { number, .. } => Some((log.views.get(*number as usize)?, log.place(index))),
                 _ => None,
             })
         });

@@ -3,7 +3,7 @@
 //! An entry of a device's log takes 16 bytes here, a place of a server's log four. Numbers are those of the
 //! [`Intake`] while logs are read, and those of [`crate::ledger::Events`] afterwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::anomaly::Place;
 use crate::event::Claim;
@@ -12,12 +12,16 @@ use crate::history::{Entry, ServerHistory};
 use crate::id::{AccountId, ConversationId, DeviceId, Incarnation, Position, RoomId, ServerId};
 use crate::intake::{Gathered, Intake, Number, Placed};
 use crate::order::{Key, Sequence};
+use crate::view::SignedView;
 
 /// What an entry of a device's log says, as far as it can be checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of `Entry`, with numbers for ids")]
 pub enum Seen {
     Opened {
+        quorum: u16,
+        /// An index into [`ClientLog::members`].
+        members: u32,
         window_ms: u64,
     },
     Authored {
@@ -48,6 +52,10 @@ pub enum Seen {
         event: Number,
         at_ms: u64,
     },
+    Told {
+        life: u16,
+        event: Number,
+    },
     Level {
         copies: u32,
         event: Number,
@@ -55,6 +63,8 @@ pub enum Seen {
     View {
         /// An index into [`ClientLog::views`].
         number: u32,
+        /// An index into [`ClientLog::members`].
+        members: u32,
     },
     /// The log's beginning, or bytes that are no event.
     Nothing,
@@ -70,6 +80,7 @@ impl Seen {
             | Self::Received { event }
             | Self::Body { event }
             | Self::Receipt { event, .. }
+            | Self::Told { event, .. }
             | Self::Displayed { event, .. }
             | Self::Level { event, .. } => Some(event),
             Self::Opened { .. }
@@ -127,6 +138,8 @@ pub struct ClientLog {
     pub places: Vec<Option<RoomId>>,
     /// The views that it learned of, by the numbers in its entries.
     pub views: Vec<Vec<u8>>,
+    /// The servers of the views that it was under, by the numbers in its entries.
+    pub members: Vec<BTreeSet<ServerId>>,
     /// Entries whose event stands without its body, by number from 0, in order.
     pub(crate) bare: Vec<u32>,
     /// Entries that hold no event where one should be, by number from 0.
@@ -239,6 +252,7 @@ impl<'a> ClientIntake<'a> {
             lives: Vec::new(),
             places: vec![None],
             views: Vec::new(),
+            members: Vec::new(),
             bare: Vec::new(),
             corrupt: Vec::new(),
             has_more_lives: false,
@@ -269,10 +283,15 @@ impl<'a> ClientIntake<'a> {
                 return None;
             }
             Entry::View { view, .. } => {
+                let members = self.members(SignedView::named_in(view).into_iter().flatten());
                 self.log.views.push(view.to_vec());
-                Seen::View { number: u32::try_from(self.log.views.len() - 1).unwrap_or(u32::MAX) }
+                Seen::View { number: u32::try_from(self.log.views.len() - 1).unwrap_or(u32::MAX), members }
             }
-            Entry::Opened { window_ms, .. } => Seen::Opened { window_ms: *window_ms },
+            Entry::Opened { window_ms, servers, quorum, .. } => {
+                let members = self.members(servers.iter().copied());
+                let quorum = u16::try_from(*quorum).unwrap_or(u16::MAX).max(1);
+                Seen::Opened { quorum, members, window_ms: *window_ms }
+            }
             Entry::Authored { event, .. } => Seen::Authored { event: self.hold(event)? },
             Entry::Received { event, .. } => Seen::Received { event: self.hold(event)? },
             Entry::Body { event, .. } => Seen::Body { event: self.hold(event)? },
@@ -282,6 +301,10 @@ impl<'a> ClientIntake<'a> {
             Entry::Receipt { server, incarnation, id, position } => {
                 let event = name(id);
                 Seen::Receipt { life: self.life((*server, *incarnation))?, event, position: *position }
+            }
+            Entry::Told { server, incarnation, id } => {
+                let event = name(id);
+                Seen::Told { life: self.life((*server, *incarnation))?, event }
             }
             Entry::Cursor { server, incarnation, position, room } => {
                 let place = self.place(*room);
@@ -320,6 +343,15 @@ impl<'a> ClientIntake<'a> {
             places.len() - 1
         });
         u32::try_from(place).unwrap_or(u32::MAX)
+    }
+
+    fn members(&mut self, servers: impl IntoIterator<Item = ServerId>) -> u32 {
+        let servers = servers.into_iter().collect();
+        let members = &mut self.log.members;
+        if members.last() != Some(&servers) {
+            members.push(servers);
+        }
+        u32::try_from(members.len() - 1).unwrap_or(u32::MAX)
     }
 
     fn life(&mut self, life: Life) -> Option<u16> {

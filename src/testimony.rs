@@ -40,7 +40,12 @@ impl Testimony<'_> {
         };
         match entry {
             Entry::Begun { .. } => "began this log".to_owned(),
-            Entry::Opened { window_ms, .. } => format!("started, with a reorder window of {window_ms} ms"),
+            Entry::Opened { window_ms, quorum: 0 | 1, .. } => {
+                format!("started, with a reorder window of {window_ms} ms")
+            }
+            Entry::Opened { window_ms, quorum, .. } => {
+                format!("started, with a reorder window of {window_ms} ms and a quorum of {quorum} servers")
+            }
             Entry::Authored { event, .. } => format!("wrote {}", of(event)),
             Entry::Received { event, server: from, .. } => {
                 format!("received {} from server {}", of(event), server(*from))
@@ -53,6 +58,12 @@ impl Testimony<'_> {
             }
             Entry::Receipt { server: of, incarnation, id, position } => format!(
                 "had a receipt: {} is at {position} in log {} of server {}",
+                self.names.event(id),
+                incarnation.short(),
+                server(*of)
+            ),
+            Entry::Told { server: of, incarnation, id } => format!(
+                "was told of {} by log {} of server {}",
                 self.names.event(id),
                 incarnation.short(),
                 server(*of)

@@ -416,6 +416,14 @@ impl SignedView {
         view.with_signature(signature)
     }
 
+    /// The servers that a view names, without a look at who signed it: for whoever judges what others did by it.
+    /// `None` if it cannot be read.
+    pub fn named_in(bytes: &[u8]) -> Option<Vec<ServerId>> {
+        let (encoded, _): (ByteBuf, ByteBuf) = rmp_serde::from_slice(bytes).ok()?;
+        let view: View = rmp_serde::from_slice(&encoded).ok()?;
+        Some(view.servers().iter().map(|member| member.id).collect())
+    }
+
     /// What it says.
     pub fn view(&self) -> &View {
         &self.0

@@ -13,7 +13,10 @@ use tercet::event::{Conversation, Draft, Event, EventError, Kind, account_of};
 use tercet::frame::{Item, Receipt, Rejection, ToClient, ToServer};
 use tercet::history::Entry;
 use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
-use tercet::limits::{FETCH_AFTER_MS, FETCH_AGAIN_MS, MESSAGE_MAX_BYTES, PARENTS_MAX, REFUSED_AGAIN_MS};
+use tercet::limits::{
+    FETCH_AFTER_MS, FETCH_AGAIN_MS, MESSAGE_MAX_BYTES, PARENTS_MAX, QUORUM_LOOK_MS, QUORUM_SLOW_MS,
+    REFUSED_AGAIN_MS,
+};
 use tercet::view::{Member, View};
 
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -36,7 +39,7 @@ fn config() -> Config {
         |n: u8| Member { name: n.to_string(), address: format!("host:{n}"), id: server(n), sealed: false };
     let view = View::new(ClusterId::new([7; 16]), 1, (1..=3).map(member).collect()).unwrap();
     let device = DeviceId::new([1; 16]);
-    Config { key: key(1), name: "alice".to_owned(), device, view, window_ms: WINDOW_MS }
+    Config { key: key(1), name: "alice".to_owned(), device, view, window_ms: WINDOW_MS, quorum: 1 }
 }
 
 fn by_bob(device: u8, seq: Seq, ms: u64, parents: &[EventId]) -> Arc<Event> {
@@ -64,10 +67,25 @@ impl Alice {
         Self::resume(Vec::new())
     }
 
-    fn resume(mut log: Vec<Entry>) -> Self {
-        let (client, effects) = Client::resume(NOW_MS, config(), &log).unwrap();
+    fn resume(log: Vec<Entry>) -> Self {
+        Self::with_quorum(1, log)
+    }
+
+    fn with_quorum(quorum: usize, mut log: Vec<Entry>) -> Self {
+        let (client, effects) = Client::resume(NOW_MS, Config { quorum, ..config() }, &log).unwrap();
         log.extend(effects.log);
         Self { client, log, now_ms: NOW_MS }
+    }
+
+    /// Connected, with a quorum of two; every window has passed.
+    fn careful() -> Self {
+        let mut alice = Self::with_quorum(2, Vec::new());
+        for n in 1..=3 {
+            alice.up(n, n);
+            alice.feed(n, &[], 0);
+        }
+        alice.now_ms += 2 * WINDOW_MS;
+        alice
     }
 
     /// With all three servers connected and read to their ends; the first is the feed.
@@ -388,4 +406,97 @@ fn nobody_is_asked_for_the_body_of_what_was_taken_back() {
     assert_eq!(asked(&mut alice, &message), [].into());
     alice.hears(2, ToClient::Bodies(vec![ByteBuf::from(message.bytes())]));
     assert_eq!(alice.client.event(&message.id()), Some(&without(&message)));
+}
+
+#[test]
+fn a_line_waits_for_its_quorum_and_is_late_if_a_later_one_was_shown_meanwhile() {
+    let mut alice = Alice::careful();
+    let (early, later) = (by_bob(8, 1, NOW_MS, &[]), by_bob(9, 1, NOW_MS + 1, &[]));
+    assert!(shown(&alice.feed(1, &[(&early, true), (&later, true)], 2)).is_empty());
+    assert!(
+        shown(&alice.feed(1, &[(&early, true)], 1)).is_empty(),
+        "one server is one, however often it tells"
+    );
+    assert!(!alice.client.is_vouched(&early.id()));
+    assert_eq!(shown(&alice.feed(2, &[(&later, false)], 1)), [(later.id(), false)]);
+    assert_eq!(shown(&alice.feed(3, &[(&early, false)], 1)), [(early.id(), true)]);
+    assert!(alice.client.is_vouched(&early.id()));
+}
+
+#[test]
+fn an_own_line_waits_for_its_receipts_and_announcements_alike() {
+    let mut alice = Alice::careful();
+    alice.says("mine");
+    let own = Arc::new(alice.written()[0].clone());
+    alice.now_ms += 2 * WINDOW_MS;
+    assert!(shown(&alice.hears(1, receipt(own.id(), 1))).is_empty());
+    assert_eq!(shown(&alice.feed(2, &[(&own, false)], 1)), [(own.id(), false)]);
+}
+
+#[test]
+fn what_was_announced_before_it_came_counts_when_it_comes() {
+    let mut alice = Alice::careful();
+    let event = by_bob(8, 1, NOW_MS, &[]);
+    alice.feed(2, &[(&event, false)], 1);
+    assert_eq!(shown(&alice.feed(1, &[(&event, true)], 1)), [(event.id(), false)]);
+}
+
+#[test]
+fn what_a_server_told_before_it_lost_its_log_counts_no_more() {
+    let mut alice = Alice::careful();
+    let event = by_bob(8, 1, NOW_MS, &[]);
+    alice.feed(1, &[(&event, true)], 1);
+    alice.up(1, 9);
+    assert!(shown(&alice.feed(2, &[(&event, false)], 1)).is_empty());
+    assert_eq!(shown(&alice.feed(1, &[(&event, true)], 1)), [(event.id(), false)], "its new log has it now");
+}
+
+#[test]
+fn a_line_waits_with_what_it_follows_from() {
+    let mut alice = Alice::careful();
+    let question = by_bob(8, 1, NOW_MS, &[]);
+    let answer = by_bob(9, 1, NOW_MS + 1, &[question.id()]);
+    alice.feed(1, &[(&question, true), (&answer, true)], 2);
+    assert!(shown(&alice.feed(2, &[(&answer, false)], 1)).is_empty(), "server 2 withheld the question");
+    let both = [(question.id(), false), (answer.id(), false)];
+    assert_eq!(shown(&alice.feed(3, &[(&question, false)], 1)), both);
+}
+
+#[test]
+fn a_restarted_device_knows_who_told_it_and_reads_anew_what_it_did_not_note() {
+    let mut alice = Alice::careful();
+    let event = by_bob(8, 1, NOW_MS, &[]);
+    alice.feed(1, &[(&event, true)], 1);
+    let follows = |actions: &[Action]| {
+        actions.iter().find_map(|action| match action {
+            Action::Send { frame: ToServer::Follow { room: None, after, .. }, .. } => Some(*after),
+            _ => None,
+        })
+    };
+    let mut again = Alice::with_quorum(2, alice.log.clone());
+    again.now_ms += 2 * WINDOW_MS;
+    assert_eq!(follows(&again.up(1, 1)), Some(1), "it goes on where it was");
+    again.feed(1, &[], 1);
+    again.up(2, 2);
+    assert_eq!(shown(&again.feed(2, &[(&event, false)], 1)), [(event.id(), false)]);
+    let mut careless = Alice::with_quorum(1, alice.log);
+    assert_eq!(follows(&careless.up(2, 2)), Some(0));
+    careless.feed(2, &[(&event, false)], 1);
+    let mut careful = Alice::with_quorum(2, careless.log);
+    assert_eq!(follows(&careful.up(2, 2)), Some(0), "nobody noted that it told of the event");
+}
+
+#[test]
+fn what_waits_long_for_its_quorum_is_told_once() {
+    let mut alice = Alice::careful();
+    let event = by_bob(8, 1, NOW_MS, &[]);
+    alice.feed(1, &[(&event, true)], 1);
+    alice.now_ms = NOW_MS + WINDOW_MS + QUORUM_SLOW_MS - 1;
+    let waits = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::Waits { .. }));
+    assert!(!waits(&alice.step(Input::Tick)));
+    alice.now_ms += QUORUM_LOOK_MS;
+    assert!(alice.step(Input::Tick).contains(&Action::Waits { lines: 1, told: 1, quorum: 2 }));
+    alice.now_ms += QUORUM_LOOK_MS;
+    assert!(!waits(&alice.step(Input::Tick)));
+    assert_eq!(alice.client.waiting_for_quorum(), (1, 1));
 }

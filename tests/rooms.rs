@@ -285,6 +285,7 @@ impl Bob {
             device: DeviceId::new([BOB; 16]),
             view: View::new(CLUSTER, 1, vec![member]).unwrap(),
             window_ms: 0,
+            quorum: 1,
         };
         let (client, effects) = Client::resume(NOW_MS, config, &[]).unwrap();
         let mut bob = Self { client, log: effects.log };

@@ -413,6 +413,7 @@ impl Alice {
             device: DeviceId::new([1; 16]),
             view: file.clone(),
             window_ms: 400,
+            quorum: 1,
         };
         let (client, effects) = Client::resume(NOW_MS, config, &log).unwrap();
         log.extend(effects.log);

@@ -161,10 +161,11 @@ pub fn room_name(client: &Client, room: RoomId) -> String {
     charter.map_or_else(|| format!("#?{}", room.short()), |charter| format!("#{}", charter.name))
 }
 
-/// A conversation as it reads now, without what is not for this account.
+/// A conversation as it reads now, without what is not for this account; with a quorum, by what has had it.
 pub fn thread(client: &Client, conversation: Conversation) -> Thread {
     let keys = client.transcript(conversation).into_iter().flat_map(|transcript| transcript.keys());
-    let events = keys.filter_map(|key| client.event(&key.id)).map(AsRef::as_ref);
+    let vouched = keys.filter(|key| client.is_vouched(&key.id));
+    let events = vouched.filter_map(|key| client.event(&key.id)).map(AsRef::as_ref);
     Thread::of(events.filter(|event| !client.is_kept(event)))
 }
 

@@ -95,6 +95,7 @@ pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     let cluster = Cluster::load(settings.home())?;
     let me = settings.me(args.me.as_ref(), "tercet send TO TEXT --as NAME")?;
     let wanted = chat::safe_at(args.copies, cluster.view().servers().len())?;
+    let quorum = chat::quorum(settings, None, &cluster)?;
     let text = text(args.text.as_deref())?;
     let patience = Duration::from_secs(args.wait);
     let report = |outcome| match outcome {
@@ -102,7 +103,7 @@ pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
         Err(failure) => Err(failure),
     };
     visit::run(async {
-        let visit = Visit::open(&cluster, &me, patience).await?;
+        let visit = Visit::open(&cluster, &me, patience, quorum).await?;
         let sent = deliver(&visit, args, text, wanted).await;
         visit.close().await?;
         report(sent)

@@ -123,6 +123,15 @@ pub enum Notice {
         /// How many events of ours it had acked.
         acked: usize,
     },
+    /// Lines have waited long for their quorum.
+    Waits {
+        /// How many.
+        lines: usize,
+        /// How many servers have told of the one of which most have.
+        told: usize,
+        /// How many must.
+        quorum: usize,
+    },
     /// The name belongs to another account; nothing can be sent under it.
     NameTaken,
     /// The account was deleted, here or by another device; nothing can be sent with it.
@@ -204,6 +213,8 @@ pub struct Options {
     pub window_ms: u64,
     /// Whether to go on as a new device, leaving the old log as it is.
     pub new_device: bool,
+    /// How many servers must have told of a line before it is shown; `None` is what the log was opened with last.
+    pub quorum: Option<usize>,
 }
 
 /// A running session. Dropping it ends the session at once, which loses nothing: see [`crate::client`].
@@ -244,6 +255,7 @@ impl Session {
             device: device.id,
             view: cluster.view().clone(),
             window_ms: options.window_ms,
+            quorum: options.quorum.unwrap_or_else(|| last_quorum(&device.entries)),
         };
         let (client, opening) = Client::resume(now_ms(), config, &device.entries).map_err(|error| {
             Failure::new(format!("the log {} cannot be gone on with: {error}", device.log_path.display()))
@@ -425,6 +437,15 @@ impl Session {
         self.broken().await;
         self.cause.get().cloned().unwrap_or_else(|| Failure::new("the session has ended"))
     }
+}
+
+/// What a log was opened with last, so that a visit between two chats reads as they do.
+fn last_quorum(entries: &[Entry]) -> usize {
+    let quorum = |entry: &Entry| match entry {
+        Entry::Opened { quorum, .. } => Some(*quorum as usize),
+        _ => None,
+    };
+    entries.iter().rev().find_map(quorum).unwrap_or(1)
 }
 
 /// By how many milliseconds a process's clock is off, for `tercet chaos`, which sets it for its children.
@@ -785,7 +806,8 @@ impl Worker {
             let keys = self.client.transcript(conversation).into_iter().flat_map(|all| all.keys().rev());
             keys.take_while(move |key| *key > oldest)
         });
-        let deletes = later.filter_map(|key| self.client.event(&key.id)).filter_map(|event| {
+        let vouched = later.filter(|key| self.client.is_vouched(&key.id));
+        let deletes = vouched.filter_map(|key| self.client.event(&key.id)).filter_map(|event| {
             let target = event.target().filter(|_| event.kind() == Kind::Delete)?;
             (self.client.event(&target)?.account() == event.account()).then_some(target)
         });
@@ -867,6 +889,7 @@ impl Worker {
             Action::Show { event, late } => self.show(vec![(event, late)]).await,
             Action::Copies { id, copies } => self.tell(Notice::Copies { id, copies }).await,
             Action::Rejected { server, why, .. } => self.tell(Notice::Rejected { server, why }).await,
+            Action::Waits { lines, told, quorum } => self.tell(Notice::Waits { lines, told, quorum }).await,
             Action::View(_) => {} // its servers are dialled when the program starts again
             Action::LogLost { server, acked } => self.tell(Notice::LogLost { server, acked }).await,
         }

@@ -28,7 +28,7 @@ use crate::text::{Name, inert};
 /// What the file may say outside its profiles.
 const TOP_KEYS: [&str; 2] = ["default", "profile"];
 /// What a profile may say.
-const PROFILE_KEYS: [&str; 4] = ["cluster", "name", "presence", "bell"];
+const PROFILE_KEYS: [&str; 5] = ["cluster", "name", "display_quorum", "presence", "bell"];
 
 /// When a chat on a terminal rings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,6 +47,7 @@ pub enum Bell {
 pub struct Settings {
     home: Home,
     name: Option<Name>,
+    display_quorum: Option<usize>,
     file: Option<PathBuf>,
     profile: Option<String>,
     presence: bool,
@@ -71,6 +72,7 @@ impl Settings {
         Ok(Self {
             home,
             name: chosen.name,
+            display_quorum: chosen.display_quorum,
             file: path.filter(|_| known),
             profile: used,
             presence,
@@ -91,6 +93,11 @@ impl Settings {
     /// The cluster's folder.
     pub fn home(&self) -> &Home {
         &self.home
+    }
+
+    /// How many servers must have told of a line before it is shown, if the profile says so.
+    pub fn display_quorum(&self) -> Option<usize> {
+        self.display_quorum
     }
 
     /// One line on where all this comes from, for `-v`.
@@ -157,6 +164,7 @@ pub fn profiles() -> Vec<String> {
 struct Profile {
     cluster: Option<PathBuf>,
     name: Option<Name>,
+    display_quorum: Option<usize>,
     presence: Option<bool>,
     bell: Bell,
 }
@@ -240,6 +248,7 @@ impl Reader<'_> {
                     let name = self.text_of(value)?.parse::<Name>();
                     profile.name = Some(name.map_err(|error| self.wrong(&value.span(), &error.to_string()))?);
                 }
+                "display_quorum" => profile.display_quorum = Some(self.number_of(value)?),
                 "bell" => {
                     profile.bell = match self.text_of(value)? {
                         "none" => Bell::None,
@@ -278,6 +287,12 @@ impl Reader<'_> {
             DeValue::Boolean(truth) => Ok(*truth),
             _ => Err(self.wrong(&value.span(), "this must be true or false")),
         }
+    }
+
+    fn number_of(&self, value: &Spanned<DeValue<'_>>) -> Result<usize, Failure> {
+        let number = value.get_ref().as_integer().filter(|number| number.radix() == 10);
+        let number = number.and_then(|number| number.as_str().parse().ok()).filter(|number| *number > 0);
+        number.ok_or_else(|| self.wrong(&value.span(), "this must be a number from 1 on, without quotes"))
     }
 
     fn table_of<'v, 'i>(&self, value: &'v Spanned<DeValue<'i>>) -> Result<&'v DeTable<'i>, Failure> {
@@ -349,12 +364,14 @@ cluster = \"clusters/home\"
                 "[profile.x]\nwindow = \"ada\"",
                 2,
                 "no setting \"window\"",
-                "known here: cluster, name, presence",
+                "known here: cluster, name, display_quorum, presence",
             ),
             ("[profile.x]\nname = \"a b\"", 2, "the name \"a b\" holds ' '", "correct that file"),
             ("[profile.x]\ncluster = 7", 2, "text in quotes", "correct that file"),
             ("[profile.x]\npresence = \"off\"", 2, "true or false", "correct that file"),
             ("[profile.x]\nbell = \"loud\"", 2, "\"direct\" or \"mentions\"", "correct that file"),
+            ("[profile.x]\ndisplay_quorum = \"4\"", 2, "a number from 1 on", "correct that file"),
+            ("[profile.x]\ndisplay_quorum = 0", 2, "a number from 1 on", "correct that file"),
             ("profile = 7", 1, "a table", "correct that file"),
             ("[profile.x\n", 1, "", "correct that file"),
         ];

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::complete;
+use super::chat::render::waits;
 use super::failure::{Failure, Outcome};
 use super::home::Cluster;
 use super::place::Place;
@@ -20,6 +20,7 @@ use super::screen;
 use super::session::{Shown, now_ms};
 use super::settings::Settings;
 use super::visit::{self, Visit};
+use super::{chat, complete};
 use crate::client::Client;
 use crate::event::{Conversation, Event};
 use crate::history::Entry;
@@ -52,6 +53,9 @@ pub struct Args {
     /// was taken back.
     #[arg(long)]
     json: bool,
+    /// Print only lines of which so many servers have told [default: the profile's, or as this device last].
+    #[arg(long, value_name = "SERVERS")]
+    display_quorum: Option<usize>,
     /// For how long to wait for a server.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     wait: u64,
@@ -84,15 +88,16 @@ struct Line<'a> {
 pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     let cluster = Cluster::load(settings.home())?;
     let me = settings.me(args.me.as_ref(), "tercet tail --as NAME")?;
+    let quorum = chat::quorum(settings, args.display_quorum, &cluster)?;
     let patience = Duration::from_secs(args.wait);
     visit::run(async {
         if args.follow {
-            let (visit, shown) = Visit::following(&cluster, &me, patience).await?;
+            let (visit, shown) = Visit::following(&cluster, &me, patience, quorum).await?;
             let followed = follow(&visit, shown, args).await;
             visit.close().await?;
             return followed.map(|()| Outcome::Done);
         }
-        let visit = Visit::open(&cluster, &me, patience).await?;
+        let visit = Visit::open(&cluster, &me, patience, quorum).await?;
         let outcome = last(&visit, args).await;
         visit.close().await?;
         outcome
@@ -105,6 +110,12 @@ async fn last(visit: &Visit, args: &Args) -> Result<Outcome, Failure> {
     let caught_up = visit.waits_for(Client::is_caught_up).await?;
     if caught_up {
         settle(visit, conversation).await?;
+        let has_all = visit.waits_for(|client| client.waiting_for_quorum().0 == 0).await?;
+        if !has_all {
+            let ((lines, told), quorum) =
+                visit.session.ask(|client| (client.waiting_for_quorum(), client.quorum())).await?;
+            screen::warn(&format!("-- {}", waits(lines, told, quorum)));
+        }
     }
     let (number, blocked) = (args.lines, visit.eyes.blocked.clone());
     let heard = move |event: &Event| !blocked.holds(event.account());
@@ -184,9 +195,8 @@ fn newest(
 ) -> Vec<Shown> {
     let here = |candidate: &Conversation| conversation.is_none_or(|wanted| wanted == *candidate);
     let line = |key: Key| -> Option<(Key, &Arc<Event>)> {
-        let event = client
-            .event(&key.id)
-            .filter(|event| event.kind().is_shown() && !client.is_kept(event) && wanted(event))?;
+        let wanted = |event: &Event| event.kind().is_shown() && !client.is_kept(event) && wanted(event);
+        let event = client.event(&key.id).filter(|event| wanted(event) && client.is_vouched(&key.id))?;
         Some((key, event))
     };
     let transcripts = client.conversations().filter(|(candidate, _)| here(candidate));

@@ -64,12 +64,18 @@ pub fn run(work: impl Future<Output = Result<Outcome, Failure>>) -> Result<Outco
 }
 
 impl Visit {
-    /// Opens a session that waits at most `patience` for anything, and shows nothing.
+    /// Opens a session that waits at most `patience` for anything, and shows nothing; `quorum` as in [`Options`].
     ///
     /// # Errors
     /// As [`Session::open`].
-    pub async fn open(cluster: &Cluster, name: &Name, patience: Duration) -> Result<Self, Failure> {
-        Self::start(cluster, name, patience, u64::MAX, None).await
+    pub async fn open(
+        cluster: &Cluster,
+        name: &Name,
+        patience: Duration,
+        quorum: Option<usize>,
+    ) -> Result<Self, Failure> {
+        let options = Options { window_ms: u64::MAX, new_device: false, quorum };
+        Self::start(cluster, name, patience, options, None).await
     }
 
     /// Opens a session that hands on each line as its place is settled.
@@ -80,11 +86,13 @@ impl Visit {
         cluster: &Cluster,
         name: &Name,
         patience: Duration,
+        quorum: Option<usize>,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Shown>), Failure> {
         // Unbounded, since the session must not wait for whoever asks it something first; what is in it are
         // events that the session holds anyway.
         let (lines, shown) = mpsc::unbounded_channel();
-        let visit = Self::start(cluster, name, patience, REORDER_WINDOW_MS, Some(lines)).await?;
+        let options = Options { window_ms: REORDER_WINDOW_MS, new_device: false, quorum };
+        let visit = Self::start(cluster, name, patience, options, Some(lines)).await?;
         Ok((visit, shown))
     }
 
@@ -92,10 +100,10 @@ impl Visit {
         cluster: &Cluster,
         name: &Name,
         patience: Duration,
-        window_ms: u64,
+        options: Options,
         lines: Option<mpsc::UnboundedSender<Shown>>,
     ) -> Result<Self, Failure> {
-        let (session, notices) = Session::open(cluster, name, Options { window_ms, new_device: false })?;
+        let (session, notices) = Session::open(cluster, name, options)?;
         let (unusable, _) = watch::channel(None);
         let unusable = Arc::new(unusable);
         let (account, called) = session.ask(chat::who).await?;

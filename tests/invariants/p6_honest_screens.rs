@@ -2,9 +2,11 @@
 
 use tercet::anomaly::Anomaly;
 use tercet::history::Entry;
-use tercet::id::EventId;
+use tercet::id::{EventId, Incarnation};
 
-use crate::support::{ALICE, BOB, Case, Good, WINDOW_MS, World, assert_refused, assert_valid, good};
+use crate::support::{
+    ALICE, BOB, Case, Good, SERVERS, WINDOW_MS, World, assert_refused, assert_valid, good, server_id,
+};
 
 pub const CASES: &[Case] = &[
     Case {
@@ -67,13 +69,84 @@ pub const CASES: &[Case] = &[
         name: "the window grew with a restart, and the display kept the old one",
         spoil: |Good { world, .. }| {
             let (event, at_ms) = (world.say(ALICE, "after the restart"), world.now_ms);
-            world.log(BOB).push(Entry::Opened { at_ms, window_ms: WINDOW_MS + 600, servers: Vec::new() });
+            world.log(BOB).push(Entry::Opened {
+                at_ms,
+                window_ms: WINDOW_MS + 600,
+                servers: Vec::new(),
+                quorum: 1,
+            });
             world.receive(BOB, event);
             show_after(world, BOB, event, WINDOW_MS + 1);
             vec![Anomaly::Early { event, by_ms: 600, at: world.at_end(BOB) }]
         },
     },
+    Case {
+        name: "two servers had told of a line, and a person who asked for two of three saw it after the first",
+        spoil: |Good { world, .. }| {
+            let event = with_quorum(world, &[0]);
+            world.show(BOB, &[event]);
+            let at = world.at_end(BOB);
+            world.told(BOB, 1, event);
+            vec![Anomaly::Unvouched { event, told: 1, quorum: 2, at }]
+        },
+    },
+    Case {
+        name: "one server that told of a line twice was counted as two",
+        spoil: |Good { world, .. }| {
+            let event = with_quorum(world, &[0, 0]);
+            world.show(BOB, &[event]);
+            vec![Anomaly::Unvouched { event, told: 1, quorum: 2, at: world.at_end(BOB) }]
+        },
+    },
+    Case {
+        name: "what a server told of before it lost its log was counted",
+        spoil: |Good { world, .. }| {
+            let event = with_quorum(world, &[1]);
+            let (server, incarnation, at_ms) = (server_id(1), Incarnation::new([0xaa; 16]), world.now_ms);
+            world.log(BOB).push(Entry::Incarnation { server, incarnation, at_ms });
+            world.told(BOB, 0, event);
+            world.show(BOB, &[event]);
+            vec![Anomaly::Unvouched { event, told: 1, quorum: 2, at: world.at_end(BOB) }]
+        },
+    },
+    Case {
+        name: "a server that is not in the view was counted",
+        spoil: |Good { world, .. }| {
+            let event = with_quorum(world, &[]);
+            open_with(world, &[0, 1], 2);
+            world.told(BOB, 0, event);
+            world.told(BOB, 2, event);
+            world.show(BOB, &[event]);
+            vec![Anomaly::Unvouched { event, told: 1, quorum: 2, at: world.at_end(BOB) }]
+        },
+    },
+    Case {
+        name: "a line that had its quorum was never shown, and a later one was",
+        spoil: |Good { world, .. }| {
+            let (early, later) = concurrent(world);
+            open_with(world, &SERVERS, 2);
+            world.receive(BOB, early);
+            [(0, early), (1, early)].into_iter().for_each(|(server, id)| world.told(BOB, server, id));
+            [0, 1].into_iter().for_each(|server| world.told(BOB, server, later));
+            world.show(BOB, &[later]);
+            vec![Anomaly::Skipped { event: early, shown: later, at: world.at_end(BOB) }]
+        },
+    },
 ];
+
+/// Bob asks for two of three servers, and has an event of Alice's of which these told him.
+fn with_quorum(world: &mut World, tellers: &[usize]) -> EventId {
+    let event = world.say(ALICE, "is it so?");
+    open_with(world, &SERVERS, 2);
+    world.receive(BOB, event);
+    tellers.iter().for_each(|server| world.told(BOB, *server, event));
+    event
+}
+
+fn open_with(world: &mut World, servers: &[usize], quorum: u32) {
+    let (at_ms, servers) = (world.now_ms, servers.iter().map(|server| server_id(*server)).collect());
+    world.log(BOB).push(Entry::Opened { at_ms, window_ms: WINDOW_MS, servers, quorum });
+}
 
 /// Alice and Bob say something without having seen the other's; Bob's comes later. He has not Alice's.
 fn concurrent(world: &mut World) -> (EventId, EventId) {
@@ -118,6 +191,26 @@ fn a_line_in_the_first_millisecond_after_its_window_is_valid() {
     show_after(world, BOB, id, WINDOW_MS + 1);
     world.index();
     assert_valid("just in time", world);
+}
+
+/// What has its quorum late is late, and whoever came meanwhile was shown in their place.
+#[test]
+fn a_line_without_its_quorum_is_passed_over_and_shown_late_when_it_has_it() {
+    let mut good = good();
+    let world = &mut good.world;
+    let (early, later) = concurrent(world);
+    open_with(world, &SERVERS, 2);
+    world.send(ALICE, early);
+    world.send(BOB, later);
+    world.read(ALICE);
+    world.read(BOB);
+    world.told(BOB, 0, early);
+    world.show(BOB, &[later]);
+    world.told(BOB, 2, early);
+    world.show_as(BOB, early, true);
+    world.show(ALICE, &[early, later]);
+    world.index();
+    assert_valid("late for want of a quorum", world);
 }
 
 /// The program stopped before the window had passed: the line is shown after the next start.

@@ -111,6 +111,7 @@ impl World {
                 at_ms: self.now_ms,
                 window_ms: WINDOW_MS,
                 servers: SERVERS.map(server_id).to_vec(),
+                quorum: 1,
             },
         ];
         entries.extend(self.history.servers.iter().map(|server| Entry::Incarnation {
@@ -212,6 +213,12 @@ impl World {
         let incarnation = self.store(server).incarnation;
         let server = server_id(server);
         self.log(person).push(Entry::Receipt { server, incarnation, id, position });
+    }
+
+    /// A server's current log tells a person of an event.
+    pub fn told(&mut self, person: usize, server: usize, id: EventId) {
+        let incarnation = self.store(server).incarnation;
+        self.log(person).push(Entry::Told { server: server_id(server), incarnation, id });
     }
 
     pub fn level(&mut self, person: usize, id: EventId, copies: u32) {
@@ -477,7 +484,7 @@ macro_rules! variants {
 variants! {
     Invented, Corrupt, Twice, ShownUnheld, Leaked, Fork,
     LostAck, TooFewCopies, BodyKept, BodyMissing, Boast, TakenBack, StaleIncarnation,
-    NotClosed, Overlooked, ForeignParent, TimeNotAfterParent, WrongTarget, SenderOrder, EffectBeforeCause,
+    NotClosed, Overlooked, ForeignParent, TimeNotAfterParent, WrongTarget, SenderOrder, EffectBeforeCause, Unvouched,
     WrongIndex, Undelivered, CursorBack,
     AfterSeal, NotDrained, TwoViews,
     Unmarked, Skipped, UnjustifiedLate, Early,

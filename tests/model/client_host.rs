@@ -99,7 +99,8 @@ impl ClientHost {
                 }
                 Action::Drop { why, .. } => self.complaint = Some(format!("it drops a server: {why}")),
                 Action::Rejected { why, .. } => self.complaint = Some(format!("it is refused: {why}")),
-                Action::Show { .. } | Action::Copies { .. } | Action::LogLost { .. } | Action::View(_) => {}
+                Action::Show { .. } | Action::Copies { .. } | Action::LogLost { .. } => {}
+                Action::View(_) | Action::Waits { .. } => {}
             }
         }
         outputs

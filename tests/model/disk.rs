@@ -215,7 +215,7 @@ impl<'a> Gist<'a> {
         let mut gist = Self::default();
         for entry in entries {
             match entry {
-                Entry::Begun { .. } | Entry::View { .. } => {}
+                Entry::Begun { .. } | Entry::View { .. } | Entry::Told { .. } => {}
                 Entry::Opened { .. } => gist.openings += 1,
                 Entry::Authored { event, .. } => {
                     gist.written.insert(event);

@@ -112,6 +112,7 @@ impl Scope {
             device: device(index),
             view: self.view(),
             window_ms: REORDER_WINDOW_MS,
+            quorum: 1,
         }
     }
 

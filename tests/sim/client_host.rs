@@ -69,13 +69,14 @@ impl ClientHost {
         }
     }
 
-    pub fn config(&self, world: &World) -> Config {
+    pub fn config(&self, world: &World, client: usize) -> Config {
         Config {
             key: self.key.clone(),
             name: self.name.clone(),
             device: self.device,
             view: self.file.clone(),
             window_ms: world.window_ms(),
+            quorum: world.quorum_of(client),
         }
     }
 
@@ -93,7 +94,7 @@ impl World {
         }
         let is_new = host.tape.entries().is_empty();
         let now_ms = self.clock_ms(host.skew_ms);
-        let resumed = Client::resume(now_ms, host.config(self), &self.handed_over(client));
+        let resumed = Client::resume(now_ms, host.config(self, client), &self.handed_over(client));
         let (machine, effects) = match resumed {
             Ok(resumed) => resumed,
             Err(error) => {
@@ -200,6 +201,7 @@ impl World {
         let mut effects = Effects::default();
         for arrival in std::mem::take(&mut host.arrived) {
             let input = self.input_of(client, arrival);
+            self.overhear(client, &input);
             for input in self.altered_arrival(client, input) {
                 let Some(machine) = &mut self.clients[client].machine else { return };
                 if let Err(error) = machine.step(now_ms, input, &mut effects) {
@@ -284,9 +286,13 @@ impl World {
                     }
                 }
                 Action::Drop { server, why } => {
-                    let what = format!("client {client} drops an honest server: {why}");
-                    self.failures.push(Failure::new(REFUSAL, what));
                     let server = self.view.index_of(server)?;
+                    if self.is_liar(server) {
+                        self.saw("a liar is dropped");
+                    } else {
+                        let what = format!("client {client} drops an honest server: {why}");
+                        self.failures.push(Failure::new(REFUSAL, what));
+                    }
                     if let Some(conn) = self.clients[client].outlets[server].take() {
                         self.caller_closes(Caller::Client(client), server, conn);
                     }
@@ -296,7 +302,9 @@ impl World {
                     self.follow_view(Caller::Client(client));
                 }
                 Action::LogLost { .. } => self.saw("a client learns of a lost log"),
+                Action::Waits { .. } => self.saw("a line waits long for its quorum"),
                 Action::Show { event, late } => {
+                    self.check_quorum(client, event.id());
                     self.clients[client].screen.push((event.id(), late));
                     if late {
                         self.saw("a late line");

@@ -23,6 +23,8 @@ use crate::world::World;
 pub const NO_REST: &str = "no-rest";
 /// What was on one server when all healed has not come to another in time.
 pub const APART: &str = "apart";
+/// A person was shown a line of which too few servers had told.
+pub const UNVOUCHED: &str = "unvouched";
 /// A machine ends the connection to one that did nothing wrong.
 pub const REFUSAL: &str = "refusal";
 /// A device that starts from its log is another than the one that wrote it.
@@ -204,7 +206,19 @@ fn undelivered(world: &World) -> Option<String> {
 pub fn verify(world: &World) -> Vec<Failure> {
     let history = history(world);
     let report = verify::check(&history);
-    let mut failures: Vec<_> = report.anomalies().map(Failure::of).collect();
+    let liars = world.swarm.liars.iter().map(|liar| &world.view.servers()[*liar].name);
+    let liars: Vec<_> = liars.collect();
+    // Liars and the author who colludes with them are found out, and rightly.
+    let is_found_out = |anomaly: &&Anomaly| match anomaly {
+        Anomaly::Fork { .. } => !liars.is_empty(),
+        Anomaly::Undelivered { server, .. } => liars.contains(&server),
+        _ => false,
+    };
+    let mut failures: Vec<_> =
+        report.anomalies().filter(|anomaly| !is_found_out(anomaly)).map(Failure::of).collect();
+    if report.anomalies().any(|anomaly| is_found_out(&anomaly)) {
+        return failures;
+    }
     if failures.is_empty() && world.devices_lost == 0 && report.verdict() != Verdict::Valid {
         let unknowns = report.outcomes.iter().flat_map(|outcome| &outcome.unknowns);
         failures.extend(unknowns.map(|unknown| Failure::new(VERDICT, unknown)));
@@ -276,7 +290,7 @@ pub fn replay(world: &World) -> Vec<Failure> {
         let Some(before) = &host.machine else { continue };
         let entries = host.tape.entries();
         let now_ms = world.clock_ms(0);
-        let after = match Client::resume(now_ms, host.config(world), entries) {
+        let after = match Client::resume(now_ms, host.config(world, index), entries) {
             Ok((after, _)) => after,
             Err(error) => {
                 failures.push(Failure::new(RESTART, format!("client {index} cannot resume: {error}")));

@@ -15,6 +15,7 @@ mod board;
 mod client_host;
 mod disk;
 mod judge;
+mod liars;
 mod links;
 mod mutants;
 mod nemesis;
@@ -167,6 +168,47 @@ fn progress(seeds: u64) -> ProgressBar {
     let bar = ProgressBar::new(seeds).with_style(style);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+/// What a sweep of liars must have seen.
+const LIES: [&str; 8] = [
+    "a liar alters a body",
+    "a liar alters an event",
+    "a liar hands out one of two twins",
+    "a liar invents an event",
+    "a liar is dropped",
+    "a liar is dropped by a peer",
+    "a liar swaps two events",
+    "a liar withholds events",
+];
+
+/// Two servers of six lie to everybody, each time otherwise, and a quorum of four shows none of it.
+#[test]
+fn nothing_is_displayed_of_which_only_liars_told() {
+    let from = number("TERCET_FROM").unwrap_or(0);
+    let mut seen = BTreeMap::<_, u64>::new();
+    for seed in from..from + number("TERCET_LIARS").unwrap_or(60) {
+        let run = run(seed, false, Swarm::lie);
+        assert!(run.failures.is_empty(), "seed {seed} with liars:\n{}", listed(&run.failures));
+        run.seen.into_iter().for_each(|(what, times)| *seen.entry(what).or_default() += times);
+    }
+    let unseen: Vec<_> = LIES.iter().filter(|what| !seen.contains_key(**what)).collect();
+    assert!(unseen.is_empty(), "no liar ever did {unseen:?}: {seen:#?}");
+}
+
+/// The same lies with a quorum of one: what everybody is protected from all the same, and what not.
+#[test]
+fn without_a_quorum_what_only_liars_told_of_is_displayed_and_nothing_that_they_altered() {
+    let runs = (0..20).map(|seed| {
+        run(seed, false, |swarm| {
+            swarm.lie();
+            swarm.shows_all = true;
+        })
+    });
+    let failures: Vec<_> = runs.flat_map(|run| run.failures).collect();
+    assert!(!failures.is_empty(), "a quorum of one is as good as four");
+    let others: Vec<_> = failures.iter().filter(|failure| failure.class != judge::UNVOUCHED).collect();
+    assert!(others.is_empty(), "{others:?}");
 }
 
 #[test]

@@ -216,6 +216,7 @@ impl World {
         host.tape = crate::disk::Tape::default();
         host.screen.clear();
         host.device = if keeps_name { host.device } else { DeviceId::new(bytes) };
+        self.rumours.forget(client);
         self.devices_lost += 1;
         let device = self.clients[client].device;
         self.note(|| format!("client {client} goes on as {device:?}"));
@@ -236,6 +237,7 @@ impl World {
         self.note(|| "everything heals".to_owned());
         self.healed = true;
         self.net.unblock_all();
+        self.liars_repent();
         for server in 0..self.servers.len() {
             let host = &mut self.servers[server];
             (host.stalled, host.skew_ms, host.fuse, host.trouble) = (false, 0, None, None);

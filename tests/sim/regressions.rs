@@ -32,7 +32,7 @@ fn connected() -> Client {
     let member = Member { name: "1".to_owned(), address: "one:1".to_owned(), id: server(), sealed: false };
     let view = View::new(ClusterId::new([7; 16]), 1, vec![member]).unwrap();
     let device = DeviceId::new([1; 16]);
-    let config = Config { key: key(), name: "alice".to_owned(), device, view, window_ms: 0 };
+    let config = Config { key: key(), name: "alice".to_owned(), device, view, window_ms: 0, quorum: 1 };
     let (mut client, _) = Client::resume(EPOCH_MS, config, &[]).unwrap();
     step(&mut client, 0, Input::Up { server: server(), incarnation: INCARNATION }, &mut Effects::default());
     client

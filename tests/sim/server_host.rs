@@ -264,8 +264,18 @@ impl World {
     fn carry_out_output(&mut self, server: usize, output: Output) {
         match output {
             Output::Write(write) => self.servers[server].disk.stage(write),
+            Output::Send { conn, frame } if self.is_liar(server) && !self.healed => {
+                let frame = self.lie(server, conn, frame);
+                self.server_says(server, conn, &frame);
+            }
             Output::Send { conn, frame } => self.server_says(server, conn, &frame),
             Output::SendPeer { peer, frame } => self.tell_peer(server, peer, &frame),
+            Output::DropPeer { peer, .. }
+                if self.view.index_of(peer).is_some_and(|peer| self.is_liar(peer)) =>
+            {
+                self.saw("a liar is dropped by a peer");
+                self.hang_up_on(server, peer);
+            }
             Output::DropPeer { peer, why } => {
                 let what = format!("server {server} drops an honest peer: {why}");
                 self.failures.push(Failure::new(REFUSAL, what));

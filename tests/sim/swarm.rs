@@ -34,6 +34,12 @@ pub struct Swarm {
     pub peers: bool,
     /// How often the administrator changes which servers there are.
     pub changes: usize,
+    /// How many servers must have told of a line before it is shown; 1 is no wait.
+    pub quorum: usize,
+    /// Whether devices show all the same what has not had it.
+    pub shows_all: bool,
+    /// The servers that lie.
+    pub liars: Vec<usize>,
     pub mutant: Option<Mutant>,
 }
 
@@ -49,7 +55,9 @@ impl Swarm {
             faults.retain(|fault| !matches!(fault, Fault::LoseDevice | Fault::LoseDisk));
             faults.extend([Fault::LoseDevice, Fault::LoseDisk]);
         }
-        Self {
+        // Drawn apart, so that all else of a seed stays what it was.
+        let mut apart = fastrand::Rng::with_seed(rng.clone().u64(..));
+        let mut swarm = Self {
             servers: if rng.u32(..10) < 6 { 3 } else { rng.usize(1..=5) },
             accounts: if many_heads { 2 } else { rng.usize(2..=4) },
             devices_each: if many_heads { 10 } else { 1 + rng.usize(..8) / 6 },
@@ -71,8 +79,27 @@ impl Swarm {
             // Nobody drains a log without.
             peers: rng.u32(..4) > 0 || changes > 0,
             changes,
+            quorum: 1,
+            shows_all: false,
+            liars: Vec::new(),
             mutant: None,
+        };
+        if apart.u32(..4) == 0 {
+            swarm.quorum = apart.usize(1..=swarm.servers);
+            // Without peers, what one server alone has never gets its quorum.
+            swarm.peers |= swarm.quorum > 1;
         }
+        swarm
+    }
+
+    /// Two of six servers lie, and everybody waits for four.
+    pub fn lie(&mut self) {
+        (self.servers, self.quorum, self.peers) = (6, 4, true);
+        let first = self.says % 6;
+        self.liars = vec![first, (first + 1 + self.accounts) % 6];
+        // What an author gave to a liar alone is in its author's log, and must come from there.
+        self.faults.retain(|fault| *fault != Fault::LoseDevice);
+        self.all_apart = false;
     }
     /// Out of a copy of the random source, so that whatever else is drawn stays what it was.
     fn changes(mut rng: fastrand::Rng) -> usize {

@@ -22,6 +22,7 @@ use tercet::view::{Member, SignedView, View};
 use crate::admin::Admin;
 use crate::client_host::ClientHost;
 use crate::judge::{self, Failure, NO_REST};
+use crate::liars::Rumours;
 use crate::links::Link;
 use crate::mutants::Memory;
 use crate::nemesis::{Fault, Remedy};
@@ -124,6 +125,8 @@ pub struct World {
     pub found_valid: BTreeMap<[u8; 32], Arc<Event>>,
     /// What the mutant of this run, if there is one, keeps in mind.
     pub memory: Memory,
+    /// What everybody was told, and by whom.
+    pub rumours: Rumours,
     /// What went wrong that no fault explains.
     pub failures: Vec<Failure>,
     /// How often the rarer things happened: a sweep that never saw one has not tested it.
@@ -174,6 +177,7 @@ impl World {
             devices_lost: 0,
             found_valid: BTreeMap::new(),
             memory: Memory::default(),
+            rumours: Rumours::default(),
             failures: Vec::new(),
             seen: BTreeMap::new(),
             trace,

@@ -41,7 +41,7 @@ pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     let wanted = chat::safe_at(args.telling.copies, cluster.view().servers().len())?;
     confirm(&me, args.yes)?;
     let outcome = visit::run(async {
-        let visit = Visit::open(&cluster, &me, args.telling.patience()).await?;
+        let visit = Visit::open(&cluster, &me, args.telling.patience(), None).await?;
         let told = close(&visit, &args.telling, wanted).await;
         visit.close().await?;
         told

@@ -34,7 +34,7 @@ pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     person::key(settings.home(), &me)?;
     let wanted = chat::safe_at(args.telling.copies, cluster.view().servers().len())?;
     let outcome = visit::run(async {
-        let visit = Visit::open(&cluster, &me, args.telling.patience()).await?;
+        let visit = Visit::open(&cluster, &me, args.telling.patience(), None).await?;
         let renamed = rename(&visit, args, wanted).await;
         visit.close().await?;
         renamed

@@ -315,7 +315,7 @@ impl Sender {
     }
 }
 
-const OPTIONS: Options = Options { window_ms: REORDER_WINDOW_MS, new_device: false };
+const OPTIONS: Options = Options { window_ms: REORDER_WINDOW_MS, new_device: false, quorum: None };
 
 /// Notes the time of what a session tells, as it tells it. Ends with the session.
 async fn watch(

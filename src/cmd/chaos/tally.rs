@@ -85,7 +85,7 @@ impl Tally {
                 self.shown += 1;
                 self.late += usize::from(*late);
             }
-            Entry::Begun { .. } | Entry::Opened { .. } | Entry::Body { .. } => {}
+            Entry::Begun { .. } | Entry::Opened { .. } | Entry::Body { .. } | Entry::Told { .. } => {}
             Entry::Cursor { .. } | Entry::Level { .. } | Entry::View { .. } => {}
         }
     }

@@ -49,6 +49,10 @@ pub struct Args {
     /// How long each line is held so that its place is settled, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = REORDER_WINDOW_MS)]
     window_ms: u64,
+    /// Show a line only once so many servers have told of it, each with its current log [default: the profile's, or
+    /// 1, which is no wait].
+    #[arg(long, value_name = "SERVERS")]
+    display_quorum: Option<usize>,
     /// Go on as a new device; for when this device's log is lost or damaged.
     #[arg(long)]
     new_device: bool,
@@ -93,9 +97,29 @@ pub(super) fn who(client: &Client) -> (AccountId, Option<String>) {
     (account, client.directory().called(account).map(str::to_owned))
 }
 
+/// Of how many servers a line must have been told of: as asked for, or as the profile says; `None` if neither does.
+pub(super) fn quorum(
+    settings: &Settings,
+    asked: Option<usize>,
+    cluster: &Cluster,
+) -> Result<Option<usize>, Failure> {
+    let servers = cluster.view().writable().count();
+    let refused = |said: String| {
+        Failure::new(format!("{said} cannot be had of {}", count(servers, "server")))
+            .next(format!("give it a number from 1 to {servers}"))
+    };
+    match (asked, settings.display_quorum()) {
+        (Some(quorum), _) | (None, Some(quorum)) if (1..=servers).contains(&quorum) => Ok(Some(quorum)),
+        (Some(quorum), _) => Err(refused(format!("--display-quorum {quorum}"))),
+        (None, Some(quorum)) => Err(refused(format!("the profile's display_quorum = {quorum}"))),
+        (None, None) => Ok(None),
+    }
+}
+
 async fn chat(settings: &Settings, cluster: &Cluster, name: &Name, args: &Args) -> Result<Outcome, Failure> {
     let safe_at = safe_at(args.copies, cluster.view().servers().len())?;
-    let options = Options { window_ms: args.window_ms, new_device: args.new_device };
+    let quorum = Some(quorum(settings, args.display_quorum, cluster)?.unwrap_or(1));
+    let options = Options { window_ms: args.window_ms, new_device: args.new_device, quorum };
     let (session, notices) = Session::open(cluster, name, options)?;
     let (account, called) = session.ask(who).await?;
     let on_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();

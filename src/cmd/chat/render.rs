@@ -249,6 +249,9 @@ impl Eyes {
                     server(*id)
                 ),
             ),
+            Notice::Waits { lines, told, quorum } => {
+                styled(WARN, format!("-- {}", waits(*lines, *told, *quorum)))
+            }
             Notice::Failed(why) => {
                 styled(BAD, format!("-- stopped: {}; nothing more is sent, press Enter to leave", inert(why)))
             }
@@ -352,6 +355,14 @@ fn change(own: bool, before: &str, now: &str, why: Change) -> String {
         Change::Lost => {
             format!("{before} is shown as {now}: the name belongs to somebody else, who took it earlier")
         }
+    }
+}
+
+/// That lines wait for their quorum.
+pub fn waits(lines: usize, told: usize, quorum: usize) -> String {
+    match lines {
+        1 => format!("1 message waits: only {told} of {quorum} servers have told of it"),
+        _ => format!("{lines} messages wait: of none have more than {told} of {quorum} servers told"),
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::bell::Ringer;
 use super::command::{COMMANDS, Line};
-use super::render::{Eyes, explained, is_grave, table};
+use super::render::{Eyes, explained, is_grave, table, waits};
 use super::{export, messages, people, proof, rooms, share};
 use crate::client::Input;
 use crate::cmd::failure::Failure;
@@ -406,14 +406,23 @@ async fn unblock(session: &Session, eyes: &Eyes, name: &Name) -> Result<Done, Fa
 
 async fn view(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
     let count = eyes.view.servers().len();
-    let states: Vec<_> = session
+    let (states, quorum, (waiting, told)) = session
         .ask(move |client| {
-            (0..count).map(|index| (client.is_up(index), client.owed(index))).collect::<Vec<_>>()
+            let states = (0..count).map(|index| (client.is_up(index), client.owed(index)));
+            (states.collect::<Vec<_>>(), client.quorum(), client.waiting_for_quorum())
         })
         .await?;
     let up = states.iter().filter(|(up, _)| *up).count();
     let mut lines =
         vec![eyes.aside(&format!("{up} of {count} servers reachable (view epoch {})", eyes.view.epoch()))];
+    if quorum > 1 {
+        lines.push(
+            eyes.aside(&format!("display quorum {quorum}: a line is shown once {quorum} have told of it")),
+        );
+    }
+    if waiting > 0 {
+        lines.push(eyes.aside(&waits(waiting, told, quorum)));
+    }
     let rows = states.into_iter().enumerate().map(|(index, (up, owed))| eyes.server(index, up, owed));
     lines.extend(table(&rows.collect::<Vec<_>>()));
     Ok(Done::Answer(lines))

@@ -49,7 +49,7 @@ impl Cast {
     pub async fn sign_in(cluster: &Cluster, lines: &[Line]) -> Result<Self, Failure> {
         let mut people = BTreeMap::new();
         for name in self::people(lines) {
-            let options = Options { window_ms: REORDER_WINDOW_MS, new_device: false };
+            let options = Options { window_ms: REORDER_WINDOW_MS, new_device: false, quorum: None };
             let (session, notices) = Session::open(cluster, name, options)?;
             let account = session.ask(crate::client::Client::account).await?;
             let seen = Arc::new(Seen::default());

@@ -39,7 +39,7 @@ impl World {
                 vec![Input::Frame { server, frame }]
             }
             (Some(Mutant::IgnoresViews), Input::Frame { frame: ToClient::View(_), .. }) => vec![],
-            (_, input) => vec![input],
+            (_, input) => self.miscounted(client, input),
         }
     }
 
@@ -118,7 +118,7 @@ impl World {
                 self.memory.furthest.insert((client, server), position);
                 ToServer::Cursor { room: None, position }
             }
-            (_, frame) => frame,
+            (_, frame) => self.with_twins(client, frame),
         }
     }
 
@@ -165,6 +165,12 @@ impl World {
     /// The reorder window that the machine heeds, milliseconds.
     pub fn window_ms(&self) -> u64 {
         if self.swarm.mutant == Some(Mutant::ShowsEarly) { 0 } else { self.swarm.window_ms }
+    }
+
+    /// The quorum that a machine heeds.
+    pub fn quorum_of(&self, client: usize) -> usize {
+        let less = usize::from(self.swarm.mutant == Some(Mutant::ShowsBeforeTheQuorum));
+        if self.swarm.shows_all { 1 } else { self.asks_for(client) - less }
     }
 
     /// Whether a device sends first and writes its log then.

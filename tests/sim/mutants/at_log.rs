@@ -30,6 +30,7 @@ impl World {
             | Mutant::ShowsTwice
             | Mutant::SkipsALine
             | Mutant::ShowsEarly
+            | Mutant::ShowsBeforeTheQuorum
             | Mutant::ForgetsLateMarks
             | Mutant::MarksLateWrongly => {
                 log.into_iter().flat_map(|entry| self.written_as(mutant, client, entry)).collect()
@@ -93,8 +94,9 @@ impl World {
                 vec![Entry::Cursor { server, incarnation, position, room }, back]
             }
             (Mutant::SkipsALine, Entry::Displayed { .. }) if sometimes => vec![],
-            (Mutant::ShowsEarly, Entry::Opened { at_ms, servers, .. }) => {
-                vec![Entry::Opened { at_ms, servers, window_ms: self.swarm.window_ms }]
+            (Mutant::ShowsEarly | Mutant::ShowsBeforeTheQuorum, Entry::Opened { at_ms, servers, .. }) => {
+                let quorum = u32::try_from(self.swarm.quorum).unwrap();
+                vec![Entry::Opened { at_ms, servers, window_ms: self.swarm.window_ms, quorum }]
             }
             (Mutant::ForgetsLateMarks, Entry::Displayed { id, at_ms, .. }) => {
                 vec![Entry::Displayed { id, at_ms, late: false }]

@@ -8,7 +8,7 @@ mod at_disk;
 mod at_log;
 mod at_server;
 mod authoring;
-mod forgery;
+pub mod forgery;
 mod lax_log;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ use tercet::frame::ToClient;
 use tercet::id::{EventId, Incarnation, ServerId};
 use tercet::server::ConnId;
 
-use crate::judge::{APART, NO_REST, REFUSAL, RESTART, SCREEN};
+use crate::judge::{APART, NO_REST, REFUSAL, RESTART, SCREEN, UNVOUCHED};
 use crate::nemesis::Fault;
 use crate::swarm::Swarm;
 
@@ -264,6 +264,12 @@ mutants! {
     ShowsRepliesFirst: "effect-before-cause", at 0, [];
     /// A display shows each device's lines, of those due together, with the last first.
     ShowsADeviceBackwards: "sender-order", at 0, [];
+    /// A display shows a line when one server less has told of it than it takes.
+    ShowsBeforeTheQuorum: UNVOUCHED, at 0, [];
+    /// A device counts what one server tells of for another one, too.
+    CountsATellerTwice: UNVOUCHED, at 0, [];
+    /// A device counts what a server told of before it lost its log.
+    CountsEarlierLogs: UNVOUCHED, at 0, [LoseDisk, Partition];
     /// A display marks nothing late.
     ForgetsLateMarks: "unmarked", at 0, [];
     /// A display marks a line late that is not.
@@ -275,6 +281,7 @@ impl Mutant {
     pub fn put_into(self, swarm: &mut Swarm) {
         use Mutant as M;
         swarm.mutant = Some(self);
+        (swarm.quorum, swarm.liars) = (1, Vec::new());
         swarm.burst = swarm.burst.min(12);
         swarm.says = swarm.says.clamp(10, 20);
         swarm.fault_ms = swarm.fault_ms.min(15_000);
@@ -329,6 +336,7 @@ impl Mutant {
             M::ShowsEarly | M::ShowsItsOwnAtOnce => swarm.window_ms = 2_000,
             // A room must have been begun, talked in, and then followed by another.
             M::TellsThePast => swarm.says = 60,
+            M::ShowsBeforeTheQuorum | M::CountsATellerTwice | M::CountsEarlierLogs => swarm.lie(),
             M::ShowsRepliesFirst | M::ShowsADeviceBackwards => swarm.turn_max_ms = 300,
             // The crash must come between the two, so there had better be many, and a long time between.
             M::CursorBeforeBodies => {
