@@ -6,6 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tercet::limits::MESSAGE_MAX_BYTES;
 
 use crate::people::{ALL, Chat, ON_ALL, assert_valid, cluster_with_people};
 use crate::serving::Serving;
@@ -48,6 +49,35 @@ fn each_server_in_turn_drains_under_load_and_nobody_has_to_notice() {
     let bob_heard = bob.heard_from("alice");
     assert_eq!(bob.finish().code, 0);
     assert_eq!(bob_heard, said, "all of it, once, in order");
+    assert_valid(&cluster.run(&["verify"]));
+}
+
+/// How long the journals of a server are that it would replay.
+fn journal_bytes(cluster: &TestCluster, name: &str) -> u64 {
+    let engine = fs::read_dir(cluster.server(name).join("store/engine")).unwrap().map(|entry| entry.unwrap());
+    let journals =
+        engine.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "jnl"));
+    journals.map(|entry| entry.metadata().unwrap().len()).sum()
+}
+
+#[test]
+fn a_server_that_drains_leaves_no_journal_to_replay_and_one_that_is_killed_does() {
+    let cluster = cluster_with_people();
+    let mut alice = Chat::with(cluster.dir(), "alice", "bob", &ON_ALL);
+    let long = "x".repeat(MESSAGE_MAX_BYTES - 10);
+    (0..160).for_each(|n| alice.say(&format!("{n} {long}")));
+    assert_eq!(alice.finish().code, 0);
+    cluster.signal(&["1"], "kill");
+    cluster.run(&["cluster", "down"]).ok();
+    assert_ne!(journal_bytes(&cluster, "1"), 0);
+    assert_eq!(["2", "3"].map(|name| journal_bytes(&cluster, name)), [0, 0]);
+    ALL.into_iter().for_each(|name| cluster.start(name));
+    let mut alice = Chat::with(cluster.dir(), "alice", "bob", &ON_ALL);
+    alice.say("and on");
+    assert_eq!(alice.finish().code, 0);
+    let bob = Chat::start(cluster.dir(), "bob", &[]);
+    bob.hears("alice: and on");
+    assert_eq!(bob.finish().code, 0);
     assert_valid(&cluster.run(&["verify"]));
 }
 
