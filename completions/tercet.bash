@@ -332,7 +332,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__chat)
-            opts="-q -v -h --timeout --copies --window-ms --new-device --dir --profile --quiet --verbose --help"
+            opts="-q -v -h --timeout --copies --window-ms --display-quorum --new-device --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -347,6 +347,10 @@ _tercet() {
                     return 0
                     ;;
                 --window-ms)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display-quorum)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1164,7 +1168,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__tail)
-            opts="-n -f -q -v -h --as --lines --follow --json --wait --dir --profile --quiet --verbose --help"
+            opts="-n -f -q -v -h --as --lines --follow --json --display-quorum --wait --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1179,6 +1183,10 @@ _tercet() {
                     return 0
                     ;;
                 -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display-quorum)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

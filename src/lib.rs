@@ -39,9 +39,9 @@
 //! | [`frame`] | what clients and servers say to each other | connections |
 //! | [`view`], [`directory`] | which servers there are, and were; who is who | who is up |
 //! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
-//! | [`client`] with [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
+//! | [`client`] with [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`], `quorum` | the endpoint's machine | disk, sockets, terminal |
 //! | [`history`], [`evidence`]; [`intake`] with [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
-//! | [`ledger`], [`mod@verify`] with [`durability`], [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
+//! | [`ledger`], [`mod@verify`] with [`durability`], [`agreement`], [`screens`], `tellers`, [`anomaly`], [`report`] | the judgement on them | who read them, and how |
 //! | [`names`], [`story`] with [`testimony`], [`diagram`], [`mod@page`], [`export_adya`], [`export_shiviz`], [`export_jsonl`] | the judgement and the history, for people and for other programs | where it is written |
 //! | [`net`] | TLS, frames, listener, links, bounded queues | what frames mean; [`store`] |
 //! | [`store`] | a server's store, a device's log | who may read what; [`net`] |
@@ -125,6 +125,7 @@ pub mod store;
 pub mod story;
 pub mod sync;
 pub mod taken;
+mod tellers;
 pub mod testimony;
 pub mod text;
 pub mod thread;

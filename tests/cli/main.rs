@@ -18,6 +18,7 @@ mod heal;
 mod heal_up;
 mod hour;
 mod kill;
+mod liars;
 mod metrics;
 mod people;
 mod rebuild;
