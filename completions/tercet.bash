@@ -749,7 +749,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__chat)
-            opts="-q -v -h --timeout --copies --window-ms --new-device --dir --profile --quiet --verbose --help"
+            opts="-q -v -h --timeout --copies --window-ms --display-quorum --new-device --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -764,6 +764,10 @@ _tercet() {
                     return 0
                     ;;
                 --window-ms)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display-quorum)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1693,7 +1697,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__tail)
-            opts="-n -f -q -v -h --as --lines --follow --json --wait --dir --profile --quiet --verbose --help"
+            opts="-n -f -q -v -h --as --lines --follow --json --display-quorum --wait --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1708,6 +1712,10 @@ _tercet() {
                     return 0
                     ;;
                 -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display-quorum)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -56,6 +56,7 @@ complete -c tercet -n "__fish_tercet_using_subcommand serve" -s h -l help -d 'Pr
 complete -c tercet -n "__fish_tercet_using_subcommand chat" -l timeout -d 'Without a terminal: how long to wait, after the input has ended, for messages to be safe' -r
 complete -c tercet -n "__fish_tercet_using_subcommand chat" -l copies -d 'Without a terminal: on how many servers a message is safe [default: 2, or 1 in a cluster of one]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand chat" -l window-ms -d 'How long each line is held so that its place is settled, in milliseconds' -r
+complete -c tercet -n "__fish_tercet_using_subcommand chat" -l display-quorum -d 'Show a line only once so many servers have told of it, each with its current log [default: the profile\'s, or 1, which is no wait]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand chat" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand chat" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand chat" -l new-device -d 'Go on as a new device; for when this device\'s log is lost or damaged'
@@ -74,6 +75,7 @@ complete -c tercet -n "__fish_tercet_using_subcommand send" -s v -l verbose -d '
 complete -c tercet -n "__fish_tercet_using_subcommand send" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -l as -d 'Who you are [default: the profile\'s name, or the only account on this machine]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s n -l lines -d 'How many lines to begin with' -r
+complete -c tercet -n "__fish_tercet_using_subcommand tail" -l display-quorum -d 'Print only lines of which so many servers have told [default: the profile\'s, or as this device last]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -l wait -d 'For how long to wait for a server' -r
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r

@@ -35,15 +35,16 @@ use crate::event::{Conversation, Draft, Event, EventError, Kind, Origin, account
 use crate::frame::{Item, Receipt, Rejection, ToClient, ToServer};
 use crate::history::Entry;
 use crate::holdings::Holdings;
-use crate::id::{AccountId, ConversationId, DeviceId, EventId, Incarnation, RoomId, Seq, ServerId};
+use crate::id::{AccountId, DeviceId, EventId, Incarnation, RoomId, Seq, ServerId};
 use crate::limits::{
     CATCH_UP_HOLD_MS, CHUNK_MAX_BYTES, FEED_SILENT_MS, FETCH_AFTER_MS, FETCH_AGAIN_MS, FETCH_MAX,
-    FRAME_EVENTS, FRAME_EVENTS_BYTES, PARENTS_MAX, QUORUM_LOOK_MS, QUORUM_SLOW_MS, REFUSED_AGAIN_MS,
-    ROOMS_FOLLOWED_MAX, UPLOAD_WINDOW, WAITING_MAX,
+    FRAME_EVENTS, FRAME_EVENTS_BYTES, PARENTS_MAX, REFUSED_AGAIN_MS, ROOMS_FOLLOWED_MAX, UPLOAD_WINDOW,
+    WAITING_MAX,
 };
 use crate::links::{Link, carry_over, links_of};
 use crate::order::{Key, Transcript};
 use crate::outbox::Outbox;
+use crate::quorum::Quorum;
 use crate::server::fits_ancestors;
 use crate::view::{SignedView, View, ViewId};
 use crate::wanted::Wanted;
@@ -72,11 +73,7 @@ pub struct Client {
     bodies_due_ms: Option<u64>,
     bodies_asked: (Option<EventId>, usize),
     overtaken: Option<EventId>,
-    /// The quorum under which the servers' logs were last read.
-    read_under: usize,
-    /// How many lines wait for their quorum, as far as the person was told, and when that is looked at again.
-    told_waiting: usize,
-    look_again_ms: u64,
+    quorum: Quorum,
 }
 
 impl Client {
@@ -88,7 +85,7 @@ impl Client {
         let config = Config { view: newest(&config.view, entries), ..config };
         let servers: Vec<_> = config.view.servers().iter().map(|member| member.id).collect();
         let links = links_of(&config.view);
-        let account = account_of(&config.key);
+        let (account, quorum) = (account_of(&config.key), Quorum::new(config.quorum));
         let mut client = Self {
             account,
             config,
@@ -108,9 +105,7 @@ impl Client {
             bodies_due_ms: None,
             bodies_asked: (None, 0),
             overtaken: None,
-            read_under: 1,
-            told_waiting: 0,
-            look_again_ms: 0,
+            quorum,
         };
         client.check_owner(entries)?;
         for (index, entry) in entries.iter().enumerate() {
@@ -126,7 +121,7 @@ impl Client {
                 at_ms: now_ms,
             });
         }
-        let (window_ms, quorum) = (client.config.window_ms, client.config.quorum.max(1));
+        let (window_ms, quorum) = (client.config.window_ms, client.quorum());
         client.apply_quorum(quorum);
         let quorum = u32::try_from(quorum).unwrap_or(u32::MAX);
         effects.log.push(Entry::Opened { at_ms: now_ms, window_ms, servers, quorum });
@@ -262,19 +257,18 @@ impl Client {
 
     /// How many servers must have told of a line before it is shown; 1 is no wait.
     pub fn quorum(&self) -> usize {
-        self.config.quorum.max(1)
+        self.quorum.servers()
     }
 
     /// Whether as many servers have told of an event as it takes, or it was shown: only then may a person be told
     /// what it says. Always so without a quorum.
     pub fn is_vouched(&self, id: &EventId) -> bool {
-        self.config.quorum <= 1 || self.holdings.is_vouched(id)
+        self.quorum.is_met(&self.holdings, id)
     }
 
     /// How many lines, due or not, lack their quorum, and how many servers have told of the one of which most have.
     pub fn waiting_for_quorum(&self) -> (usize, usize) {
-        let lacking = self.display.keys().filter(|key| !self.is_vouched(&key.id));
-        lacking.fold((0, 0), |(lines, most), key| (lines + 1, self.holdings.tellers(&key.id).max(most)))
+        self.quorum.lacking(&self.holdings, self.display.keys())
     }
 
     /// Own events that fewer than `copies` servers have acked, in order.
@@ -435,18 +429,17 @@ impl Client {
 
     /// Under a higher quorum than before, who told of what is not known well enough: all logs are read anew.
     fn apply_quorum(&mut self, quorum: usize) {
-        if quorum > self.read_under {
+        if self.quorum.opened(quorum) {
             self.links.iter_mut().for_each(|link| link.deliveries.clear());
         }
-        self.read_under = quorum;
     }
 
     /// Returns whether it is news that counts.
     fn apply_told(&mut self, link: usize, id: &EventId) -> bool {
-        let quorum = self.config.quorum;
-        if quorum <= 1 {
+        if !self.quorum.counts() {
             return false;
         }
+        let quorum = self.quorum.servers();
         let Some(told) = self.holdings.note_told(id, link, quorum) else { return false };
         if told >= quorum
             && let Some(event) = self.holdings.event(id)
@@ -968,7 +961,7 @@ impl Client {
     fn settle(&mut self, effects: &mut Effects) {
         for link in 0..self.links.len() {
             let server = self.server(link);
-            let (holdings, counts) = (&self.holdings, self.config.quorum > 1);
+            let (holdings, counts) = (&self.holdings, self.quorum.counts());
             let entry = &mut self.links[link];
             let Some(incarnation) = entry.incarnation else { continue };
             let (mut told, mut moved) = (Vec::new(), Vec::new());
@@ -996,7 +989,8 @@ impl Client {
 
     fn tick(&mut self, now_ms: u64, effects: &mut Effects) {
         self.show_due(now_ms, effects);
-        self.tell_of_waiting(now_ms, effects);
+        let waits = self.quorum.look(now_ms, self.config.window_ms, &self.holdings, &self.display);
+        effects.actions.extend(waits);
         self.replace_silent_feed(now_ms, effects);
         self.fetch_overdue(now_ms, effects);
         self.ask_for_bodies(now_ms, effects);
@@ -1015,7 +1009,7 @@ impl Client {
             return;
         }
         while let Some((key, conversation)) = self.display.due(now_ms, self.config.window_ms) {
-            if self.sets_aside(key, conversation) {
+            if self.quorum.sets_aside(&self.holdings, &mut self.display, (key, conversation)) {
                 continue;
             }
             let late = self.display.is_late(key, conversation);
@@ -1026,41 +1020,6 @@ impl Client {
                 effects.actions.push(Action::Show { event, late });
             }
         }
-    }
-
-    /// Whether a line that is due must wait, for its own quorum or for that of what it follows from; a server that
-    /// lies may tell of the one and not of the other.
-    fn sets_aside(&mut self, key: Key, conversation: ConversationId) -> bool {
-        if !self.is_vouched(&key.id) {
-            self.display.set_aside(key, conversation);
-            return true;
-        }
-        let display = &self.display;
-        let waits = |key| display.is_aside(key, conversation);
-        let first = display.first_aside(conversation).filter(|first| *first < key);
-        let is_behind = first.is_some_and(|first| self.holdings.comes_after(&key.id, first, waits));
-        if is_behind {
-            self.display.set_behind(key, conversation);
-        }
-        is_behind
-    }
-
-    /// What waits long for its quorum is not waited for in silence.
-    fn tell_of_waiting(&mut self, now_ms: u64, effects: &mut Effects) {
-        // A look that seems further off than any was planned before the clock was set back.
-        let waits = (1..=QUORUM_LOOK_MS).contains(&self.look_again_ms.saturating_sub(now_ms));
-        if waits || self.config.quorum <= 1 {
-            return;
-        }
-        self.look_again_ms = now_ms + QUORUM_LOOK_MS;
-        let long_ms = self.config.window_ms.saturating_add(QUORUM_SLOW_MS);
-        let slow = |key: &Key| key.time.millis().saturating_add(long_ms) <= now_ms;
-        let slow = self.display.aside().filter(slow).map(|key| self.holdings.tellers(&key.id));
-        let (lines, told) = slow.fold((0, 0), |(lines, most), told| (lines + 1, told.max(most)));
-        if lines > self.told_waiting {
-            effects.actions.push(Action::Waits { lines, told, quorum: self.quorum() });
-        }
-        self.told_waiting = lines;
     }
 
     /// Another server becomes the feed if this one is silent, or sealed.

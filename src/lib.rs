@@ -40,9 +40,9 @@
 //! | [`frame`] | what clients and servers say to each other | connections |
 //! | [`view`], [`directory`] | which servers there are, and were; who is who | who is up |
 //! | [`server`] with [`admission`], `membership`, [`staged`], [`follow`], [`sync`], [`wanted`], [`digests`], [`presence`] | the server's machine | disk, sockets; it asks a [`log`] |
-//! | [`client`] with `links`, [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
+//! | [`client`] with `links`, [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`], `quorum` | the endpoint's machine | disk, sockets, terminal |
 //! | [`history`], [`evidence`]; [`intake`] with `expected`, `fingerprint`, [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
-//! | [`ledger`], [`mod@verify`] with [`durability`], `deletion`, `succession`, [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
+//! | [`ledger`], [`mod@verify`] with [`durability`], `deletion`, `succession`, [`agreement`], [`screens`], `tellers`, [`anomaly`], [`report`] | the judgement on them | who read them, and how |
 //! | [`names`], [`story`] with [`testimony`], [`diagram`], [`mod@page`], [`export_adya`], [`export_shiviz`], [`export_jsonl`] | the judgement and the history, for people and for other programs | where it is written |
 //! | [`words`], [`sealed`] | bytes as words that people can say; an account in a file that a passphrase opens | where the file is |
 //! | [`net`] | TLS, frames, listener, links, bounded queues | what frames mean; [`store`] |
@@ -133,6 +133,7 @@ pub mod story;
 mod succession;
 pub mod sync;
 pub mod taken;
+mod tellers;
 pub mod testimony;
 pub mod text;
 pub mod thread;

@@ -1,95 +1,98 @@
-//! Which events have had their quorum, entry by entry of a device's log, as [`crate::screens`] judges it.
+//! What a display quorum has a client wait for: which lines are set aside when they are due, and when the person is
+//! told of it.
 //!
-//! It counts what the log says and nothing else: servers of the view of the time, each with the log that was its
-//! current one, that told of an event, or gave a receipt for one of the device's own. What they lose later does not
-//! unsay it.
+//! **Invariant**: a line is set aside if and only if too few servers have told of it, or something that it follows
+//! from is: a server that lies may tell of the one and not of the other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::display::Display;
+use crate::effects::Action;
+use crate::holdings::Holdings;
+use crate::id::{ConversationId, EventId};
+use crate::limits::{QUORUM_LOOK_MS, QUORUM_SLOW_MS};
+use crate::order::Key;
 
-use crate::id::ServerId;
-use crate::intake::Number;
-use crate::taken::{ClientLog, Seen};
-
-/// What a device was told, as far as its log has been read.
-pub(crate) struct Tellers<'a> {
-    log: &'a ClientLog,
-    /// How many servers must have told of a line; 1 is no quorum.
-    quorum: usize,
-    /// Whether the log ever has a quorum: if not, nothing is counted.
-    counts: bool,
-    servers: Option<&'a BTreeSet<ServerId>>,
-    current: BTreeMap<ServerId, u16>,
-    /// The lives of logs that told of an event, and the most current ones that ever had.
-    told: BTreeMap<Number, (BTreeSet<u16>, usize)>,
+/// How many servers must have told of a line, and what the person knows of lines that wait for it.
+#[derive(Debug, Clone, Hash)]
+pub(crate) struct Quorum {
+    servers: usize,
+    /// The quorum under which the servers' logs were last read.
+    read_under: usize,
+    /// How many lines wait, as far as the person was told, and when that is looked at again.
+    told_waiting: usize,
+    look_again_ms: u64,
 }
 
-impl<'a> Tellers<'a> {
-    pub(crate) fn of(log: &'a ClientLog) -> Self {
-        let counts = log.seen.iter().any(|seen| matches!(seen, Seen::Opened { quorum: 2.., .. }));
-        Self { log, quorum: 1, counts, servers: None, current: BTreeMap::new(), told: BTreeMap::new() }
+impl Quorum {
+    /// Of so many servers; 0 and 1 are no wait.
+    pub(crate) fn new(servers: usize) -> Self {
+        Self { servers: servers.max(1), read_under: 1, told_waiting: 0, look_again_ms: 0 }
     }
 
-    /// The entry at this index says something.
-    pub(crate) fn take(&mut self, index: usize, seen: Seen) {
-        if !self.counts {
-            return;
+    /// How many servers it takes.
+    pub(crate) fn servers(&self) -> usize {
+        self.servers
+    }
+
+    /// Whether there is anything to wait for.
+    pub(crate) fn counts(&self) -> bool {
+        self.servers > 1
+    }
+
+    /// The log was opened with this quorum. Answers whether it is higher than before: then who told of what is not
+    /// known well enough, and the servers' logs must be read anew.
+    pub(crate) fn opened(&mut self, quorum: usize) -> bool {
+        quorum > std::mem::replace(&mut self.read_under, quorum)
+    }
+
+    /// Whether an event may be shown, as far as its own quorum goes.
+    pub(crate) fn is_met(&self, holdings: &Holdings, id: &EventId) -> bool {
+        !self.counts() || holdings.is_vouched(id)
+    }
+
+    /// Sets a line that is due aside, if it must wait; answers whether it did.
+    pub(crate) fn sets_aside(
+        &self,
+        holdings: &Holdings,
+        display: &mut Display,
+        (key, conversation): (Key, ConversationId),
+    ) -> bool {
+        if !self.is_met(holdings, &key.id) {
+            display.set_aside(key, conversation);
+            return true;
         }
-        if let Seen::Opened { quorum, members, .. } = seen {
-            self.quorum = usize::from(quorum);
-            let servers = self.log.members.get(members as usize);
-            if servers != self.servers {
-                // A device that starts sees all that was before under the newest view.
-                self.servers = servers;
-                self.current.clear();
-                self.told.clear();
-                let before =
-                    self.log.seen.iter().take(index).filter(|seen| !matches!(seen, Seen::View { .. }));
-                before.for_each(|seen| self.count(*seen));
-            }
+        let waits = |key| display.is_aside(key, conversation);
+        let first = display.first_aside(conversation).filter(|first| *first < key);
+        let is_behind = first.is_some_and(|first| holdings.comes_after(&key.id, first, waits));
+        if is_behind {
+            display.set_behind(key, conversation);
         }
-        self.count(seen);
+        is_behind
     }
 
-    fn count(&mut self, seen: Seen) {
-        match seen {
-            Seen::View { members, .. } => self.servers = self.log.members.get(members as usize),
-            Seen::Incarnation { life } => {
-                if let Some((server, _)) = self.log.lives.get(usize::from(life)) {
-                    self.current.insert(*server, life);
-                }
-            }
-            Seen::Told { life, event } | Seen::Receipt { life, event, .. } if self.is_current(life) => {
-                let mut lives = self.told.remove(&event).unwrap_or_default();
-                lives.0.insert(life);
-                let told = lives.0.iter().filter(|life| self.is_current(**life)).count();
-                lives.1 = lives.1.max(told);
-                self.told.insert(event, lives);
-            }
-            _ => {}
+    /// How many of these lines lack their quorum, and how many servers told of the one of which most have.
+    pub(crate) fn lacking(&self, holdings: &Holdings, lines: impl Iterator<Item = Key>) -> (usize, usize) {
+        let lacking = lines.filter(|key| !self.is_met(holdings, &key.id));
+        lacking.fold((0, 0), |(lines, most), key| (lines + 1, holdings.tellers(&key.id).max(most)))
+    }
+
+    /// What waits long is not waited for in silence: it is told when it has become more.
+    pub(crate) fn look(
+        &mut self,
+        now_ms: u64,
+        window_ms: u64,
+        holdings: &Holdings,
+        display: &Display,
+    ) -> Option<Action> {
+        // A look that seems further off than any was planned before the clock was set back.
+        let is_planned = (1..=QUORUM_LOOK_MS).contains(&self.look_again_ms.saturating_sub(now_ms));
+        if is_planned || !self.counts() {
+            return None;
         }
-    }
-
-    /// Whether a life is the current one of a server of the view; so two of one server never count.
-    fn is_current(&self, life: u16) -> bool {
-        let server = self.log.lives.get(usize::from(life)).map(|(server, _)| server);
-        server.is_some_and(|server| {
-            self.current.get(server) == Some(&life)
-                && self.servers.is_some_and(|servers| servers.contains(server))
-        })
-    }
-
-    /// How many servers must have told of a line.
-    pub(crate) fn quorum(&self) -> usize {
-        self.quorum
-    }
-
-    /// How many servers told of an event, at most at one time.
-    pub(crate) fn most(&self, event: Number) -> usize {
-        self.told.get(&event).map_or(0, |(_, most)| *most)
-    }
-
-    /// Whether an event has had its quorum.
-    pub(crate) fn is_vouched(&self, event: Number) -> bool {
-        self.quorum <= 1 || self.most(event) >= self.quorum
+        self.look_again_ms = now_ms + QUORUM_LOOK_MS;
+        let long_ms = window_ms.saturating_add(QUORUM_SLOW_MS);
+        let slow = display.aside().filter(|key| key.time.millis().saturating_add(long_ms) <= now_ms);
+        let (lines, told) = self.lacking(holdings, slow);
+        let before = std::mem::replace(&mut self.told_waiting, lines);
+        (lines > before).then_some(Action::Waits { lines, told, quorum: self.servers })
     }
 }

@@ -6,9 +6,9 @@ use crate::anomaly::Anomaly;
 use crate::bits::Bits;
 use crate::intake::Number;
 use crate::ledger::{Events, Ledger, lines_of};
-use crate::quorum::Tellers;
 use crate::report::Outcome;
 use crate::taken::{ClientLog, Seen};
+use crate::tellers::Tellers;
 
 /// P3: a display keeps each sender's order.
 pub(crate) fn sender_order(ledger: &Ledger) -> Outcome {

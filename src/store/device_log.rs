@@ -369,4 +369,13 @@ mod tests {
         let rare = Entry::Incarnation { server, incarnation, at_ms: 1 };
         assert_eq!(decode_frequent(&rmp_serde::to_vec(&rare).unwrap()), None);
     }
+
+    #[test]
+    fn an_opening_from_before_there_was_a_quorum_had_none() {
+        let servers = vec![ServerId::new([1; 32])];
+        let before = std::collections::BTreeMap::from([("Opened", (5_u64, 400_u64, servers.clone()))]);
+        let opened = Entry::Opened { at_ms: 5, window_ms: 400, servers, quorum: 1 };
+        assert_eq!(decode_entry(&rmp_serde::to_vec(&before).unwrap()).unwrap(), opened);
+        assert_eq!(decode_entry(&rmp_serde::to_vec(&opened).unwrap()).unwrap(), opened);
+    }
 }

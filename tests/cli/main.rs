@@ -21,6 +21,7 @@ mod heal;
 mod heal_up;
 mod hour;
 mod kill;
+mod liars;
 mod metrics;
 mod people;
 mod presence;
