@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::blocked::Blocked;
+use super::chat::known::Known;
 use super::chat::render::{Eyes, is_grave};
 use super::failure::{Failure, Outcome};
 use super::home::Cluster;
@@ -91,7 +92,7 @@ impl Visit {
         let account = session.ask(Client::account).await?;
         let eyes = Eyes {
             account,
-            view: cluster.view().clone(),
+            view: Known::new(session.ask(|client| client.view().clone()).await?),
             zone: jiff::tz::TimeZone::system(),
             reads: false,
             name: name.to_string(),
@@ -235,6 +236,10 @@ async fn hear(
     while let Some(notice) = notices.recv().await {
         let grave = matches!(&notice, Notice::Down { why, .. } if is_grave(why));
         match (eyes.notice(&notice), &notice) {
+            (Some(line), Notice::View { now, .. }) => {
+                eyes.view.set(Arc::clone(now));
+                screen::detail(&line);
+            }
             (_, Notice::NameTaken) => drop(name_taken.send_replace(true)),
             (Some(line), _) if grave => screen::warn(&line),
             (Some(line), _) => screen::detail(&line),

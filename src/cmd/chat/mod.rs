@@ -7,6 +7,7 @@
 mod command;
 mod editor;
 mod export;
+pub(super) mod known;
 mod messages;
 pub(super) mod render;
 mod rooms;
@@ -24,6 +25,7 @@ use crate::cmd::settings::Settings;
 use crate::cmd::{complete, first_run};
 use crate::limits::{REORDER_WINDOW_MS, SENT_AT};
 use crate::text::{Name, count};
+use known::Known;
 use render::Eyes;
 
 /// Arguments of `tercet chat`.
@@ -81,14 +83,15 @@ pub(super) fn safe_at(asked: Option<usize>, servers: usize) -> Result<usize, Fai
 }
 
 async fn chat(cluster: &Cluster, name: &Name, args: &Args) -> Result<Outcome, Failure> {
-    let safe_at = safe_at(args.copies, cluster.view().servers().len())?;
     let options = Options { window_ms: args.window_ms, new_device: args.new_device };
     let (session, notices) = Session::open(cluster, name, options)?;
     let account = session.ask(crate::client::Client::account).await?;
+    let view = Known::new(session.ask(|client| client.view().clone()).await?);
+    let safe_at = safe_at(args.copies, view.count())?;
     let on_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let eyes = Eyes {
         account,
-        view: cluster.view().clone(),
+        view,
         zone: jiff::tz::TimeZone::system(),
         reads: on_terminal,
         name: name.to_string(),

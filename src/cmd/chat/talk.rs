@@ -145,7 +145,7 @@ impl Risen {
         for (copies, ids) in by_copies {
             let text = ids.first().and_then(|id| self.shown.get(id)).and_then(|shown| shown.event.text());
             lines.push(eyes.risen(text.unwrap_or_default(), ids.len(), copies));
-            if copies >= eyes.view.servers().len() {
+            if copies >= eyes.view.count() {
                 ids.iter().for_each(|id| drop(self.shown.remove(id)));
             }
         }
@@ -198,9 +198,10 @@ pub async fn print(
                 shared.note(shown, shown.event.account() == eyes.account);
                 let current = shared.current().map(|(conversation, _)| conversation);
                 sink.line(&eyes.message(shown, current));
-                risen.show(shown, eyes.view.servers().len());
+                risen.show(shown, eyes.view.count());
             }
             Notice::Copies { id, copies } => risen.rise(*id, *copies),
+            Notice::View { now, .. } => eyes.view.set(Arc::clone(now)),
             Notice::SignedIn => drop(shared.signed_in.send_replace(Some(true))),
             Notice::NameTaken => drop(shared.signed_in.send_replace(Some(false))),
             _ => {}
