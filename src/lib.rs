@@ -38,10 +38,10 @@
 //! | [`event`], [`clock`], [`order`] | the signed event, when it is, what comes after what | who reads it, and when |
 //! | [`frame`] | what clients and servers say to each other | connections |
 //! | [`view`], [`directory`] | which servers there are, and were; who is who | who is up |
-//! | [`server`] with [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
-//! | [`client`] with [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
+//! | [`server`] with `membership`, [`staged`], [`follow`], [`sync`], [`wanted`] | the server's machine | disk, sockets; it asks a [`log`] |
+//! | [`client`] with `links`, [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`] | the endpoint's machine | disk, sockets, terminal |
 //! | [`history`], [`evidence`]; [`intake`] with [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
-//! | [`ledger`], [`mod@verify`] with [`durability`], [`agreement`], [`screens`], [`anomaly`], [`report`] | the judgement on them | who read them, and how |
+//! | [`ledger`], [`mod@verify`] with [`durability`], [`agreement`], [`screens`], `succession`, [`anomaly`], [`report`] | the judgement on them | who read them, and how |
 //! | [`names`], [`story`] with [`testimony`], [`diagram`], [`mod@page`], [`export_adya`], [`export_shiviz`], [`export_jsonl`] | the judgement and the history, for people and for other programs | where it is written |
 //! | [`net`] | TLS, frames, listener, links, bounded queues | what frames mean; [`store`] |
 //! | [`store`] | a server's store, a device's log | who may read what; [`net`] |
@@ -61,6 +61,7 @@
 //!   sets are equal sequences, without a word between replicas.
 //! - **An incarnation is one life of one log.** Receipts and cursors belong to it and are void with it.
 //! - **Validity depends on an event and its ancestors**, never on who reads it or when.
+//! - **A view counts once it is durable**, and the newest one signed by the administrator counts for everybody.
 //! - **Everything is bounded**, in [`limits`]. Nobody waits for a slow peer but that peer's connection.
 //! - **Bytes from elsewhere never panic**: they end a connection, or refuse a file, with a sentence.
 //!

@@ -47,6 +47,8 @@ pub const PING_MS: u64 = 700;
 pub const SILENCE_MS: u64 = 2_500;
 /// A client from which nothing came for this long is dropped by the server.
 pub const CLIENT_SILENCE_MS: u64 = 15_000;
+/// Longest that a connection stays which is welcome to exchange views and to nothing else.
+pub const GUEST_MS: u64 = 5_000;
 /// Longest that a server waits for a peer to take one frame off its hands.
 pub const WRITE_STALL_MS: u64 = 10_000;
 /// Longest that a connection which a side ends may take to hand over its last frames.

@@ -51,8 +51,12 @@ impl Membership {
 
     /// Whose logs this server reads: nobody's once it appends nothing more.
     pub(crate) fn read(&self) -> BTreeSet<ServerId> {
-        let others = self.view.servers().iter().map(|member| member.id).filter(|id| *id != self.own);
-        others.filter(|_| self.may_append()).collect()
+        self.others().filter(|_| self.may_append()).collect()
+    }
+
+    /// The other servers of the cluster.
+    pub(crate) fn others(&self) -> impl Iterator<Item = ServerId> {
+        self.view.servers().iter().map(|member| member.id).filter(|id| *id != self.own)
     }
 
     /// What is to be sent to somebody who knows this view; `None` if there is nothing newer to tell.

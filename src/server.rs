@@ -28,7 +28,7 @@ use crate::frame::{
 };
 use crate::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, RoomId, ServerId};
 use crate::limits::{
-    CLOCK_AHEAD_MAX_MS, FETCH_MAX, FRAME_EVENTS, FRAME_EVENTS_BYTES, PROTOCOL_VERSION, PULL_MAX,
+    CLOCK_AHEAD_MAX_MS, FETCH_MAX, FRAME_EVENTS, FRAME_EVENTS_BYTES, GUEST_MS, PROTOCOL_VERSION, PULL_MAX,
 };
 use crate::log::{Log, Write};
 use crate::membership::Membership;
@@ -151,7 +151,13 @@ pub enum Output {
         /// What it sent.
         why: String,
     },
-    /// This view is durable and in force: dial its other servers, and no others.
+    /// End the connection to a peer, and dial it anew: what it was asked for does not apply any more.
+    HangUp {
+        /// Which peer.
+        peer: ServerId,
+    },
+    /// This view is durable and in force: dial its other servers, and no others; nobody, if it does not name this
+    /// server.
     View(SignedView),
     /// End a connection, with this as its last frame.
     Refuse {
@@ -187,8 +193,8 @@ pub struct Server {
     staged: Staged,
     membership: Membership,
     readers: Readers,
-    /// Connections that are welcome to exchange views and to nothing else.
-    guests: BTreeMap<ConnId, Guest>,
+    /// Connections that are welcome to exchange views and to nothing else, each with since when.
+    guests: BTreeMap<ConnId, (Guest, u64)>,
     cursors: BTreeMap<(DeviceId, Option<RoomId>), DeviceCursor>,
     sync: Sync,
 }
@@ -378,11 +384,11 @@ impl Server {
         let is_ahead = known > view.id() && view.admin().is_some();
         match role {
             _ if is_stranger && is_ahead => {
-                self.guests.insert(conn, Guest::Herald);
+                self.guests.insert(conn, (Guest::Herald, now_ms));
             }
             _ if is_stranger && news.is_none() => return self.refuse(conn, Refusal::NotAPeer, out),
             _ if is_stranger || !self.membership.is_member() => {
-                self.guests.insert(conn, Guest::Outdated);
+                self.guests.insert(conn, (Guest::Outdated, now_ms));
             }
             Role::Device { device, .. } => {
                 self.readers.greet(conn, Caller::Device(AccountId::new(key), *device));
@@ -417,6 +423,11 @@ impl Server {
         let read = self.sync.take_cursors();
         out.extend(read.into_iter().map(|cursor| Output::Write(Write::Peer(cursor))));
         send_peers(out, self.sync.fetch(now_ms));
+        let stays_too_long = |(_, since_ms): &(Guest, u64)| now_ms.abs_diff(*since_ms) > GUEST_MS;
+        let guests = self.guests.iter().filter(|(_, guest)| stays_too_long(guest));
+        for conn in guests.map(|(conn, _)| *conn).collect::<Vec<_>>() {
+            self.refuse(conn, self.why_not(), out);
+        }
         for conn in self.readers.stalled(now_ms) {
             self.refuse(conn, Refusal::TooSlow, out);
         }
@@ -449,8 +460,8 @@ impl Server {
         match (self.guests.get(&conn), request) {
             (_, Request::Plain(ToServer::View(bytes))) => self.told_view(conn, &bytes, out),
             (_, Request::Plain(ToServer::Ping)) => send(out, conn, ToClient::Pong),
-            (Some(Guest::Outdated), _) => self.refuse(conn, self.why_not(), out),
-            (Some(Guest::Herald) | None, _) => {}
+            (Some((Guest::Outdated, _)), _) => self.refuse(conn, self.why_not(), out),
+            (Some((Guest::Herald, _)) | None, _) => {}
         }
     }
 
@@ -479,6 +490,7 @@ impl Server {
         if !self.membership.is_pending() {
             return Ok(());
         }
+        let appended = self.membership.may_append();
         let Some(signed) = self.membership.settle(log.view()?.as_deref()) else { return Ok(()) };
         let bytes = ByteBuf::from(signed.bytes());
         send_peers(out, self.sync.connected().map(|peer| (peer, ToServer::View(bytes.clone()))));
@@ -487,6 +499,10 @@ impl Server {
             send(out, *conn, ToClient::View(bytes.clone()));
         }
         self.sync.retarget(&self.membership.read());
+        if appended != self.membership.may_append() {
+            // Whom it followed would wait for its cursors for ever.
+            out.extend(self.membership.others().map(|peer| Output::HangUp { peer }));
+        }
         let is_out = |(_, key, caller): &(ConnId, [u8; 32], Caller)| {
             !self.membership.is_member() || (*caller == Caller::Peer && !self.membership.is_peer(*key))
         };

@@ -13,7 +13,7 @@ use crate::id::{DeviceId, EventId, Position, Seq};
 use crate::names::{Names, first_words};
 use crate::order::{Digest, Key};
 use crate::report::Outcome;
-use crate::testimony::{Testimony, server_name};
+use crate::testimony::{Testimony, acts_on, server_name};
 
 /// How many anomalies of one check are made into stories; the others are alike.
 const STORIES_MAX: usize = 100;
@@ -213,7 +213,7 @@ impl Testimony<'_> {
                 steps.extend(self.server(server).map(|server| self.stored(server, event)));
                 steps
             }
-            Anomaly::TwoViews { one, other, .. } => [one, other].map(|place| self.step(place)).into(),
+            Anomaly::TwoViews { one, other, .. } => [one, other].map(|place| self.view_at(place)).into(),
             Anomaly::CursorBack { server, from, at, .. } => {
                 let before = self.observer(at).and_then(|observer| {
                     let end = usize::try_from(at.entry).unwrap_or(usize::MAX).saturating_sub(1);
@@ -383,6 +383,14 @@ impl Testimony<'_> {
             }
         });
         current.into_iter().chain([self.step(at)]).collect()
+    }
+
+    /// A view in a device's log, or in a store.
+    fn view_at(&self, at: &Place) -> Step {
+        match self.store(at).and_then(|store| store.view.as_ref()) {
+            Some(view) => Step { who: self.owner(at), what: acts_on(view), at: Some(at.clone()) },
+            None => self.step(at),
+        }
     }
 
     /// The newest view that each device learned of.

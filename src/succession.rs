@@ -38,9 +38,9 @@ impl Succession {
             };
             match SignedView::read(bytes) {
                 Ok(signed) if !is_believed(signed.view()) => {
-                    succession.wrong.push((log.place(0), ViewError::Signature));
+                    succession.wrong.push((end(log), ViewError::Signature));
                 }
-                _ => succession.take(bytes, log.place(0)),
+                _ => succession.take(bytes, end(log)),
             }
         }
         succession
@@ -84,12 +84,27 @@ impl Succession {
     }
 
     /// Whether nothing is unsure about a server though its log was not read: it was removed as lost, or somebody
-    /// who was read holds all that it had.
+    /// who was to hold all that it had was read, or has left in turn and is accounted for. Of one whose disk was
+    /// replaced since then, it is known that it lost all that.
     pub(crate) fn accounts_for(&self, server: ServerId, ledger: &Ledger) -> bool {
-        self.retired(server).is_some_and(|retired| {
-            retired.drained.is_empty() || ledger.servers.iter().any(|log| retired.drained.contains(&log.life))
-        })
+        let mut open = vec![server];
+        let mut seen = BTreeSet::new();
+        while let Some(server) = open.pop() {
+            let Some(retired) = self.retired(server) else { continue };
+            let stand_ins = || retired.drained.iter().map(|(server, _)| *server);
+            let is_read = |server| ledger.servers.iter().any(|log| log.life.0 == server);
+            if retired.drained.is_empty() || stand_ins().any(is_read) {
+                return true;
+            }
+            open.extend(stand_ins().filter(|server| seen.insert(*server)));
+        }
+        false
     }
+}
+
+/// Where a store's view is told to stand: with the last event that it has.
+fn end(log: &ServerLog) -> Place {
+    log.place(log.log().last().map_or(0, |(position, _)| position))
 }
 
 /// Rule 15. Nothing is said of a cluster whose servers never changed.

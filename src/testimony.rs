@@ -64,7 +64,7 @@ impl Testimony<'_> {
             Entry::Level { id, copies, servers } => {
                 format!("was told {copies}/{servers} for {}", self.names.event(id))
             }
-            Entry::View { view, .. } => told_view(view),
+            Entry::View { view, .. } => format!("learned of {}", view_of(view)),
         }
     }
 
@@ -251,9 +251,14 @@ impl Testimony<'_> {
     }
 }
 
+/// What a store says of its view.
+pub(crate) fn acts_on(view: &[u8]) -> String {
+    format!("acts on {}", view_of(view))
+}
+
 /// A view in words: which it is, and who is in it.
-fn told_view(bytes: &[u8]) -> String {
-    let Ok(signed) = SignedView::read(bytes) else { return "learned of what is no view".to_owned() };
+fn view_of(bytes: &[u8]) -> String {
+    let Ok(signed) = SignedView::read(bytes) else { return "what is no view".to_owned() };
     let view = signed.view();
     let member = |member: &Member| format!("{}{}", member.name, if member.sealed { " (sealed)" } else { "" });
     let members: Vec<_> = view.servers().iter().map(member).collect();
@@ -262,7 +267,7 @@ fn told_view(bytes: &[u8]) -> String {
         false => format!("; {} left, sealed at {}", retired.name, retired.position),
     };
     let left: String = view.retired().iter().map(left).collect();
-    format!("learned of view {}: servers {}{left}", view.epoch(), members.join(", "))
+    format!("view {}: servers {}{left}", view.epoch(), members.join(", "))
 }
 
 pub(crate) fn server_name(name: &str) -> String {

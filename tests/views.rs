@@ -17,6 +17,7 @@ use tercet::frame::{
 };
 use tercet::history::Entry;
 use tercet::id::{AdminKey, ClusterId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
+use tercet::limits::GUEST_MS;
 use tercet::log::{Log, Stream, Write};
 use tercet::server::{Config, ConnId, Input, Output, Request, Server};
 use tercet::view::{Member, SignedView, View};
@@ -111,6 +112,7 @@ struct Bench {
     server: Server,
     disk: Disk,
     gathered: Vec<Write>,
+    now_ms: u64,
 }
 
 const ALICE: ConnId = 1;
@@ -126,12 +128,12 @@ impl Bench {
         let token = Token::new([5; 32]);
         let config = Config { server: server(1), token, view, incarnation: LIFE, started_ms: NOW_MS };
         let durable = disk.log.len() as Position;
-        Self { server: Server::new(config, durable, 0, &[]), disk, gathered: Vec::new() }
+        Self { server: Server::new(config, durable, 0, &[]), disk, gathered: Vec::new(), now_ms: NOW_MS }
     }
 
     fn step(&mut self, input: Input) -> Vec<Output> {
         let mut outputs = Vec::new();
-        let Ok(()) = self.server.step(NOW_MS, input, &self.disk, &mut outputs);
+        let Ok(()) = self.server.step(self.now_ms, input, &self.disk, &mut outputs);
         let mut others = Vec::new();
         for output in outputs {
             match output {
@@ -352,6 +354,16 @@ fn a_server_that_only_a_newer_view_names_is_let_in_once_it_has_brought_it() {
     assert_eq!(refusals(&bench.syncs()), [(4, Refusal::NotAPeer)]);
     bench.peer(5, 4, next.view());
     assert!(matches!(&bench.says(5, follow)[..], [Output::Send { frame: ToClient::Feed { .. }, .. }]));
+}
+
+#[test]
+fn who_may_only_exchange_views_does_not_stay() {
+    let mut bench = Bench::new();
+    bench.peer(4, 4, signed(first().add(member(4)).unwrap()).view());
+    bench.now_ms += GUEST_MS;
+    assert!(bench.step(Input::Tick).is_empty());
+    bench.now_ms += 1;
+    assert_eq!(refusals(&bench.step(Input::Tick)), [(4, Refusal::NotAPeer)]);
 }
 
 #[test]

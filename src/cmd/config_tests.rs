@@ -1,6 +1,9 @@
 //! What the configuration files must refuse, and how they say so.
 
+use ed25519_dalek::SigningKey;
+
 use super::*;
+use crate::id::Incarnation;
 
 const SECRET: &str = "5ec7e75ec7e75ec7e75ec7e75ec7e75ec7e75ec7e75ec7e75ec7e75ec7e75ec7";
 
@@ -25,6 +28,61 @@ fn what_is_written_is_read_back() {
     let read = ClusterFile::load(&path).unwrap().unwrap();
     assert_eq!(read.view(), file.view());
     assert!(read.token().matches(file.token()));
+}
+
+fn admin() -> SigningKey {
+    SigningKey::from_bytes(&[0xad; 32])
+}
+
+/// A cluster file with an administrator, of a view in which one server is sealed and one has left.
+fn later() -> ClusterFile {
+    let file = ClusterFile::parse(Path::new("/c/cluster.toml"), &cluster_text()).unwrap();
+    let key = AdminKey::new(admin().verifying_key().to_bytes());
+    let first = file.view().clone().with_admin(key).unwrap();
+    let [one, two] = [0, 1].map(|index| first.servers()[index].id);
+    let member = |n: u8| Member {
+        name: n.to_string(),
+        address: format!("127.0.0.1:{n}"),
+        id: ServerId::new([n; 32]),
+        sealed: false,
+    };
+    let grown = first.add(member(3)).unwrap().add(member(4)).unwrap();
+    let sealed = grown.seal(one).unwrap().seal(two).unwrap();
+    let life = Incarnation::new([5; 16]);
+    let view = sealed.retire(one, Some((life, 7)), vec![(ServerId::new([3; 32]), life)]).unwrap();
+    ClusterFile::new(view.sign(&admin()).unwrap().into_view(), file.token().clone())
+}
+
+#[test]
+fn a_file_of_a_later_view_is_read_back_with_all_that_was_signed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cluster.toml");
+    later().write(&path).unwrap();
+    let read = ClusterFile::load(&path).unwrap().unwrap();
+    assert_eq!((read.view(), read.view().signed()), (later().view(), later().view().signed()));
+    assert!(read.view().signed().is_some() && read.view().retired().len() == 1);
+}
+
+#[test]
+fn a_file_of_a_later_view_that_is_not_as_it_was_signed_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cluster.toml");
+    later().write(&path).unwrap();
+    let good = fs::read_to_string(&path).unwrap();
+    let signature = good.lines().find(|line| line.starts_with("signature")).unwrap();
+    let table = [
+        ("an address", good.replace("127.0.0.1:4", "127.0.0.1:9")),
+        ("a seal", good.replace("sealed = true\n", "")),
+        ("an epoch", good.replace("epoch = 6", "epoch = 7")),
+        ("who holds a log", good.replace("position = 7", "position = 6")),
+        ("the signature", good.replace(&signature[..20], &format!("{}0", &signature[..19]))),
+        ("no signature", good.replace(signature, "")),
+    ];
+    for (what, text) in table {
+        assert_ne!(text, good, "{what}");
+        let failure = ClusterFile::parse(&path, &text).unwrap_err();
+        assert!(failure.what().contains("signed by the cluster's administrator"), "{what}: {failure}");
+    }
 }
 
 #[test]

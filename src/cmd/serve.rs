@@ -416,6 +416,11 @@ impl Core {
                         queue.close();
                     }
                 }
+                Output::HangUp { peer } => {
+                    if let Some(queue) = self.peers.queue(peer) {
+                        queue.close(); // the link dials again
+                    }
+                }
                 Output::View(signed) => self.take_view(signed.into_view()),
                 Output::Refuse { conn, refusal } => self.refuse(conn, refusal),
             }

@@ -20,6 +20,7 @@ use super::replica::Replica;
 use crate::id::{Incarnation, Position, ServerId};
 use crate::limits::PULL_MAX;
 use crate::log::{Log, Write};
+use crate::view::SignedView;
 
 const RENEWING: &str = ".renewing";
 const RENEWED: &str = ".renewed";
@@ -40,8 +41,8 @@ pub struct Renewed {
 }
 
 impl Replica {
-    /// Gives the log in this folder a new incarnation: the same events in the same order, and how far this
-    /// server has read its peers, but not how far devices have read it.
+    /// Gives the log in this folder a new incarnation: the same events in the same order, how far this
+    /// server has read its peers, and the view that it acts on, but not how far devices have read it.
     ///
     /// # Errors
     /// There is no store, it cannot be opened, or the copy cannot be written.
@@ -99,5 +100,9 @@ fn copy(old: &Replica, new: &Replica, folder: &Path) -> Result<(), StoreError> {
         }
     }
     batch.extend(old.peers()?.into_iter().map(Write::Peer));
+    if let Some(view) = old.view()? {
+        let wrong = |why| StoreError::damaged(folder, format!("its view cannot be taken: {why}"));
+        batch.push(Write::View(SignedView::read(&view).map_err(wrong)?));
+    }
     new.commit(&batch)
 }

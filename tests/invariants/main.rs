@@ -15,6 +15,7 @@ mod p3_sender_order;
 mod p4_causal_order;
 mod p5_one_order;
 mod p6_honest_screens;
+mod rule15_views;
 mod stories;
 mod support;
 

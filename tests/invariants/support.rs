@@ -396,13 +396,14 @@ pub fn good() -> Good {
 // ---- judging ----------------------------------------------------------------------------------------
 
 /// Every case of this folder.
-pub const CASES_OF_ALL: [&[Case]; 6] = [
+pub const CASES_OF_ALL: [&[Case]; 7] = [
     crate::p1_nothing_invented::CASES,
     crate::p2_durable::CASES,
     crate::p3_sender_order::CASES,
     crate::p4_causal_order::CASES,
     crate::p5_one_order::CASES,
     crate::p6_honest_screens::CASES,
+    crate::rule15_views::CASES,
 ];
 
 /// A way to break a good history.

@@ -133,7 +133,7 @@ impl ServerHost {
                     let peer = (0..scope.servers).find(|index| scope.server_id(*index) == peer).unwrap();
                     sent.push(Output::SendPeer { peer, letter: Letter::new(frame) });
                 }
-                server::Output::View(_) => {}
+                server::Output::View(_) | server::Output::HangUp { .. } => {}
                 server::Output::DropPeer { why, .. } => self.complaint = Some(format!("it drops: {why}")),
                 server::Output::Refuse { refusal, .. } => {
                     self.complaint = Some(format!("it refuses: {refusal}"));

@@ -56,6 +56,11 @@ impl World {
         self.admin.file.servers().iter().filter_map(|member| self.view.index_of(member.id)).collect()
     }
 
+    /// Those of them that are not sealed.
+    pub fn writable(&self) -> Vec<usize> {
+        self.admin.file.writable().filter_map(|member| self.view.index_of(member.id)).collect()
+    }
+
     pub fn administer(&mut self) {
         let pause_ms = if self.healed { 100 } else { self.rng.u64(50..800) };
         self.after(pause_ms, What::Administer);
@@ -121,8 +126,8 @@ impl World {
             !self.servers[*server].deployed && !is_known(self.server_id(*server))
         });
         // The first stays, so that whoever comes back with an old file finds somebody.
-        let writable = self.admin.file.writable().filter_map(|member| self.view.index_of(member.id));
-        let leaver = self.rng.choice(writable.filter(|server| *server != 0).collect::<Vec<_>>());
+        let writable = self.writable().into_iter().filter(|server| *server != 0);
+        let leaver = self.rng.choice(writable.collect::<Vec<_>>());
         self.admin.goals = match (self.rng.u32(..4), spare, leaver) {
             (0, Some(spare), _) | (_, Some(spare), None) => vec![Goal::Add(spare)],
             (1, _, Some(leaver)) => vec![Goal::GiveUp(leaver)],
@@ -157,11 +162,9 @@ impl World {
     /// Who holds all of a sealed log.
     fn drained(&mut self, id: ServerId, log: (Incarnation, Position)) -> Vec<(ServerId, Incarnation)> {
         let (incarnation, position) = log;
-        let others: Vec<_> =
-            self.admin.file.writable().filter_map(|member| self.view.index_of(member.id)).collect();
         let takes_for_granted = self.swarm.mutant == Some(Mutant::RetiresBeforeTheDrain);
         let mut drained = Vec::new();
-        for other in others {
+        for other in self.writable() {
             let Some(status) = self.ask(other) else { continue };
             let has_read = status.peers.iter().any(|cursor| {
                 cursor.peer == id && cursor.incarnation == incarnation && cursor.position >= position

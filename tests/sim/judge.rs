@@ -100,7 +100,8 @@ fn apart(world: &World) -> Option<String> {
         return None;
     }
     let members = world.members();
-    let pairs = members.iter().flat_map(|own| members.iter().map(move |peer| (*own, *peer)));
+    let readers = world.writable();
+    let pairs = readers.iter().flat_map(|own| members.iter().map(move |peer| (*own, *peer)));
     for (own, peer) in pairs.filter(|(own, peer)| own != peer) {
         let (disk, other) = (&world.servers[own].disk, &world.servers[peer].disk);
         let id = world.server_id(peer);
@@ -126,8 +127,7 @@ pub fn stored(world: &World) -> BTreeMap<EventId, &Event> {
 /// What one server had when all healed, and another lacks though it had time: no clock excuses it, since
 /// servers do not judge what comes from each other by theirs.
 pub fn still_apart(world: &World) -> Option<Failure> {
-    let to_hold_all = world.admin.file.writable().filter_map(|member| world.view.index_of(member.id));
-    let mut servers = to_hold_all.filter(|_| world.swarm.peers);
+    let mut servers = world.writable().into_iter().filter(|_| world.swarm.peers);
     servers.find_map(|index| {
         let host = &world.servers[index];
         let lacking = world.held_at_heal.iter().find(|id| !host.disk.holds(id))?;
@@ -141,7 +141,7 @@ pub fn still_apart(world: &World) -> Option<Failure> {
 fn undelivered(world: &World) -> Option<String> {
     let devices: BTreeSet<DeviceId> = world.clients.iter().map(|host| host.device).collect();
     let stored = stored(world);
-    for index in world.members() {
+    for index in world.writable() {
         let host = &world.servers[index];
         // Without peers, what the author has lost goes no further.
         let owned = |event: &&&Event| world.swarm.peers || devices.contains(&event.device());
@@ -186,8 +186,8 @@ pub fn verify(world: &World) -> Vec<Failure> {
         let unknowns = report.outcomes.iter().flat_map(|outcome| &outcome.unknowns);
         failures.extend(unknowns.map(|unknown| Failure::new(VERDICT, unknown)));
     }
-    let members = world.members().len();
-    let holders = members + world.clients.len();
+    let members = world.writable().len();
+    let holders = world.members().len() + world.clients.len();
     for conversation in &report.conversations {
         if world.devices_lost == 0 && conversation.equal_in < members {
             let (name, equal_in) = (conversation.conversation.short(), conversation.equal_in);
@@ -207,7 +207,7 @@ fn history(world: &World) -> History {
     // Of those that left, some are kept for whoever wants to look.
     let is_read = |index: &usize| {
         let host = &world.servers[*index];
-        members.contains(index) || (host.deployed && host.acts_on.is_some() && index % 2 == 0)
+        members.contains(index) || (host.deployed && host.acts_on.is_some() && index.is_multiple_of(2))
     };
     let read = (0..world.servers.len()).filter(is_read);
     let servers = read.map(|index| (&world.servers[index], &world.view.servers()[index]));

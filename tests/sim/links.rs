@@ -64,7 +64,14 @@ impl World {
     }
 
     fn knows(&self, caller: Caller, server: usize) -> bool {
-        self.view_of(caller).is_some_and(|view| view.index_of(self.server_id(server)).is_some())
+        if matches!(caller, Caller::Peer(own) if !self.swarm.peers || self.pulls_nothing(own)) {
+            return false;
+        }
+        let names = |view: &View, server| view.member(self.server_id(server)).is_some();
+        self.view_of(caller).is_some_and(|view| match caller {
+            Caller::Peer(own) => names(view, own) && names(view, server),
+            Caller::Client(_) => names(view, server),
+        })
     }
 
     /// A caller has another view: it dials who is new there, and hangs up on who is gone.

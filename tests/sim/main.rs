@@ -33,6 +33,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use judge::Failure;
+use nemesis::Fault;
 use swarm::Swarm;
 use tercet::limits::{FEED_WINDOW, UPLOAD_WINDOW};
 use world::{What, World};
@@ -43,31 +44,39 @@ const SEEDS: u64 = 500;
 const FAILURES_MAX: usize = 10;
 
 /// What a sweep must have seen, or it has tested less than it seems.
-const MUST_HAPPEN: [&str; 24] = [
+const MUST_HAPPEN: [&str; 32] = [
     "a batch that nobody was told of",
     "a body from a peer",
     "a client learns of a lost log",
+    "a client learns of a view",
     "a clock jumps minutes ahead",
     "a clock jumps minutes back",
+    "a dead server is removed",
     "a device crashes",
     "a device's sync fails",
+    "a drained server is retired",
     "a feed gone on with",
     "a fetch",
     "a fetch from a peer",
     "a full disk stops a server",
     "a late line",
+    "a log that is not drained yet",
     "a merge",
     "a one-way partition",
     "a partition",
     "a peer's log gone on with",
     "a server crashes",
+    "a server is added",
+    "a server is sealed",
     "a server lacks parents",
     "a server's sync fails",
     "a store is refused for a flipped bit",
     "a torn batch",
+    "an administrator is interrupted",
     "an event from a clock ahead",
     "an event told twice",
     "an upload of what is there",
+    "one who has no business there any more is sent away",
 ];
 
 /// What one seed's run came to.
@@ -171,6 +180,41 @@ fn replay() {
 fn the_same_seed_is_the_same_story() {
     for seed in 0..5 {
         assert_eq!(run(seed, false, |_| {}).story, run(seed, false, |_| {}).story, "seed {seed}");
+    }
+}
+
+/// An administrator who has lost its file seals one server, and then another under the same epoch.
+#[test]
+fn two_views_of_one_epoch_leave_everybody_with_the_same() {
+    for (seed, order) in (1..).zip([[0, 1], [1, 0]]) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let swarm = Swarm {
+            servers: 4,
+            accounts: 3,
+            faults: vec![Fault::Cut, Fault::CrashServer],
+            fault_ms: 10_000,
+            peers: true,
+            changes: 0,
+            all_apart: false,
+            burst: 3,
+            ..Swarm::draw(&mut rng)
+        };
+        let mut world = World::new(seed, rng, swarm, false);
+        let views = [1, 2]
+            .map(|server| world.first.seal(world.server_id(server)).unwrap().sign(&admin::key()).unwrap());
+        let greater = usize::from(views[1].view().id() > views[0].view().id());
+        world.admin.file = views[greater].view().clone();
+        for (delay_ms, view) in [3_000, 6_000].into_iter().zip(order) {
+            for server in 1..3 {
+                world.after(delay_ms, What::Handed { server, view });
+            }
+        }
+        world.handed = views.to_vec();
+        let failures = world.run();
+        // Whoever heard of the greater one first never takes the other.
+        assert_eq!(failures.is_empty(), order[0] == greater, "verify tells of both, if both were in force");
+        let others: Vec<_> = failures.iter().filter(|failure| failure.class != "two-views").collect();
+        assert!(others.is_empty(), "{others:?}");
     }
 }
 

@@ -271,6 +271,7 @@ impl World {
                 self.failures.push(Failure::new(REFUSAL, what));
                 self.hang_up_on(server, peer);
             }
+            Output::HangUp { peer } => self.hang_up_on(server, peer),
             Output::View(signed) => {
                 self.note(|| format!("server {server} acts on view {}", signed.view().epoch()));
                 self.servers[server].acts_on = Some(signed.into_view());

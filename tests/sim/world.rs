@@ -16,8 +16,8 @@ use tercet::event::Event;
 use tercet::frame::Token;
 use tercet::id::{ClusterId, EventId, Incarnation, Position, ServerId};
 use tercet::limits::SILENCE_MS;
-use tercet::server::ConnId;
-use tercet::view::{Member, View};
+use tercet::server::{ConnId, Input};
+use tercet::view::{Member, SignedView, View};
 
 use crate::admin::Admin;
 use crate::client_host::ClientHost;
@@ -89,6 +89,11 @@ pub enum What {
     Heal,
     /// The administrator goes on with what is to be done.
     Administer,
+    /// Somebody hands one of [`World::handed`] to a server.
+    Handed {
+        server: usize,
+        view: usize,
+    },
     /// By now the servers must have given each other what any of them had when all healed.
     Converge,
     Look,
@@ -108,6 +113,8 @@ pub struct World {
     /// What everybody's cluster file says at first.
     pub first: View,
     pub admin: Admin,
+    /// Views that a test hands to servers beside those that the administrator does.
+    pub handed: Vec<SignedView>,
     pub token: Token,
     pub healed: bool,
     /// What any server had when all healed.
@@ -160,6 +167,7 @@ impl World {
             view,
             first,
             admin,
+            handed: Vec::new(),
             token,
             healed: false,
             held_at_heal: BTreeSet::new(),
@@ -272,6 +280,9 @@ impl World {
             What::Fault => self.go_wrong(),
             What::Remedy(remedy) => self.put_right(remedy),
             What::Administer => self.administer(),
+            What::Handed { server, view } => {
+                self.server_step(server, Input::View(self.handed[view].clone()));
+            }
             What::Heal => {
                 self.heal();
                 self.held_at_heal = judge::stored(self).into_keys().collect();

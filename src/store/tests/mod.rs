@@ -17,8 +17,9 @@ use super::Replica;
 use crate::clock::Time;
 use crate::event::{Conversation, Draft, Event, Kind, account_of};
 use crate::frame::DeviceCursor;
-use crate::id::{DeviceId, EventId, Position, RoomId, Seq, ServerId};
+use crate::id::{AdminKey, ClusterId, DeviceId, EventId, Position, RoomId, Seq, ServerId};
 use crate::log::{Log, Write};
+use crate::view::{Member, SignedView, View};
 
 const SERVER: ServerId = ServerId::new([9; 32]);
 
@@ -53,6 +54,13 @@ fn append(position: Position, event: Arc<Event>) -> Write {
 
 fn cursor(position: Position) -> DeviceCursor {
     DeviceCursor { account: account_of(&key(2)), device: DeviceId::new([2; 16]), room: None, position }
+}
+
+/// A view of this epoch, signed.
+fn view(epoch: u64) -> SignedView {
+    let member = Member { name: "1".to_owned(), address: "host:1".to_owned(), id: SERVER, sealed: false };
+    let view = View::new(ClusterId::new([1; 16]), epoch, vec![member]).unwrap();
+    view.with_admin(AdminKey::new(key(9).verifying_key().to_bytes())).unwrap().sign(&key(9)).unwrap()
 }
 
 /// Commits events `from..=upto`, three to a batch, each batch with a cursor.

@@ -12,6 +12,7 @@ fn a_renewed_log_holds_the_same_events_under_another_incarnation() {
     fill(&replica, 1, 600);
     let again = event_in(Conversation::Room(RoomId::new([5; 16])), 1, 7, "number 7 a second time");
     replica.commit(&[Write::Append { position: 601, event: again.clone(), fork: true }]).unwrap();
+    replica.commit(&[Write::View(view(3))]).unwrap();
     assert!(matches!(Replica::renew(&path, SERVER), Err(StoreError::InUse { .. })));
     drop(replica);
     let renewed = Replica::renew(&path, SERVER).unwrap();
@@ -24,6 +25,7 @@ fn a_renewed_log_holds_the_same_events_under_another_incarnation() {
         assert_eq!(replica.event(position).unwrap(), Some(event(position)));
     }
     assert_eq!(replica.cursors().unwrap(), [], "they were in another log");
+    assert_eq!(replica.view().unwrap(), Some(view(3).bytes()));
     assert_eq!(Replica::open(&renewed.before, SERVER).unwrap().incarnation(), incarnation);
 }
 

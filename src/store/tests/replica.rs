@@ -4,6 +4,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 use crate::id::EventId;
+use crate::intake::Intake;
 use crate::log::Stream;
 use crate::store::{StoreError, files};
 
@@ -24,6 +25,22 @@ fn reopened_store_holds_all_and_keeps_its_incarnation() {
         assert_eq!(replica.cursors().unwrap(), [cursor(if round == 0 { 19 } else { 20 + round })]);
         fill(&replica, 21 + round, 21 + round);
     }
+}
+
+#[test]
+fn the_last_view_that_was_written_is_kept_and_read_by_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let replica = Replica::open(&path, SERVER).unwrap();
+    assert_eq!(replica.view().unwrap(), None);
+    for epoch in [2, 3] {
+        replica.commit(&[Write::View(view(epoch)), append(epoch - 1, event(epoch - 1))]).unwrap();
+        assert_eq!(replica.view().unwrap(), Some(view(epoch).bytes()));
+    }
+    drop(replica);
+    assert_eq!(Replica::open(&path, SERVER).unwrap().view().unwrap(), Some(view(3).bytes()));
+    assert_eq!(Replica::read(&path).unwrap().view, Some(view(3).bytes()));
+    assert_eq!(Replica::take_in(&path, &Intake::default()).unwrap().view, Some(view(3).bytes()));
 }
 
 #[test]

@@ -143,7 +143,7 @@ mutants! {
     /// A server says that it is sealed, and goes on.
     AppendsAfterTheSeal: "after-seal", at 0, [];
     /// An administrator does not wait until others hold what a server has that leaves.
-    RetiresBeforeTheDrain: "not-drained", at 0, [Partition];
+    RetiresBeforeTheDrain: "not-drained", at 0, [Partition, LoseDevice];
     /// A server that was restarted acts on its cluster file's view again.
     ForgetsTheView: RESTART, at 0, [CrashServer];
     /// A device does not listen to what it is told of views.
@@ -300,6 +300,8 @@ impl Mutant {
         swarm.changes = if is_of_views { 4 } else { 0 };
         let servers = swarm.servers;
         (swarm.servers, swarm.peers) = match self {
+            // What only the server has that leaves stays there.
+            M::RetiresBeforeTheDrain => (servers.max(3), false),
             _ if needs_peers || is_of_views => (servers.max(3), true),
             // What a peer brings would make up for it.
             M::LosesItsOutbox | M::NeverResends | M::GivesUpWhoPutsOff | M::ResendsOnlyNewest => {
@@ -318,6 +320,11 @@ impl Mutant {
             M::CursorBeforeBodies => {
                 swarm.faults.extend([Fault::CrashServer, Fault::CrashServer]);
                 (swarm.delay_max_ms, swarm.sync_max_ms) = (400, 900);
+            }
+            // Its author must have it no more.
+            M::RetiresBeforeTheDrain => {
+                swarm.faults = vec![Fault::Partition, Fault::Partition, Fault::LoseDevice];
+                (swarm.fault_every_ms, swarm.says) = (200, 40);
             }
             // An author and one server must be wrong alike.
             M::JudgesPeersByItsClock => {
