@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
 
 use super::change::{Change, view_line};
 use crate::cmd::config::{ServerConfig, check_server};
@@ -11,10 +12,14 @@ use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::files;
 use crate::cmd::home::{Cluster, Home};
 use crate::cmd::nodes::State;
+use crate::cmd::pid::Process;
 use crate::cmd::screen::{note, say};
 use crate::id::ServerId;
 use crate::text::inert;
 use crate::view::{Member, ViewError};
+
+/// How long a server may take that somebody else has started.
+const COMING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What `cluster add` is told.
 #[derive(Debug, clap::Args)]
@@ -116,9 +121,7 @@ pub(super) fn join(change: &mut Change, asked: &Asked, purpose: &str) -> Result<
     let cluster = change.cluster();
     if is_here(cluster, &member) {
         if matches!(cluster.state(&name)?, State::Stopped | State::Dead(_)) {
-            let _folder = home.lock()?;
-            let started = cluster.start(&name)?;
-            say(&format!("server {} is ready (pid {})", inert(&name), started.process.pid()))?;
+            start(change, &member)?;
         }
         change.announce(&[])?;
     } else {
@@ -133,6 +136,34 @@ pub(super) fn join(change: &mut Change, asked: &Asked, purpose: &str) -> Result<
     }
     change.wait_until_in_step(&name)?;
     Ok((name, Joined::InStep))
+}
+
+fn start(change: &mut Change, member: &Member) -> Result<(), Failure> {
+    let name = &member.name;
+    let started = {
+        let _folder = change.cluster().home().lock()?;
+        change.cluster().start(name)
+    };
+    let pid = match started {
+        Ok(started) => started.process.pid(),
+        // A run that was killed may have left it on its way: it has its port then.
+        Err(failure) => comes_up(change, member)?.ok_or(failure)?.pid(),
+    };
+    say(&format!("server {} is ready (pid {pid})", inert(name)))
+}
+
+/// The process of a server that somebody else has started and that is not ready yet, once it is; `None` if there is none.
+fn comes_up(change: &mut Change, member: &Member) -> Result<Option<Process>, Failure> {
+    let began = Instant::now();
+    loop {
+        if let State::Up(process) = change.cluster().state(&member.name)? {
+            return Ok(Some(process));
+        }
+        if began.elapsed() > COMING_PATIENCE || TcpListener::bind(&member.address).is_ok() {
+            return Ok(None);
+        }
+        change.pause()?;
+    }
 }
 
 /// The member that an earlier run with the same arguments has made.
