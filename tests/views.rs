@@ -267,7 +267,9 @@ fn a_sealed_server_takes_nothing_from_peers_that_it_had_asked() {
     let feed = ToClient::Feed { room: None, items, upto: 1, caught_up: false };
     let asks = bench.step(Input::PeerFrame { peer: server(2), frame: feed });
     assert!(matches!(&asks[..], [Output::SendPeer { frame: ToServer::Fetch { .. }, .. }]), "{asks:?}");
-    bench.learns(&signed(first().seal(server(1)).unwrap()));
+    let outputs = bench.learns(&signed(first().seal(server(1)).unwrap()));
+    let hangs_up = |n: u8| outputs.contains(&Output::HangUp { peer: server(n) });
+    assert!([2, 3].into_iter().all(hangs_up), "whom it followed must not wait for its cursors: {outputs:?}");
     let bodies = ToClient::Bodies(vec![ByteBuf::from(event.bytes())]);
     assert!(bench.step(Input::PeerFrame { peer: server(2), frame: bodies }).is_empty());
     assert!(bench.gathered.is_empty(), "{:?}", bench.gathered);

@@ -6,7 +6,7 @@
 //! - `TERCET_SEED=7 cargo test --test sim -- replay --nocapture` runs seed 7 and tells its story.
 //! - `cargo test --test sim board -- --nocapture` prints which mutant is caught by what ([`board`]).
 //! - `TERCET_SEEDS=100000 cargo test --release --test sim -- sweep --nocapture` runs many, on all cores;
-//!   `TERCET_FROM=5000` starts elsewhere.
+//!   `TERCET_FROM=5000` starts elsewhere; with `TERCET_CHANGES=4` servers come and go in every run.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "this is a test")]
 
@@ -90,6 +90,9 @@ struct Run {
 fn run(seed: u64, trace: bool, adjust: impl FnOnce(&mut Swarm)) -> Run {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut swarm = Swarm::draw(&mut rng);
+    if let Some(changes) = number("TERCET_CHANGES") {
+        (swarm.changes, swarm.peers) = (usize::try_from(changes).unwrap(), true);
+    }
     adjust(&mut swarm);
     if trace {
         println!("{swarm:#?}");
