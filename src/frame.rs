@@ -50,7 +50,8 @@ pub enum Role {
         /// Proof of invitation.
         token: Token,
     },
-    /// A holder of one of the cluster's server keys: another server, or whoever administers one.
+    /// A holder of one of the cluster's server keys or of its administration key: another server, or whoever
+    /// administers one.
     Peer,
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use serde_bytes::ByteBuf;
 
-use crate::id::ServerId;
+use crate::id::{AdminKey, ServerId};
 use crate::view::{SignedView, View, ViewError, ViewId};
 
 /// A server's own place in the cluster, by the newest view that it knows.
@@ -43,9 +43,10 @@ impl Membership {
         self.view.member(self.own).is_some_and(|member| !member.sealed)
     }
 
-    /// Whether another server belongs to the cluster.
-    pub(crate) fn has(&self, peer: ServerId) -> bool {
-        self.view.member(peer).is_some()
+    /// Whether this key may speak as a peer: another server's of the cluster, or its administrator's, who need not
+    /// have a server.
+    pub(crate) fn is_peer(&self, key: [u8; 32]) -> bool {
+        self.view.member(ServerId::new(key)).is_some() || self.view.admin() == Some(AdminKey::new(key))
     }
 
     /// Whose logs this server reads: nobody's once it appends nothing more.

@@ -427,7 +427,7 @@ impl Server {
             return self.refuse(conn, refusal, out);
         }
         let news = self.membership.news_for(known);
-        let is_stranger = *role == Role::Peer && !self.membership.has(ServerId::new(key));
+        let is_stranger = *role == Role::Peer && !self.membership.is_peer(key);
         let is_ahead = known > view.id() && view.admin().is_some();
         match role {
             _ if is_stranger && is_ahead => {
@@ -552,8 +552,7 @@ impl Server {
             out.extend(self.membership.others().map(|peer| Output::HangUp { peer }));
         }
         let is_out = |(_, key, caller): &(ConnId, [u8; 32], Caller)| {
-            !self.membership.is_member()
-                || (*caller == Caller::Peer && !self.membership.has(ServerId::new(*key)))
+            !self.membership.is_member() || (*caller == Caller::Peer && !self.membership.is_peer(*key))
         };
         let out_of_place: Vec<_> = conns.into_iter().filter(is_out).map(|(conn, ..)| conn).collect();
         for conn in out_of_place.into_iter().chain(self.guests.keys().copied().collect::<Vec<_>>()) {

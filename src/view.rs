@@ -279,6 +279,12 @@ impl View {
         &self.content.servers
     }
 
+    /// What people call the servers, those that left included.
+    pub fn names(&self) -> impl Iterator<Item = (ServerId, String)> {
+        let left = self.retired().iter().map(|retired| (retired.id, retired.name.clone()));
+        left.chain(self.servers().iter().map(|member| (member.id, member.name.clone())))
+    }
+
     /// The servers that are written to and counted: the N of k/N.
     pub fn writable(&self) -> impl Iterator<Item = &Member> {
         self.servers().iter().filter(|member| !member.sealed)

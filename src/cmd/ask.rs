@@ -1,22 +1,24 @@
 //! Asking running servers: how they are, and for their whole log.
 //!
-//! Who holds one of the cluster's server keys may ask as a peer does; on this machine that is whoever may
-//! read the cluster folder. Any server's key will do for all of them.
+//! Who holds one of the cluster's server keys, or its administration key, may ask as a peer does; on this machine that
+//! is whoever may read the cluster folder. Any such key will do for all servers.
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde_bytes::ByteBuf;
 
 use super::failure::Failure;
 use super::home::Cluster;
 use super::keys;
 use crate::event::Event;
-use crate::frame::{Role, ServerStatus, ToClient, ToServer};
+use crate::frame::{Refusal, Role, ServerStatus, ToClient, ToServer};
 use crate::history::{ServerHistory, Stored};
 use crate::limits::{PROTOCOL_VERSION, SILENCE_MS};
-use crate::net::ask::Conn;
+use crate::net::ask::{AskError, Conn};
 use crate::net::dial::Welcome;
 use crate::net::tls::Identity;
-use crate::view::Member;
+use crate::view::{Member, SignedView};
 
 const PATIENCE: Duration = Duration::from_millis(SILENCE_MS);
 
@@ -45,6 +47,45 @@ pub fn ask_status(cluster: &Cluster, server: &Member) -> Answer {
         Ok(ToClient::Status(status)) => Answer::Says(status),
         _ => Answer::Silent,
     }
+}
+
+/// Tells a server of the cluster file's view if that is newer than its own, and returns once the server acts on it. If
+/// the server's is the newer one, it is returned.
+///
+/// # Errors
+/// When the server does not answer in time, or refuses the view.
+pub fn exchange_views(cluster: &Cluster, server: &Member) -> Result<Option<SignedView>, Failure> {
+    let identity = identity(cluster)?;
+    let failed = |error: AskError| told_of(server, &error);
+    block_on(async {
+        let (mut conn, welcome) = open(cluster, server, &identity).await?;
+        let own = cluster.view();
+        if own.admin().is_none() || welcome.view == own.id() {
+            conn.close().await;
+            return Ok(None);
+        }
+        if let Some(signed) = own.signed().filter(|signed| welcome.view < signed.view().id()) {
+            let frame = ToServer::View(ByteBuf::from(signed.bytes()));
+            conn.send(&frame, PATIENCE).await.map_err(failed)?;
+        }
+        loop {
+            match conn.recv(PATIENCE).await {
+                // It tells everybody of a view that it has begun to act on.
+                Ok(ToClient::View(bytes)) => {
+                    conn.close().await;
+                    return Ok(SignedView::newer(&bytes, own)?);
+                }
+                Ok(_) => {}
+                // It acts on a view in which it, or we, have no place.
+                Err(AskError::Refused(Refusal::Retired | Refusal::NotAPeer)) => return Ok(None),
+                Err(error) => return Err(failed(error)),
+            }
+        }
+    })
+}
+
+fn told_of(server: &Member, error: &AskError) -> Failure {
+    Failure::new(format!("server {}: {}", server.name, Failure::of(error).what()))
 }
 
 /// Reads a running server's whole log, each event's signature checked.
@@ -100,8 +141,9 @@ pub fn read_log(
 
 fn identity(cluster: &Cluster) -> Result<Identity, Failure> {
     let mut first = None;
-    for name in cluster.names() {
-        match keys::load(&cluster.home().server(name).key()) {
+    let servers = cluster.names().into_iter().map(|name| cluster.home().server(name).key());
+    for key in servers.chain([cluster.home().cluster_key()]) {
+        match keys::load(&key) {
             Ok(key) => return Identity::new(&key).map_err(|error| Failure::of(&error)),
             Err(failure) => first = first.or(Some(failure)),
         }
@@ -121,7 +163,7 @@ async fn open(cluster: &Cluster, server: &Member, identity: &Identity) -> Result
 }
 
 async fn request(conn: &mut Conn, server: &Member, frame: &ToServer) -> Result<ToClient, Failure> {
-    let failed = |error| Failure::new(format!("server {}: {}", server.name, Failure::of(&error).what()));
+    let failed = |error: AskError| told_of(server, &error);
     conn.send(frame, PATIENCE).await.map_err(failed)?;
     loop {
         match conn.recv(PATIENCE).await.map_err(failed)? {

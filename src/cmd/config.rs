@@ -253,25 +253,38 @@ pub struct ServerSetup {
     pub key: SigningKey,
 }
 
+/// What a server's configuration is of.
+#[derive(Debug)]
+pub enum Found {
+    /// A server of the cluster.
+    Member(Box<ServerSetup>),
+    /// One that was, with what there is to say.
+    Retired(String),
+}
+
 impl ServerSetup {
     /// Reads a server's configuration and all it refers to.
     ///
     /// # Errors
     /// When a file is absent or ill-formed, or they contradict each other.
-    pub fn load(path: &Path) -> Result<Self, Failure> {
+    pub fn load(path: &Path) -> Result<Found, Failure> {
         let config = ServerConfig::load(path)?;
         let cluster_path = config.cluster.display();
         let cluster = ClusterFile::load(&config.cluster)?.ok_or_else(|| {
             Failure::new(format!("there is no cluster file {cluster_path}"))
                 .next(format!("copy cluster.toml there, or correct `cluster` in {}", path.display()))
         })?;
-        let member = cluster.view().servers().iter().find(|member| member.name == config.name);
-        let member = member.cloned().ok_or_else(|| {
-            Failure::new(format!("server {} is not in {cluster_path}", config.name))
-                .next(format!("correct `name` in {}, or copy the newest cluster.toml", path.display()))
-        })?;
         let key = keys::load(&config.key)?;
-        if account_of(&key).as_bytes() != member.id.as_bytes() {
+        let id = ServerId::new(*account_of(&key).as_bytes());
+        let named = cluster.view().servers().iter().find(|member| member.name == config.name);
+        let Some(member) = named.cloned() else {
+            if cluster.view().retired().iter().any(|retired| retired.id == id) {
+                return Ok(Found::Retired(retired_words(&config.name, cluster.view().epoch())));
+            }
+            return Err(Failure::new(format!("server {} is not in {cluster_path}", config.name))
+                .next(format!("correct `name` in {}, or copy the newest cluster.toml", path.display())));
+        };
+        if id != member.id {
             return Err(Failure::new(format!(
                 "{} is not the key that {cluster_path} gives for server {}",
                 config.key.display(),
@@ -281,8 +294,16 @@ impl ServerSetup {
         }
         let folder = std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_path_buf));
         let folder = ServerFolder::new(folder.unwrap_or_else(|| PathBuf::from("/")));
-        Ok(Self { config, folder, cluster, member, key })
+        Ok(Found::Member(Box::new(Self { config, folder, cluster, member, key })))
     }
+}
+
+/// What a server says that does not belong to the cluster any more.
+pub fn retired_words(name: &str, epoch: u64) -> String {
+    format!(
+        "server {name} has left the cluster (view epoch {epoch}): it has nothing to do any more, and its folder may be \
+         deleted"
+    )
 }
 
 fn write<T: Serialize>(path: &Path, preamble: &str, value: &T) -> Result<(), Failure> {

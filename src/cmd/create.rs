@@ -11,7 +11,7 @@ use super::home::{Cluster, Home};
 use super::{files, keys};
 use crate::event::account_of;
 use crate::frame::Token;
-use crate::id::{ClusterId, ServerId};
+use crate::id::{AdminKey, ClusterId, ServerId};
 use crate::limits::SERVERS_MAX;
 use crate::view::{Member, View};
 
@@ -99,6 +99,8 @@ impl Cluster {
         let cluster = ClusterId::new(keys::random()?);
         view(&|index, _| Ok(ServerId::new([u8::try_from(index).unwrap_or(u8::MAX); 32])), cluster)?;
         let view = view(&|_, plan| write_server(home, plan, spread), cluster)?;
+        let admin = account_of(&keys::create(&home.cluster_key())?);
+        let view = view.with_admin(AdminKey::new(*admin.as_bytes()))?;
 
         let file = ClusterFile::new(view, Token::new(keys::random()?));
         if spread == Spread::Machines {
@@ -111,10 +113,14 @@ impl Cluster {
     }
 }
 
-fn write_server(home: &Home, plan: &Plan, spread: Spread) -> Result<ServerId, Failure> {
+/// Writes a server's key, unless there is one, and its configuration. It still lacks a cluster file that names it.
+///
+/// # Errors
+/// Names the file that cannot be written or read.
+pub(super) fn write_server(home: &Home, plan: &Plan, spread: Spread) -> Result<ServerId, Failure> {
     let folder = home.server(&plan.name);
     files::make_folder(folder.dir())?;
-    let key = keys::create(&folder.key())?;
+    let (key, _) = keys::load_or_create(&folder.key())?;
     let cluster = match spread {
         Spread::Here => Path::new("../../cluster.toml"),
         Spread::Machines => Path::new("cluster.toml"),
@@ -147,7 +153,11 @@ fn refuse_to_overwrite(home: &Home, plans: &[Plan]) -> Result<(), Failure> {
     }
 }
 
-fn free_port() -> Result<(TcpListener, SocketAddr), Failure> {
+/// A port of this machine that nobody has, and what keeps it until it is dropped.
+///
+/// # Errors
+/// When the system has none.
+pub(super) fn free_port() -> Result<(TcpListener, SocketAddr), Failure> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr().map(|address| (listener, address)))
         .map_err(|error| Failure::io("find a free port on 127.0.0.1", &error))
@@ -156,7 +166,7 @@ fn free_port() -> Result<(TcpListener, SocketAddr), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmd::config::ServerSetup;
+    use crate::cmd::config::{Found, ServerSetup};
 
     #[test]
     fn a_new_cluster_is_consistent_and_is_never_overwritten() {
@@ -167,7 +177,9 @@ mod tests {
         assert_eq!(read.view(), made.view());
         assert!(read.token().matches(made.token()));
         for name in ["1", "2", "3"] {
-            let setup = ServerSetup::load(&home.server(name).config()).unwrap();
+            let Found::Member(setup) = ServerSetup::load(&home.server(name).config()).unwrap() else {
+                panic!("server {name} has left")
+            };
             assert_eq!(&setup.member, read.member(name).unwrap());
             assert_eq!(setup.config.listen, setup.member.address);
             assert_eq!(setup.folder, home.server(name));

@@ -8,7 +8,7 @@ use super::failure::EXIT_STATUS;
 const TEMPLATE: &str = "{about}{after-help}\n\n{usage-heading} {usage}\n\n{all-args}";
 
 /// Each command with its examples, `#` before what they do.
-const EXAMPLES: [(&str, &[&str]); 28] = [
+const EXAMPLES: [(&str, &[&str]); 31] = [
     (
         "",
         &[
@@ -99,6 +99,21 @@ const EXAMPLES: [(&str, &[&str]); 28] = [
     ),
     ("cluster start", &["tercet cluster start 2 3"]),
     ("cluster restart", &["tercet cluster restart", "tercet cluster restart 2"]),
+    (
+        "cluster add",
+        &[
+            "tercet cluster add                   # here, on a port that the system picks",
+            "tercet cluster add oslo=10.0.0.4:4711",
+        ],
+    ),
+    (
+        "cluster remove",
+        &[
+            "tercet cluster remove 2",
+            "tercet cluster remove 2 --force      # it is dead, and its disk is lost",
+        ],
+    ),
+    ("cluster replace", &["tercet cluster replace 2", "tercet cluster replace 2 oslo=10.0.0.4:4711"]),
     ("cluster logs", &["tercet cluster logs 2"]),
     ("cluster down", &["tercet cluster down", "tercet cluster down --purge   # and delete everything"]),
     ("kill", &["tercet kill 2", "tercet kill --random --signal stop", "tercet kill --all --signal cont"]),

@@ -2,17 +2,20 @@
 //!
 //! ```text
 //! DIR/cluster.toml                 for clients: cluster id, token, epoch, servers
+//! DIR/cluster.key                  the administration key, where the cluster was made: it signs who its servers are
 //! DIR/servers/NAME/server.toml     for `serve`
 //! DIR/servers/NAME/server.key      its private key
 //! DIR/servers/NAME/store/          its log; `serve` makes it
 //! DIR/servers/NAME/store.damaged-N/ a damaged one that `serve` has set aside
 //! DIR/servers/NAME/log.txt         its standard output and error
 //! DIR/servers/NAME/pid             see [`super::pid`]
+//! DIR/servers/NAME/joining         why it was added, until it is in step
 //! DIR/people/NAME/account.key      a person's private key
 //! DIR/people/NAME/devices/DEVICE/  a device's log
 //! DIR/people/NAME/known            names that it has heard of
 //! DIR/people/NAME/former           names that the person had before, see [`super::person`]
 //! DIR/.lock                        held by whoever changes the folder
+//! DIR/.lock-servers                held by whoever changes which servers there are, from beginning to end
 //! ```
 //!
 //! A machine that only has people needs `cluster.toml` and nothing else.
@@ -30,7 +33,7 @@ use super::failure::Failure;
 use super::similar::did_you_mean;
 use crate::frame::Token;
 use crate::text::{Name, inert};
-use crate::view::{Member, View};
+use crate::view::{Member, Retired, View};
 
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const LOCK_POLL: Duration = Duration::from_millis(20);
@@ -77,6 +80,11 @@ impl Home {
         self.dir.join("cluster.toml")
     }
 
+    /// The administration key's file.
+    pub fn cluster_key(&self) -> PathBuf {
+        self.dir.join("cluster.key")
+    }
+
     /// The folder with every server's.
     pub fn servers(&self) -> PathBuf {
         self.dir.join("servers")
@@ -117,6 +125,11 @@ impl Home {
         self.dir.join(".lock")
     }
 
+    /// The file of the lock of those who change which servers there are.
+    pub fn servers_lock_file(&self) -> PathBuf {
+        self.dir.join(".lock-servers")
+    }
+
     /// Whether a cluster is here.
     pub fn holds_a_cluster(&self) -> bool {
         self.cluster_file().exists()
@@ -127,7 +140,19 @@ impl Home {
     /// # Errors
     /// When somebody else goes on for too long.
     pub fn lock(&self) -> Result<Lock, Failure> {
-        let path = self.lock_file();
+        self.lock_at(&self.lock_file(), "is changing")
+    }
+
+    /// Waits until nobody else is about to change which servers there are, which takes as long as a server needs to
+    /// catch up; others may change the folder meanwhile ([`Home::lock`]).
+    ///
+    /// # Errors
+    /// When somebody else goes on for too long.
+    pub fn lock_servers(&self) -> Result<Lock, Failure> {
+        self.lock_at(&self.servers_lock_file(), "is adding or removing a server of")
+    }
+
+    fn lock_at(&self, path: &Path, doing: &str) -> Result<Lock, Failure> {
         let failed = |error| Failure::io(format!("lock {}", path.display()), &error);
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
@@ -136,16 +161,16 @@ impl Home {
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
-                .open(&path)
+                .open(path)
                 .map_err(failed)?;
             match file.try_lock() {
                 // A purge may have removed the file between open and lock: then this lock keeps nobody out.
-                Ok(()) if is_still(&file, &path) => return Ok(Lock(file)),
+                Ok(()) if is_still(&file, path) => return Ok(Lock(file)),
                 Ok(()) | Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
             if Instant::now() > deadline {
-                let what = format!("another tercet command is changing {}", self.dir.display());
+                let what = format!("another tercet command {doing} {}", self.dir.display());
                 return Err(Failure::new(what).next("wait for it to finish, then try again"));
             }
             sleep(LOCK_POLL);
@@ -201,6 +226,11 @@ impl ServerFolder {
         self.dir.join("log.txt")
     }
 
+    /// Why it was added, until it is in step; then it is removed.
+    pub fn joining(&self) -> PathBuf {
+        self.dir.join("joining")
+    }
+
     /// Which process it is.
     pub fn pid(&self) -> PathBuf {
         self.dir.join("pid")
@@ -224,6 +254,23 @@ impl Cluster {
             Failure::new(format!("there is no cluster in {}", home.dir().display())).next("tercet cluster up")
         })?;
         Ok(Self { home: home.clone(), file })
+    }
+
+    /// The same cluster as its file has it now; as it was, if there is none any more.
+    ///
+    /// # Errors
+    /// When the file is unreadable, ill-formed or open to others.
+    pub fn again(&self) -> Result<Self, Failure> {
+        let file = ClusterFile::load(&self.home.cluster_file())?;
+        Ok(Self { home: self.home.clone(), file: file.unwrap_or_else(|| self.file.clone()) })
+    }
+
+    /// Writes a copy of the cluster file, for another machine.
+    ///
+    /// # Errors
+    /// Names the copy.
+    pub fn copy_file(&self, path: &Path) -> Result<(), Failure> {
+        self.file.write(path)
     }
 
     /// A cluster whose files have just been written.
@@ -251,12 +298,28 @@ impl Cluster {
         self.view().servers().iter().map(|member| member.name.as_str()).collect()
     }
 
+    /// The server that had this name when it left, if nobody has it now.
+    pub fn left(&self, name: &str) -> Option<&Retired> {
+        let is_taken = self.view().servers().iter().any(|member| member.name == name);
+        self.view().retired().iter().rev().find(|retired| retired.name == name).filter(|_| !is_taken)
+    }
+
+    /// Servers that have left and may still run here, since nobody has told them.
+    pub fn stragglers(&self) -> Vec<&str> {
+        let names = self.view().retired().iter().map(|retired| retired.name.as_str());
+        names.filter(|name| self.left(name).is_some()).collect()
+    }
+
     /// The server of this name.
     ///
     /// # Errors
     /// When there is none: names those there are.
     pub fn member(&self, name: &str) -> Result<&Member, Failure> {
         self.view().servers().iter().find(|member| member.name == name).ok_or_else(|| {
+            if self.left(name).is_some() {
+                return Failure::new(format!("server {name} does not belong to this cluster any more"))
+                    .next(format!("name one of: {}", self.names().join(", ")));
+            }
             Failure::new(format!("there is no server \"{}\" in this cluster", inert(name))).next(
                 match did_you_mean(name, self.names()) {
                     Some(meant) => format!("{meant} There are: {}", self.names().join(", ")),

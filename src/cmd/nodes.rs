@@ -98,9 +98,11 @@ impl Cluster {
     /// How a server is.
     ///
     /// # Errors
-    /// When there is none of this name, or its pid file cannot be read.
+    /// When there is and was none of this name, or its pid file cannot be read.
     pub fn state(&self, name: &str) -> Result<State, Failure> {
-        self.member(name)?;
+        if self.left(name).is_none() {
+            self.member(name)?;
+        }
         let folder = self.home().server(name);
         Ok(match pid::read(&folder.pid())? {
             Record::Live(process) if process.health() == Health::Paused => State::Paused(process),
@@ -182,12 +184,12 @@ impl Cluster {
         first_failure.map_or(Ok(stopping), Err)
     }
 
-    /// Stops all servers. See [`Cluster::stop`].
+    /// Stops all servers, and those that have left and were not told. See [`Cluster::stop`].
     ///
     /// # Errors
     /// As [`Cluster::stop`].
     pub fn stop_all(&self) -> Result<Vec<Stopped>, Failure> {
-        self.stop(&self.names())
+        self.stop(&[self.names(), self.stragglers()].concat())
     }
 }
 

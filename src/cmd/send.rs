@@ -94,7 +94,6 @@ struct Report {
 pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     let cluster = Cluster::load(settings.home())?;
     let me = settings.me(args.me.as_ref(), "tercet send TO TEXT --as NAME")?;
-    let wanted = chat::safe_at(args.copies, cluster.view().servers().len())?;
     let quorum = chat::quorum(settings, None, &cluster)?;
     let text = text(args.text.as_deref())?;
     let patience = Duration::from_secs(args.wait);
@@ -104,7 +103,10 @@ pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     };
     visit::run(async {
         let visit = Visit::open(&cluster, &me, patience, quorum).await?;
-        let sent = deliver(&visit, args, text, wanted).await;
+        let sent = match chat::safe_at(args.copies, visit.eyes.view.count()) {
+            Ok(wanted) => deliver(&visit, args, text, wanted).await,
+            Err(failure) => Err(failure),
+        };
         visit.close().await?;
         report(sent)
     })
@@ -123,7 +125,7 @@ async fn deliver(visit: &Visit, args: &Args, text: String, wanted: usize) -> Res
     }
     let copies = visit.session.ask(move |client| client.copies(&id)).await?;
     let outcome = if args.no_wait { Fate::Kept } else { Fate::of(copies, wanted) };
-    let servers = visit.eyes.view.servers().len();
+    let servers = visit.eyes.view.count();
     Ok(Report { id, to: args.to.to_string(), outcome, copies, servers, wanted })
 }
 

@@ -15,6 +15,7 @@ mod drain;
 mod endpoint;
 mod metrics;
 mod notify;
+mod peers;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -28,29 +29,30 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::config::ServerSetup;
+use super::config::{Found, ServerSetup, retired_words};
 use super::failure::{Failure, Outcome};
 use super::pid::PidFile;
 use super::rebuild;
 use super::screen;
 use super::session::now_ms;
 use crate::admission::{self, Incoming};
-use crate::frame::{Refusal, Role, ToClient, ToServer};
+use crate::frame::{Refusal, ToClient};
 use crate::id::{Position, ServerId};
-use crate::limits::{CORE_QUEUE, CORE_TURN, CORE_TURN_SIGNATURES, PROTOCOL_VERSION, STAGED_MAX_BYTES};
+use crate::limits::{CORE_QUEUE, CORE_TURN, CORE_TURN_SIGNATURES, STAGED_MAX_BYTES};
 use crate::log::{Log, Write};
-use crate::net::link::{LinkEvent, LinkHandle, spawn_link};
+use crate::net::link::LinkEvent;
 use crate::net::listener::{self, FromNet};
-use crate::net::queue::{LinkQueue, Outbox};
+use crate::net::queue::Outbox;
 use crate::net::tls::Identity;
 use crate::server::{Config, ConnId, Input, Output, Request, Server};
 use crate::store::{Replica, StoreError};
 use crate::text::inert;
-use crate::view::{SignedView, View};
+use crate::view::{Member, SignedView, View};
 use drain::Leaving;
 use endpoint::{Asked, Health};
 use metrics::{Depths, Fault, Metrics};
 use notify::Manager;
+use peers::Peers;
 
 const TICK: Duration = Duration::from_secs(1);
 
@@ -70,12 +72,18 @@ pub struct Args {
     pub new_incarnation: bool,
 }
 
-/// Runs the server until SIGTERM or SIGINT.
+/// Runs the server until SIGTERM or SIGINT, or until it is retired.
 ///
 /// # Errors
 /// When it cannot start, naming the file or the address; when the store fails.
 pub fn run(args: &Args) -> Result<Outcome, Failure> {
-    let setup = ServerSetup::load(&args.config)?;
+    let setup = match ServerSetup::load(&args.config)? {
+        Found::Member(setup) => setup,
+        Found::Retired(words) => {
+            screen::note(&format!("{} {words}", timestamp()));
+            return Ok(Outcome::Done);
+        }
+    };
     if args.new_incarnation {
         return renew(&setup);
     }
@@ -127,6 +135,11 @@ async fn serve(setup: &ServerSetup, args: &Args) -> Result<(), Failure> {
     };
 
     let name = &setup.config.name;
+    let view = view_in_force(setup, &replica)?;
+    if view.member(setup.member.id).is_none() {
+        screen::note(&format!("{} {}", timestamp(), retired_words(name, view.epoch())));
+        return Ok(());
+    }
     let (inbound, mut from_net) = mpsc::channel(CORE_QUEUE);
     let (stop_listening, stopped) = oneshot::channel::<()>();
     let shutdown = async move { drop(stopped.await) };
@@ -136,37 +149,23 @@ async fn serve(setup: &ServerSetup, args: &Args) -> Result<(), Failure> {
         listener::serve(socket, &own, Incoming::from_frame, inbound, closing, shutdown).await
     });
     let (events, from_peers) = mpsc::channel(CORE_QUEUE);
-    let links = dial_peers(setup, &identity, &events);
-    let mut core = Core::new(setup, replica, metrics, manager.clone())?;
+    let peers = Peers::new(setup.member.id, identity, events);
+    let mut core = Core::new(setup, replica, view, peers, (metrics, manager.clone()))?;
     let pid = PidFile::write(&setup.folder.pid())?;
     let listens = format!("listens at {listen}: {} events", core.replica.durable());
     let incarnation = core.replica.incarnation().short();
     screen::note(&format!("{} server {name} {listens}, incarnation {incarnation}", timestamp()));
     manager.tell(&format!("READY=1\nSTATUS={listens}"));
     core.run(&mut from_net, from_peers, asked, &mut terminate, &mut interrupt).await?;
-    screen::note(&format!("{} server {name} stops", timestamp()));
+    let why = match core.is_member() {
+        true => format!("server {name} stops"),
+        false => retired_words(name, core.view.epoch()),
+    };
+    screen::note(&format!("{} {why}", timestamp()));
     manager.tell("STOPPING=1\nSTATUS=stopping");
+    let links = core.peers.take_links();
     Leaving { doors, stop_listening, listening, links }.leave(core, from_net).await?;
     pid.remove()
-}
-
-/// A link to every other server, to read its log.
-fn dial_peers(
-    setup: &ServerSetup,
-    identity: &Arc<Identity>,
-    events: &mpsc::Sender<LinkEvent>,
-) -> Vec<LinkHandle> {
-    let view = setup.cluster.view();
-    let hello = ToServer::Hello {
-        version: PROTOCOL_VERSION,
-        cluster: view.cluster(),
-        view: view.id(),
-        role: Role::Peer,
-    };
-    let others = view.servers().iter().filter(|member| member.id != setup.member.id);
-    others
-        .map(|member| spawn_link(member.clone(), Arc::clone(identity), hello.clone(), events.clone()))
-        .collect()
 }
 
 pub(super) fn timestamp() -> String {
@@ -186,11 +185,12 @@ type Synced = Result<Position, StoreError>;
 
 /// The machine with its connections and its writer.
 struct Core {
+    own: ServerId,
     server: Server,
     replica: Replica,
     outboxes: BTreeMap<ConnId, Outbox>,
     view: View,
-    peers: BTreeMap<ServerId, LinkQueue>,
+    peers: Peers,
     batch: Vec<Write>,
     writing: bool,
     batches: blocking::SyncSender<ToWriter>,
@@ -207,10 +207,11 @@ impl Core {
     fn new(
         setup: &ServerSetup,
         replica: Replica,
-        metrics: Arc<Metrics>,
-        manager: Manager,
+        view: View,
+        mut peers: Peers,
+        (metrics, manager): (Arc<Metrics>, Manager),
     ) -> Result<Self, Failure> {
-        let view = &view_in_force(setup, &replica)?;
+        peers.follow(&view);
         let config = Config {
             server: setup.member.id,
             token: setup.cluster.token().clone(),
@@ -232,11 +233,12 @@ impl Core {
         let read = replica.peers().map_err(|error| fatal(&error))?;
         let server = Server::new(config, replica.durable(), replica.forks(), &read);
         Ok(Self {
+            own: setup.member.id,
             server,
             replica,
             outboxes: BTreeMap::new(),
-            view: view.clone(),
-            peers: BTreeMap::new(),
+            view,
+            peers,
             batch: Vec::new(),
             writing: false,
             batches,
@@ -280,6 +282,9 @@ impl Core {
                 Some(event) = from_peers.recv(), if may_listen => self.heard_peer(event)?,
             }
             self.write()?;
+            if !self.is_member() {
+                return Ok(());
+            }
         }
     }
 
@@ -321,6 +326,11 @@ impl Core {
         }
     }
 
+    /// Whether this server belongs to the cluster.
+    fn is_member(&self) -> bool {
+        self.view.member(self.own).is_some()
+    }
+
     /// How it is at this moment; the gauges are set on the way. `queued`: inputs that wait for the core.
     fn health(&self, queued: usize) -> Health {
         let syncing = self.server.syncing();
@@ -329,7 +339,7 @@ impl Core {
             durable: self.replica.durable(),
             lag: syncing.map_or(0, |(held, of)| of - held),
             connections: self.outboxes.len(),
-            peers: self.peers.len(),
+            peers: self.peers.up(),
             forks: self.replica.forks(),
             inputs: queued,
             staged_bytes: self.server.staged_bytes(),
@@ -375,8 +385,15 @@ impl Core {
 
     fn heard_peer(&mut self, event: LinkEvent) -> Result<(), Failure> {
         match event {
+            LinkEvent::Up { server, .. }
+            | LinkEvent::Frame { server, .. }
+            | LinkEvent::Down { server, .. }
+                if !self.peers.has(server) =>
+            {
+                Ok(())
+            }
             LinkEvent::Up { server: peer, welcome, queue } => {
-                self.peers.insert(peer, queue);
+                self.peers.connected(peer, queue);
                 self.step(Input::PeerUp { peer, incarnation: welcome.incarnation })?;
                 self.step(Input::PeerFrame { peer, frame: welcome.frame() })?;
                 self.step(Input::PeerEnds { peer, position: welcome.position })?;
@@ -388,7 +405,7 @@ impl Core {
                 self.step(Input::PeerFrame { peer, frame })
             }
             LinkEvent::Down { server: peer, why } => {
-                self.peers.remove(&peer);
+                self.peers.disconnected(peer);
                 self.metrics.fault(Fault::Peer);
                 self.note_peer(peer, &why.to_string());
                 self.step(Input::PeerDown { peer })
@@ -429,7 +446,7 @@ impl Core {
                 Output::Write(write) => self.batch.push(write),
                 Output::Send { conn, frame } => self.send(conn, frame),
                 Output::SendPeer { peer, frame } => {
-                    if let Some(queue) = self.peers.get(&peer)
+                    if let Some(queue) = self.peers.queue(peer)
                         && queue.try_send(frame).is_err()
                     {
                         queue.close(); // the link dials again
@@ -438,20 +455,26 @@ impl Core {
                 Output::DropPeer { peer, why } => {
                     self.metrics.fault(Fault::Peer);
                     self.note_peer(peer, &format!("it sent what cannot be right: {why}"));
-                    if let Some(queue) = self.peers.remove(&peer) {
+                    if let Some(queue) = self.peers.disconnected(peer) {
                         queue.close();
                     }
                 }
                 Output::HangUp { peer } => {
-                    if let Some(queue) = self.peers.get(&peer) {
+                    if let Some(queue) = self.peers.queue(peer) {
                         queue.close(); // the link dials again
                     }
                 }
-                Output::View(signed) => self.view = signed.into_view(),
+                Output::View(signed) => self.take_view(signed.into_view()),
                 Output::Refuse { conn, refusal } => self.refuse(conn, refusal),
             }
         }
         Ok(())
+    }
+
+    fn take_view(&mut self, view: View) {
+        screen::note(&format!("{} view epoch {}: {}", timestamp(), view.epoch(), view_words(&view)));
+        self.peers.follow(&view);
+        self.view = view;
     }
 
     /// A queue that is full or closed is the end of its connection, which the network reports.
@@ -509,6 +532,15 @@ fn view_in_force(setup: &ServerSetup, replica: &Replica) -> Result<View, Failure
         replica.commit(&[Write::View(signed)]).map_err(|error| fatal(&error))?;
     }
     Ok(file.clone())
+}
+
+/// A view in a server's log: `servers 1, 2 (sealed), 3`.
+fn view_words(view: &View) -> String {
+    let word = |member: &Member| match member.sealed {
+        true => format!("{} (sealed)", inert(&member.name)),
+        false => inert(&member.name),
+    };
+    format!("servers {}", view.servers().iter().map(word).collect::<Vec<_>>().join(", "))
 }
 
 fn write_batches(

@@ -45,6 +45,7 @@ use crate::order::Key;
 use crate::presence::Around;
 use crate::store::DeviceLog;
 use crate::text::Name;
+use crate::view::View;
 
 /// How long a line waits for a sync.
 const LINES_WAIT: Duration = Duration::from_millis(20);
@@ -94,6 +95,13 @@ pub enum Notice {
         id: EventId,
         /// How many have it.
         copies: usize,
+    },
+    /// The servers are others from here on.
+    View {
+        /// Which they were.
+        before: Arc<View>,
+        /// Which they are.
+        now: Arc<View>,
     },
     /// A server is connected.
     Up {
@@ -243,12 +251,7 @@ impl Session {
     ) -> Result<(Self, mpsc::Receiver<Notice>), Failure> {
         let device = device::open(cluster, name, options.new_device)?;
         let identity = Arc::new(Identity::new(&device.key).map_err(|error| Failure::of(&error))?);
-        let hello = ToServer::Hello {
-            version: PROTOCOL_VERSION,
-            cluster: cluster.view().cluster(),
-            view: cluster.view().id(),
-            role: Role::Device { device: device.id, token: cluster.token().clone() },
-        };
+        let role = Role::Device { device: device.id, token: cluster.token().clone() };
         let config = Config {
             key: device.key,
             name: name.to_string(),
@@ -264,10 +267,9 @@ impl Session {
         let (commands, command_queue) = mpsc::channel(CLIENT_QUEUE);
         let (notices, notice_queue) = mpsc::channel(CLIENT_QUEUE);
         let (events, link_events) = mpsc::channel(CLIENT_QUEUE);
-        let spawn = |member: &crate::view::Member| {
-            spawn_link(member.clone(), Arc::clone(&identity), hello.clone(), events.clone())
-        };
-        let links = client.view().servers().iter().map(spawn).collect();
+        let mut links = Links { identity, role, events, links: BTreeMap::new() };
+        links.follow(client.view());
+        let view = Arc::new(client.view().clone());
         let mut worker = Worker {
             name: name.clone(),
             client,
@@ -275,6 +277,7 @@ impl Session {
             log_path: device.log_path.clone(),
             known_names: cluster.home().known_names(name),
             links,
+            view,
             queues: BTreeMap::new(),
             ahead_ms: BTreeMap::new(),
             notices,
@@ -300,7 +303,7 @@ impl Session {
                 drop(command_queue);
                 worker.tell(Notice::Failed(failure.what().to_owned())).await;
             }
-            close_all(worker.links).await;
+            close_all(worker.links.links.into_values().collect()).await;
             let called = worker.client.directory().called(worker.client.account());
             outcome.map(|()| called.and_then(|name| name.parse().ok()))
         });
@@ -481,7 +484,9 @@ struct Worker {
     log: DeviceLog,
     log_path: PathBuf,
     known_names: PathBuf,
-    links: Vec<LinkHandle>,
+    links: Links,
+    /// The view that was last told of.
+    view: Arc<View>,
     queues: BTreeMap<ServerId, LinkQueue>,
     /// How far each connected server's clock is ahead of ours.
     ahead_ms: BTreeMap<ServerId, i64>,
@@ -495,6 +500,36 @@ struct Worker {
     comparing: Option<Comparing>,
     presenting: Option<Presenting>,
     around: Arc<Mutex<Around>>,
+}
+
+/// A link to each server of the view.
+struct Links {
+    identity: Arc<Identity>,
+    role: Role,
+    events: mpsc::Sender<LinkEvent>,
+    links: BTreeMap<ServerId, LinkHandle>,
+}
+
+impl Links {
+    /// Connects to the servers of a view that were not known, and hangs up on those that it does not name.
+    fn follow(&mut self, view: &View) {
+        self.links.retain(|id, _| view.member(*id).is_some());
+        let hello = ToServer::Hello {
+            version: PROTOCOL_VERSION,
+            cluster: view.cluster(),
+            view: view.id(),
+            role: self.role.clone(),
+        };
+        for member in view.servers() {
+            self.links.entry(member.id).or_insert_with(|| {
+                spawn_link(member.clone(), Arc::clone(&self.identity), hello.clone(), self.events.clone())
+            });
+        }
+    }
+
+    fn redial_now(&self) {
+        self.links.values().for_each(LinkHandle::redial_now);
+    }
 }
 
 /// What is in no hurry: see the module.
@@ -591,7 +626,7 @@ impl Worker {
                     presenting.typed(now_ms());
                 }
             }
-            Command::Redial => self.links.iter().for_each(LinkHandle::redial_now),
+            Command::Redial => self.links.redial_now(),
         }
     }
 
@@ -604,6 +639,11 @@ impl Worker {
 
     fn link_event(&mut self, event: LinkEvent, turn: &mut Turn) {
         match event {
+            // It has left, and its link told this before it was hung up.
+            LinkEvent::Up { server, .. }
+            | LinkEvent::Frame { server, .. }
+            | LinkEvent::Down { server, .. }
+                if self.client.view().member(server).is_none() => {}
             LinkEvent::Up { server, welcome, queue } => {
                 self.queues.insert(server, queue);
                 self.gathered.cursors.retain(|(of, _), _| *of != server);
@@ -890,9 +930,18 @@ impl Worker {
             Action::Copies { id, copies } => self.tell(Notice::Copies { id, copies }).await,
             Action::Rejected { server, why, .. } => self.tell(Notice::Rejected { server, why }).await,
             Action::Waits { lines, told, quorum } => self.tell(Notice::Waits { lines, told, quorum }).await,
-            Action::View(_) => {} // its servers are dialled when the program starts again
+            Action::View(signed) => self.take_view(signed.into_view()).await,
             Action::LogLost { server, acked } => self.tell(Notice::LogLost { server, acked }).await,
         }
+    }
+
+    async fn take_view(&mut self, view: View) {
+        self.links.follow(&view);
+        self.queues.retain(|id, _| view.member(*id).is_some());
+        self.ahead_ms.retain(|id, _| view.member(*id).is_some());
+        let now = Arc::new(view);
+        let before = std::mem::replace(&mut self.view, Arc::clone(&now));
+        self.tell(Notice::View { before, now }).await;
     }
 
     async fn show(&self, lines: Vec<(Arc<Event>, bool)>) {

@@ -250,7 +250,7 @@ fn print(
         text: words(shown),
         late: shown.late,
         copies: shown.copies,
-        servers: visit.eyes.view.servers().len(),
+        servers: visit.eyes.view.count(),
     };
     screen::say(&serde_json::to_string(&line).map_err(|error| Failure::of(&error))?)
 }

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::blocked::Blocked;
 use super::chat::{
     self,
+    known::Known,
     render::{Called, Eyes, is_grave},
 };
 use super::failure::{Failure, Outcome};
@@ -109,7 +110,7 @@ impl Visit {
         let (account, called) = session.ask(chat::who).await?;
         let eyes = Eyes {
             account,
-            view: cluster.view().clone(),
+            view: Known::new(session.ask(|client| client.view().clone()).await?),
             zone: jiff::tz::TimeZone::system(),
             reads: false,
             name: Called::new(called.unwrap_or_else(|| name.to_string())),
@@ -293,6 +294,10 @@ async fn hear(
             _ => false,
         };
         match (eyes.notice(&notice), &notice) {
+            (Some(line), Notice::View { now, .. }) => {
+                eyes.view.set(Arc::clone(now));
+                screen::detail(&line);
+            }
             (_, Notice::NameTaken) => drop(unusable.send_replace(Some(Unusable::NameTaken))),
             (_, Notice::AccountClosed) => drop(unusable.send_replace(Some(Unusable::Closed))),
             (_, Notice::SignedIn) => drop(unusable.send_replace(None)),

@@ -41,4 +41,5 @@ mod tail;
 mod terminal;
 mod trouble;
 mod verify;
+mod views;
 mod watch;

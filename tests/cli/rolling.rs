@@ -8,10 +8,11 @@ use crate::support::TestCluster;
 /// Lines said in one go, before the other has to have heard the last.
 const GO: usize = 10;
 
-/// Alice talks to bob, in `GO`es, for as long as `meanwhile` takes; every message ends on 3/3.
-fn talk_during(cluster: &TestCluster, meanwhile: impl FnOnce()) {
-    let mut alice = Chat::with(cluster.dir(), "alice", "bob", &ON_ALL);
-    let bob = Chat::with(cluster.dir(), "bob", "alice", &ON_ALL);
+/// Alice talks to bob, in `GO`es, for as long as `meanwhile` takes; every message ends on as many servers as `copies`
+/// says.
+pub fn talk_during(cluster: &TestCluster, copies: &[&str], meanwhile: impl FnOnce()) {
+    let mut alice = Chat::with(cluster.dir(), "alice", "bob", copies);
+    let bob = Chat::with(cluster.dir(), "bob", "alice", copies);
     let over = AtomicBool::new(false);
     let said = std::thread::scope(|scope| {
         let talking = scope.spawn(|| {
@@ -33,7 +34,7 @@ fn talk_during(cluster: &TestCluster, meanwhile: impl FnOnce()) {
         done.unwrap();
         said
     });
-    assert!(said.len() > GO, "she talked while they were restarted");
+    assert!(said.len() > GO, "she talked meanwhile");
     assert_eq!(bob.heard_from("alice"), said);
     for chat in [alice, bob] {
         let ran = chat.finish();
@@ -47,7 +48,7 @@ fn talk_during(cluster: &TestCluster, meanwhile: impl FnOnce()) {
 #[test]
 fn each_server_is_stopped_and_started_again_and_nothing_fails() {
     let cluster = cluster_with_people();
-    talk_during(&cluster, || {
+    talk_during(&cluster, &ON_ALL, || {
         for name in ALL {
             let pid = cluster.pid(name);
             cluster.signal(&[name], "term");
@@ -62,7 +63,7 @@ fn each_server_is_stopped_and_started_again_and_nothing_fails() {
 fn restart_does_it_one_at_a_time_and_nothing_fails() {
     let cluster = cluster_with_people();
     let before = ALL.map(|name| cluster.pid(name));
-    talk_during(&cluster, || {
+    talk_during(&cluster, &ON_ALL, || {
         let ran = cluster.run(&["cluster", "restart"]);
         let steps: Vec<String> =
             ran.err.lines().filter(|line| line.contains("is in step: ")).map(str::to_owned).collect();

@@ -1,5 +1,6 @@
 //! A `tercet serve` of the test's own, whose end it sees.
 
+use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,10 +22,19 @@ impl Serving {
 
     /// Starts a server that need not come up.
     pub fn spawn(cluster: &TestCluster, name: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
+        Self::with(&cluster.server(name).join("server.toml"), args, env)
+    }
+
+    /// Starts the server of a configuration, wherever that is.
+    pub fn of(config: &Path) -> Self {
+        Self::with(config, &[], &[])
+    }
+
+    fn with(config: &Path, args: &[&str], env: &[(&str, &str)]) -> Self {
         let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("tercet"))
             .arg("serve")
             .arg("--config")
-            .arg(cluster.server(name).join("server.toml"))
+            .arg(config)
             .args(args)
             .envs(env.iter().copied())
             .stdin(Stdio::null())
@@ -57,6 +67,17 @@ impl Serving {
     /// Its log so far.
     pub fn words(&self) -> Vec<String> {
         self.words.all()
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn ended(mut self) -> ExitStatus {
+        let mut status = None;
+        let ended = || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        };
+        wait_or_explain(ended, || "the server ends".to_owned());
+        status.unwrap()
     }
 
     /// Sends SIGTERM, waits for the end, and says how long it took.

@@ -6,9 +6,9 @@
 //! printed line when the typed text wraps or is wide (`tests/cli/screen.rs`).
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use rustyline::completion::Completer;
@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::above::{Above, Paper, Plain};
 use super::bell::Ringer;
 use super::command::{COMMANDS, parse};
+use super::known::Known;
 use super::render::Eyes;
 use super::talk::{Done, Shared, Standing, carry_out, print};
 use crate::cmd::failure::{Failure, Outcome};
@@ -31,6 +32,7 @@ use crate::cmd::session::{Notice, Session};
 use crate::cmd::settings::Settings;
 use crate::event::Conversation;
 use crate::frame::Presence;
+use crate::id::ServerId;
 use crate::limits::SENT_AT;
 use crate::text::{Name, count, inert};
 
@@ -43,31 +45,35 @@ const DOWN: Style = AnsiColor::Red.on_default().bold();
 /// What the editor's thread needs to know of the session.
 #[derive(Debug)]
 struct Outlook {
-    /// One bit for each connected server.
-    up: AtomicU32,
+    /// The connected servers.
+    up: Mutex<BTreeSet<ServerId>>,
     /// Names to complete.
     names: Mutex<Vec<String>>,
-    /// The servers' names.
-    servers: Vec<String>,
+    /// The newest view.
+    view: Known,
+    /// The servers of the prompt that is shown, with their names: it must not change its width.
+    servers: Mutex<Vec<(ServerId, String)>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Outlook {
-    fn is_up(&self, index: usize) -> bool {
-        self.up.load(Ordering::Relaxed) & (1 << index) != 0
+    fn new(view: Known) -> Self {
+        Self { up: Mutex::default(), names: Mutex::default(), view, servers: Mutex::default() }
     }
 
-    fn heard(&self, notice: &Notice, eyes: &Eyes) {
+    /// A prompt is about to be made.
+    fn refresh(&self) {
+        let servers = self.view.servers().into_iter();
+        *locked(&self.servers) = servers.map(|member| (member.id, inert(&member.name))).collect();
+    }
+
+    fn heard(&self, notice: &Notice) {
         match notice {
-            Notice::Up { server, .. } => {
-                if let Some(index) = eyes.view.index_of(*server) {
-                    self.up.fetch_or(1 << index, Ordering::Relaxed);
-                }
-            }
-            Notice::Down { server, .. } => {
-                if let Some(index) = eyes.view.index_of(*server) {
-                    self.up.fetch_and(!(1 << index), Ordering::Relaxed);
-                }
-            }
+            Notice::Up { server, .. } => drop(locked(&self.up).insert(*server)),
+            Notice::Down { server, .. } => drop(locked(&self.up).remove(server)),
             Notice::Names(names) => {
                 self.names.lock().unwrap_or_else(PoisonError::into_inner).clone_from(names);
             }
@@ -77,12 +83,13 @@ impl Outlook {
 
     /// `[1x3]`: each server's name, or as many `x` if it cannot be reached.
     fn servers(&self, dress: impl Fn(&str, bool) -> String) -> String {
-        let show = |(index, name): (usize, &String)| match self.is_up(index) {
+        let (servers, up) = (locked(&self.servers), locked(&self.up));
+        let show = |(id, name): &(ServerId, String)| match up.contains(id) {
             true => dress(name, true),
             false => dress(&"x".repeat(name.chars().count()), false),
         };
-        let separator = if self.servers.iter().any(|name| name.chars().count() > 1) { " " } else { "" };
-        self.servers.iter().enumerate().map(show).collect::<Vec<_>>().join(separator)
+        let separator = if servers.iter().any(|(_, name)| name.chars().count() > 1) { " " } else { "" };
+        servers.iter().map(show).collect::<Vec<_>>().join(separator)
     }
 }
 
@@ -105,6 +112,7 @@ fn prompt(eyes: &Eyes, shared: &Shared, outlook: &Outlook, session: &Session) ->
         0 => String::new(),
         some => format!(" +{}", some.min(ELSEWHERE_MAX)),
     };
+    outlook.refresh();
     format!("[{}]{elsewhere} {me}{with}: ", outlook.servers(|text, _| text.to_owned()))
 }
 
@@ -240,13 +248,12 @@ pub async fn run(
     if settings.presence() {
         session.present(eyes.blocked.clone()).await?;
     }
-    let servers = eyes.view.servers().iter().map(|member| inert(&member.name)).collect();
-    let outlook = Arc::new(Outlook { up: AtomicU32::new(0), names: Mutex::new(Vec::new()), servers });
+    let outlook = Arc::new(Outlook::new(eyes.view.clone()));
     let mut editor: Editor<Assistant, FileHistory> = open(history).map_err(|error| terminal(&error))?;
     let colours = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
     greet(&eyes, me)?;
-    let (heard, told) = (Arc::clone(&outlook), eyes.clone());
-    let hear = move |notice: &Notice| heard.heard(notice, &told);
+    let heard = Arc::clone(&outlook);
+    let hear = move |notice: &Notice| heard.heard(notice);
     let ringer = Ringer::new(settings.bell());
     let (printer, paper) = match editor.create_external_printer() {
         Ok(printer) => {
@@ -289,7 +296,7 @@ pub async fn run(
 }
 
 fn greet(eyes: &Eyes, me: &Name) -> Result<(), Failure> {
-    let servers = count(eyes.view.servers().len(), "server");
+    let servers = count(eyes.view.count(), "server");
     screen::say(&eyes.aside(&format!("{me} on {servers}; /dm NAME to talk, /help for more, ctrl-D to leave")))
 }
 
@@ -298,7 +305,7 @@ async fn leave(
     printer: tokio::task::JoinHandle<()>,
     eyes: &Eyes,
 ) -> Result<Outcome, Failure> {
-    let safe_at = SENT_AT.min(eyes.view.servers().len());
+    let safe_at = SENT_AT.min(eyes.view.count());
     let at_risk = session.ask(move |client| client.unsafe_below(safe_at).len()).await?;
     session.close().await?;
     drop(printer.await); // it ends with the session; what it printed is printed
@@ -368,6 +375,8 @@ fn type_lines(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::ClusterId;
+    use crate::view::{Member, View};
 
     #[test]
     fn commands_and_names_are_completed() {
@@ -396,12 +405,39 @@ mod tests {
 
     #[test]
     fn a_server_that_is_down_keeps_its_width_in_the_prompt() {
-        let outlook = |servers: &[&str]| Outlook {
-            up: AtomicU32::new(0b101),
-            names: Mutex::new(Vec::new()),
-            servers: servers.iter().map(|name| (*name).to_owned()).collect(),
-        };
-        assert_eq!(outlook(&["1", "2", "3"]).servers(|text, _| text.to_owned()), "1x3");
-        assert_eq!(outlook(&["paris", "rome", "oslo"]).servers(|text, _| text.to_owned()), "paris xxxx oslo");
+        let shown = |names: [&str; 3]| outlook(names).servers(|text, _| text.to_owned());
+        assert_eq!(shown(["1", "2", "3"]), "1x3");
+        assert_eq!(shown(["paris", "rome", "oslo"]), "paris xxxx oslo");
+    }
+
+    #[test]
+    fn a_server_that_joins_is_in_the_next_prompt_and_does_not_shift_the_one_that_is_shown() {
+        let outlook = outlook(["1", "2", "3"]);
+        let added = outlook.view.get().add(member(4, "4")).unwrap();
+        outlook.view.set(Arc::new(added));
+        outlook.heard(&Notice::Up { server: member(4, "4").id, ahead_ms: 0 });
+        assert_eq!(outlook.servers(|text, _| text.to_owned()), "1x3");
+        outlook.refresh();
+        assert_eq!(outlook.servers(|text, _| text.to_owned()), "1x34");
+    }
+
+    fn member(number: u8, name: &str) -> Member {
+        Member {
+            name: name.to_owned(),
+            address: format!("h:{number}"),
+            id: ServerId::new([number; 32]),
+            sealed: false,
+        }
+    }
+
+    /// Three servers, of which the second is down.
+    fn outlook(names: [&str; 3]) -> Outlook {
+        let members = (1..).zip(names).map(|(number, name)| member(number, name)).collect();
+        let outlook = Outlook::new(Known::new(View::new(ClusterId::new([1; 16]), 1, members).unwrap()));
+        outlook.refresh();
+        for number in [1, 3] {
+            outlook.heard(&Notice::Up { server: member(number, "").id, ahead_ms: 0 });
+        }
+        outlook
     }
 }

@@ -288,7 +288,7 @@ fn explain(client: &Client, eyes: &Eyes, id: EventId) -> Option<Vec<String>> {
         format!("   time     {}", eyes.instant(event)),
         format!(
             "   disks    {}  known to be on: {}",
-            copies(held, eyes.view.servers().len()),
+            copies(held, eyes.view.count()),
             if names.is_empty() { "none yet".to_owned() } else { names.join(", ") }
         ),
     ];

@@ -9,6 +9,7 @@ mod bell;
 mod command;
 mod editor;
 mod export;
+pub(super) mod known;
 mod messages;
 mod people;
 mod proof;
@@ -31,6 +32,7 @@ use crate::cmd::{complete, first_run};
 use crate::id::AccountId;
 use crate::limits::{REORDER_WINDOW_MS, SENT_AT};
 use crate::text::{Name, count};
+use known::Known;
 use render::{Called, Eyes};
 
 /// Arguments of `tercet chat`.
@@ -117,15 +119,16 @@ pub(super) fn quorum(
 }
 
 async fn chat(settings: &Settings, cluster: &Cluster, name: &Name, args: &Args) -> Result<Outcome, Failure> {
-    let safe_at = safe_at(args.copies, cluster.view().servers().len())?;
     let quorum = Some(quorum(settings, args.display_quorum, cluster)?.unwrap_or(1));
     let options = Options { window_ms: args.window_ms, new_device: args.new_device, quorum };
     let (session, notices) = Session::open(cluster, name, options)?;
     let (account, called) = session.ask(who).await?;
+    let view = Known::new(session.ask(|client| client.view().clone()).await?);
+    let safe_at = safe_at(args.copies, view.count())?;
     let on_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let eyes = Eyes {
         account,
-        view: cluster.view().clone(),
+        view,
         zone: jiff::tz::TimeZone::system(),
         reads: on_terminal,
         name: Called::new(called.unwrap_or_else(|| name.to_string())),

@@ -73,7 +73,8 @@ fn lines(
         eyes.aside(&format!("{events} {what} {}; whoever holds the same reads the same words:", inert(name))),
         format!("   {}", here.words),
     ];
-    let servers = eyes.view.servers().iter().zip(&here.connected).enumerate();
+    let members = eyes.view.servers();
+    let servers = members.iter().zip(&here.connected).enumerate();
     let rows: Vec<_> = servers
         .map(|(index, (member, connected))| {
             let said = compared.get(&index).map_or(unanswered(*connected), |said| verdict(eyes, *said));

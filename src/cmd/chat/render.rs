@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
 
+use super::known::{Known, news};
 use crate::clock::Time;
 use crate::cmd::blocked::Blocked;
 use crate::cmd::said::{ABSENT, Said, TAKEN_BACK};
@@ -21,7 +22,6 @@ use crate::limits::SENT_AT;
 use crate::net::link::Down;
 use crate::text::inert;
 use crate::thread::Message;
-use crate::view::View;
 
 const MENTION: Style = AnsiColor::Magenta.on_default().bold();
 const DIM: Style = Style::new().dimmed();
@@ -76,7 +76,7 @@ pub struct Eyes {
     /// Whose eyes they are.
     pub account: AccountId,
     /// The servers.
-    pub view: View,
+    pub view: Known,
     /// Where clocks are read.
     pub zone: TimeZone,
     /// Whether a person sits before the screen: then what they are shown counts as read.
@@ -114,7 +114,7 @@ impl Eyes {
         }
         if let Some(held) = shown.copies {
             line.push_str("  ");
-            line.push_str(&copies(held, self.view.servers().len()));
+            line.push_str(&copies(held, self.view.count()));
         }
         line
     }
@@ -144,8 +144,7 @@ impl Eyes {
                 more => format!("  {} x{more}", inert(sign)),
             })
             .collect();
-        let held =
-            held.map_or_else(String::new, |held| format!("  {}", copies(held, self.view.servers().len())));
+        let held = held.map_or_else(String::new, |held| format!("  {}", copies(held, self.view.count())));
         format!(
             "{} {} {who}: {}{text}{edited}{signs}{held}",
             styled(DIM, format!("~{number:<3}")),
@@ -213,7 +212,7 @@ impl Eyes {
             1 => format!("\"{}\"", shorten(&inert(text), 40)),
             more => format!("{more} messages"),
         };
-        format!("{} {what} {}", styled(DIM, "      ^"), copies(held, self.view.servers().len()))
+        format!("{} {what} {}", styled(DIM, "      ^"), copies(held, self.view.count()))
     }
 
     /// What is not a message; `None` if a person need not know.
@@ -255,6 +254,7 @@ impl Eyes {
             Notice::Failed(why) => {
                 styled(BAD, format!("-- stopped: {}; nothing more is sent, press Enter to leave", inert(why)))
             }
+            Notice::View { before, now } => styled(DIM, format!("-- {}", news(before, now))),
             Notice::NameTaken => styled(
                 BAD,
                 format!(
@@ -323,10 +323,17 @@ impl Eyes {
 
     /// One server in `/view`, as cells of [`table`].
     pub fn server(&self, index: usize, up: bool, owed: usize) -> Vec<String> {
-        let Some(member) = self.view.servers().get(index) else { return Vec::new() };
+        let Some(member) = self.view.servers().get(index).cloned() else { return Vec::new() };
+        let sealed = if member.sealed { ", about to leave" } else { "" };
         let state = if up { styled(GOOD, "up") } else { styled(WARN, "down") };
         let owes = if owed == 0 { String::new() } else { format!("lacks {owed} of ours") };
-        vec![inert(&member.name), inert(&member.address), state, format!("key {}", member.id.short()), owes]
+        vec![
+            inert(&member.name),
+            inert(&member.address),
+            state,
+            format!("key {}{sealed}", member.id.short()),
+            owes,
+        ]
     }
 
     /// A moment as others write it: RFC 3339, UTC.

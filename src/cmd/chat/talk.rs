@@ -171,7 +171,7 @@ impl Risen {
         for (copies, ids) in by_copies {
             let text = ids.first().and_then(|id| self.shown.get(id)).and_then(|shown| shown.event.text());
             lines.push(eyes.risen(text.unwrap_or_default(), ids.len(), copies));
-            if copies >= eyes.view.servers().len() {
+            if copies >= eyes.view.count() {
                 ids.iter().for_each(|id| drop(self.shown.remove(id)));
             }
         }
@@ -226,9 +226,10 @@ pub async fn print(
                 let current = shared.current().map(|(conversation, _)| conversation);
                 let ring = ringer.ring(&eyes, shown, Instant::now());
                 sink.ringing(&ring, &eyes.message(shown, current));
-                risen.show(shown, eyes.view.servers().len());
+                risen.show(shown, eyes.view.count());
             }
             Notice::Copies { id, copies } => risen.rise(*id, *copies),
+            Notice::View { now, .. } => eyes.view.set(Arc::clone(now)),
             Notice::SignedIn => drop(shared.standing.send_replace(Some(Standing::Named))),
             Notice::NameTaken => drop(shared.standing.send_replace(Some(Standing::Nameless))),
             Notice::AccountClosed => drop(shared.standing.send_replace(Some(Standing::Closed))),

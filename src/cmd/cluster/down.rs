@@ -32,7 +32,7 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
         let how = if server.killed { "killed, for it did not stop in time:" } else { "stopped" };
         say(&format!("{how} server {} (pid {})", server.name, server.process.pid()))?;
     }
-    for name in cluster.names() {
+    for name in [cluster.names(), cluster.stragglers()].concat() {
         // With the server known to be dead, what its pid file said has been told.
         delete(&home.server(name).pid())?;
     }
@@ -42,8 +42,10 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
 /// Deletes what is tercet's and nothing else: the folder may be somebody's home. The cluster file goes
 /// last, so that a purge that was cut short can be repeated.
 fn purge(home: &Home) -> Result<Outcome, Failure> {
-    for path in [home.servers(), home.people(), home.cluster_file(), home.lock_file()] {
-        if delete(&path)? && path != home.lock_file() {
+    let locks = [home.servers_lock_file(), home.lock_file()];
+    let all = [home.servers(), home.people(), home.cluster_key(), home.cluster_file()];
+    for path in all.iter().chain(&locks) {
+        if delete(path)? && !locks.contains(path) {
             say(&format!("deleted {}", path.display()))?;
         }
     }

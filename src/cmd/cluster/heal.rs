@@ -104,6 +104,7 @@ impl Healer {
     /// One look; never waits for a server. Those that have become ready go to `started`.
     pub(super) fn step(&mut self, cluster: &Cluster, states: &[(String, State)], started: &mut Vec<Started>) {
         let now = Instant::now();
+        self.patients.retain(|one, _| states.iter().any(|(name, _)| name == one));
         for (name, state) in states {
             let mut patient = self.patients.remove(name).unwrap_or_default();
             patient.plan = match (std::mem::take(&mut patient.plan), state) {

@@ -36,6 +36,8 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
         )?;
         say("  run   tercet serve --config /var/lib/tercet/server.toml")?;
     }
+    say(&format!("\n{BOLD}you{BOLD:#}"))?;
+    say(&format!("  keep  {}: with it alone servers are added and removed", home.cluster_key().display()))?;
     say(&format!("\n{BOLD}people{BOLD:#}"))?;
     say(&format!("  copy  {}", home.cluster_file().display()))?;
     say("  to    ~/.local/state/tercet/local/cluster.toml of everyone you invite (mode 0600)")?;

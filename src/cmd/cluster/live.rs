@@ -17,6 +17,7 @@ use crate::cmd::screen::say;
 const EVERY: Duration = Duration::from_secs(1);
 /// Erases what was there before; see the standard ECMA-48, and DEC's private modes for the next two.
 const TO_LINE_END: &str = "\x1b[K";
+const TO_SCREEN_END: &str = "\x1b[J";
 const NO_WRAP: &str = "\x1b[?7l";
 const WRAP: &str = "\x1b[?7h";
 
@@ -33,6 +34,7 @@ pub(super) fn run(cluster: &Cluster, as_json: bool) -> Result<Outcome, Failure> 
     }
     let mut before = None;
     loop {
+        let cluster = &cluster.again()?;
         let now = survey(cluster)?;
         let what_counts = Some(without_the_clock(&now));
         if before != what_counts {
@@ -56,7 +58,7 @@ fn redraw(cluster: &Cluster, interrupts: &mut Interrupts) -> Result<Outcome, Fai
     let plain = AutoStream::choice(&std::io::stdout()) == ColorChoice::Never;
     let mut above = 0;
     loop {
-        let shown = block(&survey(cluster)?);
+        let shown = block(&survey(&cluster.again()?)?);
         let shown = if plain { strip_str(&shown).to_string() } else { shown };
         match draw(&mut std::io::stdout().lock(), &shown, above) {
             Ok(()) => above = shown.lines().count(),
@@ -77,6 +79,8 @@ fn draw(out: &mut impl Write, shown: &str, above: usize) -> std::io::Result<()> 
         bytes.push_str(&format!("\r\x1b[{above}A"));
     }
     shown.lines().for_each(|line| bytes.push_str(&format!("{line}{TO_LINE_END}\n")));
+    // A server may have left.
+    bytes.push_str(TO_SCREEN_END);
     bytes.push_str(WRAP);
     out.write_all(bytes.as_bytes()).and_then(|()| out.flush())
 }

@@ -34,7 +34,9 @@ pub struct Args {
 /// When the server is unknown or its log cannot be read.
 pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
     let cluster = Cluster::load(home)?;
-    cluster.member(&args.node)?;
+    if cluster.left(&args.node).is_none() {
+        cluster.member(&args.node)?;
+    }
     let path = home.server(&args.node).log();
     let failed = |error| Failure::io(format!("read {}", path.display()), &error);
     let mut log = match File::open(&path) {

@@ -26,6 +26,8 @@ pub struct Args {
 struct Report<'a> {
     cluster: String,
     dir: String,
+    /// Of the view that the cluster file names.
+    epoch: u64,
     servers: &'a [Server],
 }
 
@@ -48,6 +50,7 @@ pub(super) fn json(cluster: &Cluster, servers: &[Server], on_one_line: bool) -> 
     let report = Report {
         cluster: cluster.view().cluster().to_string(),
         dir: cluster.home().dir().display().to_string(),
+        epoch: cluster.view().epoch(),
         servers,
     };
     let write = if on_one_line { serde_json::to_string } else { serde_json::to_string_pretty };
@@ -118,6 +121,7 @@ pub(super) fn show_processes(cluster: &Cluster) -> Result<(), Failure> {
 
 fn state_of(server: &Server) -> (String, Style) {
     match (server.position, server.syncing_to) {
+        _ if server.sealed => (format!("{}, sealed", server.state), YELLOW),
         (Some(position), Some(of)) => (format!("{}, syncing {position} of {of}", server.state), YELLOW),
         _ => (server.state.to_owned(), style_of(server.state)),
     }
@@ -164,6 +168,7 @@ mod tests {
     fn a_server_that_catches_up_says_how_far_it_is() {
         assert_eq!(state_of(&server("1", Some(7), Some(9))).0, "up, syncing 7 of 9");
         assert_eq!(state_of(&server("1", Some(7), None)).0, "up");
+        assert_eq!(state_of(&Server { sealed: true, ..server("1", Some(7), None) }).0, "up, sealed");
     }
 
     #[test]

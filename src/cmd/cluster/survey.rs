@@ -34,6 +34,10 @@ pub(super) struct Server {
     /// What its store takes on this machine's disk.
     pub stored_bytes: Option<u64>,
     pub uptime_ms: Option<u64>,
+    /// Whether it takes nothing more, and is about to leave.
+    pub sealed: bool,
+    /// The epoch of the view that it acts on.
+    pub epoch: Option<u64>,
 }
 
 /// Asks all servers at once. A hung one makes that take [`crate::limits::SILENCE_MS`].
@@ -72,6 +76,8 @@ pub(super) fn survey(cluster: &Cluster) -> Result<Vec<Server>, Failure> {
             connections: status.as_ref().map(|status| status.connections),
             stored_bytes: bytes_on_disk(&cluster.home().server(&member.name).store()),
             uptime_ms: status.as_ref().map(|status| status.uptime_ms),
+            sealed: member.sealed,
+            epoch: status.as_ref().map(|status| status.view.epoch),
         }
     };
     Ok(members.iter().zip(&states).zip(answers).map(server).collect())
@@ -171,6 +177,8 @@ pub(super) mod tests {
             connections: None,
             stored_bytes: None,
             uptime_ms: None,
+            sealed: false,
+            epoch: None,
         }
     }
 

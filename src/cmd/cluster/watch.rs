@@ -31,7 +31,7 @@ pub(super) fn run(
     }
     note("stopping the servers");
     let _lock = cluster.home().lock()?;
-    for server in cluster.stop_all()? {
+    for server in cluster.again()?.stop_all()? {
         let how = if server.killed { "did not stop in time and was killed" } else { "stopped" };
         note(&format!("server {} (pid {}) {how}", server.name, server.process.pid()));
     }
@@ -58,14 +58,22 @@ fn watch(
             }
             return Ok(Ended::Interrupted);
         }
+        let cluster = &cluster.again()?;
         let now = cluster.states()?;
         for (name, state) in &now {
-            if let Some(before) = known.insert(name.clone(), *state)
-                && before != *state
-            {
-                tell(name, before, *state, &mut started);
+            match known.insert(name.clone(), *state) {
+                Some(before) if before != *state => tell(name, before, *state, &mut started),
+                None => tell_time(&format!("{GREEN}server {name} has joined{GREEN:#}")),
+                Some(_) => {}
             }
         }
+        let left = known.extract_if(.., |name, _| now.iter().all(|(there, _)| there != name));
+        left.for_each(|(name, _)| tell_time(&format!("{YELLOW}server {name} has left{YELLOW:#}")));
+        // Our own children have to be waited for, also when they end by themselves.
+        started.retain_mut(|server| {
+            now.iter().any(|(name, _)| *name == server.name)
+                || !matches!(server.child.try_wait(), Ok(Some(_)))
+        });
         if let Some(healer) = &mut healer {
             healer.step(cluster, &now, &mut started);
         }
@@ -83,7 +91,7 @@ fn all_stopped(states: &[(String, State)]) -> bool {
 fn stay_stopped(cluster: &Cluster) -> Result<bool, Failure> {
     // After a purge there is nothing left to lock.
     let _lock = cluster.home().holds_a_cluster().then(|| cluster.home().lock()).transpose();
-    Ok(all_stopped(&cluster.states()?))
+    Ok(all_stopped(&cluster.again()?.states()?))
 }
 
 /// Says what has happened, and when.

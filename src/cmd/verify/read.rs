@@ -22,10 +22,7 @@ const DEPTH_MAX: usize = 8;
 /// # Errors
 /// When the folder cannot be read. What a single server does not tell becomes part of the sources, as absent.
 pub fn of_cluster(cluster: &Cluster) -> Result<Sources, Failure> {
-    let mut sources = Sources {
-        names: cluster.view().servers().iter().map(|member| (member.id, member.name.clone())).collect(),
-        ..Sources::default()
-    };
+    let mut sources = Sources { names: cluster.view().names().collect(), ..Sources::default() };
     for member in cluster.view().servers() {
         let store = cluster.home().server(&member.name).store();
         let found = match cluster.state(&member.name)? {
@@ -42,6 +39,13 @@ pub fn of_cluster(cluster: &Cluster) -> Result<Sources, Failure> {
         match found {
             Ok(server) => sources.servers.push(server),
             Err(failure) => sources.lacks(&failure),
+        }
+    }
+    for name in cluster.stragglers() {
+        let store = cluster.home().server(name).store();
+        if store.exists() && cluster.state(name)?.process().is_none() {
+            let source = format!("server {name} (has left)");
+            sources.servers.push(Server::Stored { store, source, name: name.to_owned() });
         }
     }
     sources.devices.extend(device_logs(&cluster.home().people())?.into_iter().map(|log| {
