@@ -109,6 +109,9 @@ _tercet() {
             tercet__subcmd__account__subcmd__help,show)
                 cmd="tercet__subcmd__account__subcmd__help__subcmd__show"
                 ;;
+            tercet__subcmd__cluster,add)
+                cmd="tercet__subcmd__cluster__subcmd__add"
+                ;;
             tercet__subcmd__cluster,down)
                 cmd="tercet__subcmd__cluster__subcmd__down"
                 ;;
@@ -120,6 +123,12 @@ _tercet() {
                 ;;
             tercet__subcmd__cluster,logs)
                 cmd="tercet__subcmd__cluster__subcmd__logs"
+                ;;
+            tercet__subcmd__cluster,remove)
+                cmd="tercet__subcmd__cluster__subcmd__remove"
+                ;;
+            tercet__subcmd__cluster,replace)
+                cmd="tercet__subcmd__cluster__subcmd__replace"
                 ;;
             tercet__subcmd__cluster,restart)
                 cmd="tercet__subcmd__cluster__subcmd__restart"
@@ -133,6 +142,9 @@ _tercet() {
             tercet__subcmd__cluster,up)
                 cmd="tercet__subcmd__cluster__subcmd__up"
                 ;;
+            tercet__subcmd__cluster__subcmd__help,add)
+                cmd="tercet__subcmd__cluster__subcmd__help__subcmd__add"
+                ;;
             tercet__subcmd__cluster__subcmd__help,down)
                 cmd="tercet__subcmd__cluster__subcmd__help__subcmd__down"
                 ;;
@@ -144,6 +156,12 @@ _tercet() {
                 ;;
             tercet__subcmd__cluster__subcmd__help,logs)
                 cmd="tercet__subcmd__cluster__subcmd__help__subcmd__logs"
+                ;;
+            tercet__subcmd__cluster__subcmd__help,remove)
+                cmd="tercet__subcmd__cluster__subcmd__help__subcmd__remove"
+                ;;
+            tercet__subcmd__cluster__subcmd__help,replace)
+                cmd="tercet__subcmd__cluster__subcmd__help__subcmd__replace"
                 ;;
             tercet__subcmd__cluster__subcmd__help,restart)
                 cmd="tercet__subcmd__cluster__subcmd__help__subcmd__restart"
@@ -223,6 +241,9 @@ _tercet() {
             tercet__subcmd__help__subcmd__account,show)
                 cmd="tercet__subcmd__help__subcmd__account__subcmd__show"
                 ;;
+            tercet__subcmd__help__subcmd__cluster,add)
+                cmd="tercet__subcmd__help__subcmd__cluster__subcmd__add"
+                ;;
             tercet__subcmd__help__subcmd__cluster,down)
                 cmd="tercet__subcmd__help__subcmd__cluster__subcmd__down"
                 ;;
@@ -231,6 +252,12 @@ _tercet() {
                 ;;
             tercet__subcmd__help__subcmd__cluster,logs)
                 cmd="tercet__subcmd__help__subcmd__cluster__subcmd__logs"
+                ;;
+            tercet__subcmd__help__subcmd__cluster,remove)
+                cmd="tercet__subcmd__help__subcmd__cluster__subcmd__remove"
+                ;;
+            tercet__subcmd__help__subcmd__cluster,replace)
+                cmd="tercet__subcmd__help__subcmd__cluster__subcmd__replace"
                 ;;
             tercet__subcmd__help__subcmd__cluster,restart)
                 cmd="tercet__subcmd__help__subcmd__cluster__subcmd__restart"
@@ -787,8 +814,30 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster)
-            opts="-q -v -h --dir --profile --quiet --verbose --help init up status start restart logs down help"
+            opts="-q -v -h --dir --profile --quiet --verbose --help init up status start restart add remove replace logs down help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__cluster__subcmd__add)
+            opts="-q -v -h --dir --profile --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -831,8 +880,22 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__help)
-            opts="init up status start restart logs down help"
+            opts="init up status start restart add remove replace logs down help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__cluster__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -887,6 +950,34 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__help__subcmd__logs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__cluster__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__cluster__subcmd__help__subcmd__replace)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -994,6 +1085,58 @@ _tercet() {
                     return 0
                     ;;
                 -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__cluster__subcmd__remove)
+            opts="-q -v -h --copies --force --dir --profile --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --copies)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__cluster__subcmd__replace)
+            opts="-q -v -h --copies --force --dir --profile --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --copies)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1343,8 +1486,22 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__help__subcmd__cluster)
-            opts="init up status start restart logs down"
+            opts="init up status start restart add remove replace logs down"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__help__subcmd__cluster__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1385,6 +1542,34 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__help__subcmd__cluster__subcmd__logs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__help__subcmd__cluster__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__help__subcmd__cluster__subcmd__replace)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
