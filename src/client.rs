@@ -421,7 +421,7 @@ impl Client {
     /// Returns whether it is news of an own event.
     fn apply_receipt(&mut self, link: usize, id: &EventId) -> bool {
         let Some(key) = self.holdings.note_at(id, link) else { return false };
-        if self.own.contains(&key) {
+        if self.quorum.counts() && self.own.contains(&key) {
             self.apply_told(link, id);
         }
         self.links[link].outbox.acked(&key)
@@ -434,7 +434,7 @@ impl Client {
         }
     }
 
-    /// Returns whether it is news that counts.
+    /// Returns whether it is news that counts; without a quorum none is.
     fn apply_told(&mut self, link: usize, id: &EventId) -> bool {
         if !self.quorum.counts() {
             return false;
@@ -946,7 +946,7 @@ impl Client {
 
     /// A server told of an event that is held. Own ones are counted by their receipts.
     fn hear_of(&mut self, link: usize, id: &EventId, effects: &mut Effects) {
-        let Some(incarnation) = self.links[link].incarnation else { return };
+        let Some(incarnation) = self.links[link].incarnation.filter(|_| self.quorum.counts()) else { return };
         let is_own = self.event(id).is_some_and(|event| self.own.contains(&event.key()));
         if !is_own && self.apply_told(link, id) {
             effects.log.push(Entry::Told { server: self.server(link), incarnation, id: *id });
