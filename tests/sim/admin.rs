@@ -125,9 +125,12 @@ impl World {
             let is_known = |id: ServerId| self.admin.file.name_of(id) != id.short();
             !self.servers[*server].deployed && !is_known(self.server_id(*server))
         });
-        // The first stays, so that whoever comes back with an old file finds somebody.
-        let writable = self.writable().into_iter().filter(|server| *server != 0);
-        let leaver = self.rng.choice(writable.collect::<Vec<_>>());
+        // The first stays, so that whoever comes back with an old file finds somebody; and of fewer servers than
+        // the quorum nobody is ever shown anything.
+        let writable = self.writable();
+        let may_leave = |server: &usize| *server != 0 && writable.len() > self.swarm.quorum;
+        let leavers: Vec<_> = writable.iter().copied().filter(may_leave).collect();
+        let leaver = self.rng.choice(leavers);
         self.admin.goals = match (self.rng.u32(..4), spare, leaver) {
             (0, Some(spare), _) | (_, Some(spare), None) => vec![Goal::Add(spare)],
             (1, _, Some(leaver)) => vec![Goal::GiveUp(leaver)],
