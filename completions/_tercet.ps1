@@ -124,6 +124,9 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show how each server is')
             [CompletionResult]::new('start', 'start', [CompletionResultType]::ParameterValue, 'Start servers that are not running')
             [CompletionResult]::new('restart', 'restart', [CompletionResultType]::ParameterValue, 'Stop and start servers, one after the other, so that the cluster is there all the time')
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add a server, while the others serve')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove a server, once the others hold all that it holds')
+            [CompletionResult]::new('replace', 'replace', [CompletionResultType]::ParameterValue, 'Put another server in a server''s place')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show what a server said')
             [CompletionResult]::new('down', 'down', [CompletionResultType]::ParameterValue, 'Stop the cluster')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -191,6 +194,43 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'tercet;cluster;add' {
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;cluster;remove' {
+            [CompletionResult]::new('--copies', '--copies', [CompletionResultType]::ParameterName, 'How many of the others must hold all that it holds before it goes [default: 2, or all of fewer]')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Remove a server that is dead. What it alone holds is lost, unless its author still has it')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'tercet;cluster;replace' {
+            [CompletionResult]::new('--copies', '--copies', [CompletionResultType]::ParameterName, 'How many of the others must hold all that it holds before it goes [default: 2, or all of fewer]')
+            [CompletionResult]::new('--dir', '--dir', [CompletionResultType]::ParameterName, 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Remove a server that is dead. What it alone holds is lost, unless its author still has it')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'tercet;cluster;logs' {
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'How many of its last lines')
             [CompletionResult]::new('--lines', '--lines', [CompletionResultType]::ParameterName, 'How many of its last lines')
@@ -224,6 +264,9 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show how each server is')
             [CompletionResult]::new('start', 'start', [CompletionResultType]::ParameterValue, 'Start servers that are not running')
             [CompletionResult]::new('restart', 'restart', [CompletionResultType]::ParameterValue, 'Stop and start servers, one after the other, so that the cluster is there all the time')
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add a server, while the others serve')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove a server, once the others hold all that it holds')
+            [CompletionResult]::new('replace', 'replace', [CompletionResultType]::ParameterValue, 'Put another server in a server''s place')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show what a server said')
             [CompletionResult]::new('down', 'down', [CompletionResultType]::ParameterValue, 'Stop the cluster')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -242,6 +285,15 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             break
         }
         'tercet;cluster;help;restart' {
+            break
+        }
+        'tercet;cluster;help;add' {
+            break
+        }
+        'tercet;cluster;help;remove' {
+            break
+        }
+        'tercet;cluster;help;replace' {
             break
         }
         'tercet;cluster;help;logs' {
@@ -411,6 +463,9 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show how each server is')
             [CompletionResult]::new('start', 'start', [CompletionResultType]::ParameterValue, 'Start servers that are not running')
             [CompletionResult]::new('restart', 'restart', [CompletionResultType]::ParameterValue, 'Stop and start servers, one after the other, so that the cluster is there all the time')
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Add a server, while the others serve')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Remove a server, once the others hold all that it holds')
+            [CompletionResult]::new('replace', 'replace', [CompletionResultType]::ParameterValue, 'Put another server in a server''s place')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show what a server said')
             [CompletionResult]::new('down', 'down', [CompletionResultType]::ParameterValue, 'Stop the cluster')
             break
@@ -428,6 +483,15 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             break
         }
         'tercet;help;cluster;restart' {
+            break
+        }
+        'tercet;help;cluster;add' {
+            break
+        }
+        'tercet;help;cluster;remove' {
+            break
+        }
+        'tercet;help;cluster;replace' {
             break
         }
         'tercet;help;cluster;logs' {

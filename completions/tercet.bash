@@ -58,6 +58,9 @@ _tercet() {
             tercet,verify)
                 cmd="tercet__subcmd__verify"
                 ;;
+            tercet__subcmd__cluster,add)
+                cmd="tercet__subcmd__cluster__subcmd__add"
+                ;;
             tercet__subcmd__cluster,down)
                 cmd="tercet__subcmd__cluster__subcmd__down"
                 ;;
@@ -69,6 +72,12 @@ _tercet() {
                 ;;
             tercet__subcmd__cluster,logs)
                 cmd="tercet__subcmd__cluster__subcmd__logs"
+                ;;
+            tercet__subcmd__cluster,remove)
+                cmd="tercet__subcmd__cluster__subcmd__remove"
+                ;;
+            tercet__subcmd__cluster,replace)
+                cmd="tercet__subcmd__cluster__subcmd__replace"
                 ;;
             tercet__subcmd__cluster,restart)
                 cmd="tercet__subcmd__cluster__subcmd__restart"
@@ -82,6 +91,9 @@ _tercet() {
             tercet__subcmd__cluster,up)
                 cmd="tercet__subcmd__cluster__subcmd__up"
                 ;;
+            tercet__subcmd__cluster__subcmd__help,add)
+                cmd="tercet__subcmd__cluster__subcmd__help__subcmd__add"
+                ;;
             tercet__subcmd__cluster__subcmd__help,down)
                 cmd="tercet__subcmd__cluster__subcmd__help__subcmd__down"
                 ;;
@@ -93,6 +105,12 @@ _tercet() {
                 ;;
             tercet__subcmd__cluster__subcmd__help,logs)
                 cmd="tercet__subcmd__cluster__subcmd__help__subcmd__logs"
+                ;;
+            tercet__subcmd__cluster__subcmd__help,remove)
+                cmd="tercet__subcmd__cluster__subcmd__help__subcmd__remove"
+                ;;
+            tercet__subcmd__cluster__subcmd__help,replace)
+                cmd="tercet__subcmd__cluster__subcmd__help__subcmd__replace"
                 ;;
             tercet__subcmd__cluster__subcmd__help,restart)
                 cmd="tercet__subcmd__cluster__subcmd__help__subcmd__restart"
@@ -148,6 +166,9 @@ _tercet() {
             tercet__subcmd__help,verify)
                 cmd="tercet__subcmd__help__subcmd__verify"
                 ;;
+            tercet__subcmd__help__subcmd__cluster,add)
+                cmd="tercet__subcmd__help__subcmd__cluster__subcmd__add"
+                ;;
             tercet__subcmd__help__subcmd__cluster,down)
                 cmd="tercet__subcmd__help__subcmd__cluster__subcmd__down"
                 ;;
@@ -156,6 +177,12 @@ _tercet() {
                 ;;
             tercet__subcmd__help__subcmd__cluster,logs)
                 cmd="tercet__subcmd__help__subcmd__cluster__subcmd__logs"
+                ;;
+            tercet__subcmd__help__subcmd__cluster,remove)
+                cmd="tercet__subcmd__help__subcmd__cluster__subcmd__remove"
+                ;;
+            tercet__subcmd__help__subcmd__cluster,replace)
+                cmd="tercet__subcmd__help__subcmd__cluster__subcmd__replace"
                 ;;
             tercet__subcmd__help__subcmd__cluster,restart)
                 cmd="tercet__subcmd__help__subcmd__cluster__subcmd__restart"
@@ -366,8 +393,30 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster)
-            opts="-q -v -h --dir --profile --quiet --verbose --help init up status start restart logs down help"
+            opts="-q -v -h --dir --profile --quiet --verbose --help init up status start restart add remove replace logs down help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__cluster__subcmd__add)
+            opts="-q -v -h --dir --profile --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -410,8 +459,22 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__help)
-            opts="init up status start restart logs down help"
+            opts="init up status start restart add remove replace logs down help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__cluster__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -466,6 +529,34 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__cluster__subcmd__help__subcmd__logs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__cluster__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__cluster__subcmd__help__subcmd__replace)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -573,6 +664,58 @@ _tercet() {
                     return 0
                     ;;
                 -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__cluster__subcmd__remove)
+            opts="-q -v -h --copies --force --dir --profile --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --copies)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__cluster__subcmd__replace)
+            opts="-q -v -h --copies --force --dir --profile --quiet --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --copies)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -810,8 +953,22 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__help__subcmd__cluster)
-            opts="init up status start restart logs down"
+            opts="init up status start restart add remove replace logs down"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__help__subcmd__cluster__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -852,6 +1009,34 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__help__subcmd__cluster__subcmd__logs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__help__subcmd__cluster__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        tercet__subcmd__help__subcmd__cluster__subcmd__replace)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -116,6 +116,9 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand status 'Show how each server is'
             cand start 'Start servers that are not running'
             cand restart 'Stop and start servers, one after the other, so that the cluster is there all the time'
+            cand add 'Add a server, while the others serve'
+            cand remove 'Remove a server, once the others hold all that it holds'
+            cand replace 'Put another server in a server''s place'
             cand logs 'Show what a server said'
             cand down 'Stop the cluster'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -177,6 +180,40 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'tercet;cluster;add'= {
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
+            cand -q 'Say nothing but what went wrong'
+            cand --quiet 'Say nothing but what went wrong'
+            cand -v 'Also say what usually need not be known'
+            cand --verbose 'Also say what usually need not be known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'tercet;cluster;remove'= {
+            cand --copies 'How many of the others must hold all that it holds before it goes [default: 2, or all of fewer]'
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
+            cand --force 'Remove a server that is dead. What it alone holds is lost, unless its author still has it'
+            cand -q 'Say nothing but what went wrong'
+            cand --quiet 'Say nothing but what went wrong'
+            cand -v 'Also say what usually need not be known'
+            cand --verbose 'Also say what usually need not be known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'tercet;cluster;replace'= {
+            cand --copies 'How many of the others must hold all that it holds before it goes [default: 2, or all of fewer]'
+            cand --dir 'The cluster''s folder [default: $XDG_STATE_HOME/tercet/local]'
+            cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
+            cand --force 'Remove a server that is dead. What it alone holds is lost, unless its author still has it'
+            cand -q 'Say nothing but what went wrong'
+            cand --quiet 'Say nothing but what went wrong'
+            cand -v 'Also say what usually need not be known'
+            cand --verbose 'Also say what usually need not be known'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'tercet;cluster;logs'= {
             cand -n 'How many of its last lines'
             cand --lines 'How many of its last lines'
@@ -208,6 +245,9 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand status 'Show how each server is'
             cand start 'Start servers that are not running'
             cand restart 'Stop and start servers, one after the other, so that the cluster is there all the time'
+            cand add 'Add a server, while the others serve'
+            cand remove 'Remove a server, once the others hold all that it holds'
+            cand replace 'Put another server in a server''s place'
             cand logs 'Show what a server said'
             cand down 'Stop the cluster'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -221,6 +261,12 @@ set edit:completion:arg-completer[tercet] = {|@words|
         &'tercet;cluster;help;start'= {
         }
         &'tercet;cluster;help;restart'= {
+        }
+        &'tercet;cluster;help;add'= {
+        }
+        &'tercet;cluster;help;remove'= {
+        }
+        &'tercet;cluster;help;replace'= {
         }
         &'tercet;cluster;help;logs'= {
         }
@@ -373,6 +419,9 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand status 'Show how each server is'
             cand start 'Start servers that are not running'
             cand restart 'Stop and start servers, one after the other, so that the cluster is there all the time'
+            cand add 'Add a server, while the others serve'
+            cand remove 'Remove a server, once the others hold all that it holds'
+            cand replace 'Put another server in a server''s place'
             cand logs 'Show what a server said'
             cand down 'Stop the cluster'
         }
@@ -385,6 +434,12 @@ set edit:completion:arg-completer[tercet] = {|@words|
         &'tercet;help;cluster;start'= {
         }
         &'tercet;help;cluster;restart'= {
+        }
+        &'tercet;help;cluster;add'= {
+        }
+        &'tercet;help;cluster;remove'= {
+        }
+        &'tercet;help;cluster;replace'= {
         }
         &'tercet;help;cluster;logs'= {
         }

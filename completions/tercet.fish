@@ -81,19 +81,22 @@ complete -c tercet -n "__fish_tercet_using_subcommand tail" -l json -d 'Print ea
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -s q -l quiet -d 'Say nothing but what went wrong'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -s v -l verbose -d 'Also say what usually need not be known'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -s h -l help -d 'Print help'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "init" -d 'Write keys and configurations for servers on machines of their own'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "up" -d 'Start the cluster on this machine, making it first if there is none'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "status" -d 'Show how each server is'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "start" -d 'Start servers that are not running'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "restart" -d 'Stop and start servers, one after the other, so that the cluster is there all the time'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "logs" -d 'Show what a server said'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "down" -d 'Stop the cluster'
-complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart logs down help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart add remove replace logs down help" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart add remove replace logs down help" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart add remove replace logs down help" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart add remove replace logs down help" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart add remove replace logs down help" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart add remove replace logs down help" -f -a "init" -d 'Write keys and configurations for servers on machines of their own'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart add remove replace logs down help" -f -a "up" -d 'Start the cluster on this machine, making it first if there is none'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart add remove replace logs down help" -f -a "status" -d 'Show how each server is'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart add remove replace logs down help" -f -a "start" -d 'Start servers that are not running'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart add remove replace logs down help" -f -a "restart" -d 'Stop and start servers, one after the other, so that the cluster is there all the time'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart add remove replace logs down help" -f -a "add" -d 'Add a server, while the others serve'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart add remove replace logs down help" -f -a "remove" -d 'Remove a server, once the others hold all that it holds'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart add remove replace logs down help" -f -a "replace" -d 'Put another server in a server\'s place'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart add remove replace logs down help" -f -a "logs" -d 'Show what a server said'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart add remove replace logs down help" -f -a "down" -d 'Stop the cluster'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and not __fish_seen_subcommand_from init up status start restart add remove replace logs down help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from init" -l server -d 'A server and where others reach it; once for each' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from init" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from init" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
@@ -125,6 +128,25 @@ complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_s
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from restart" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from restart" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from add" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from add" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from add" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from remove" -l copies -d 'How many of the others must hold all that it holds before it goes [default: 2, or all of fewer]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from remove" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from remove" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from remove" -l force -d 'Remove a server that is dead. What it alone holds is lost, unless its author still has it'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from remove" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from replace" -l copies -d 'How many of the others must hold all that it holds before it goes [default: 2, or all of fewer]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from replace" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from replace" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from replace" -l force -d 'Remove a server that is dead. What it alone holds is lost, unless its author still has it'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from replace" -s q -l quiet -d 'Say nothing but what went wrong'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from replace" -s v -l verbose -d 'Also say what usually need not be known'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from replace" -s h -l help -d 'Print help'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from logs" -s n -l lines -d 'How many of its last lines' -r
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from logs" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from logs" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
@@ -143,6 +165,9 @@ complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_s
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "status" -d 'Show how each server is'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "start" -d 'Start servers that are not running'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "restart" -d 'Stop and start servers, one after the other, so that the cluster is there all the time'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "add" -d 'Add a server, while the others serve'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Remove a server, once the others hold all that it holds'
+complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "replace" -d 'Put another server in a server\'s place'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "logs" -d 'Show what a server said'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "down" -d 'Stop the cluster'
 complete -c tercet -n "__fish_tercet_using_subcommand cluster; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -259,5 +284,8 @@ complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subc
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "status" -d 'Show how each server is'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "start" -d 'Start servers that are not running'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "restart" -d 'Stop and start servers, one after the other, so that the cluster is there all the time'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "add" -d 'Add a server, while the others serve'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "remove" -d 'Remove a server, once the others hold all that it holds'
+complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "replace" -d 'Put another server in a server\'s place'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "logs" -d 'Show what a server said'
 complete -c tercet -n "__fish_tercet_using_subcommand help; and __fish_seen_subcommand_from cluster" -f -a "down" -d 'Stop the cluster'

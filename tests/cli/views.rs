@@ -203,6 +203,24 @@ fn two_who_add_at_once_add_two() {
     assert_agreed(&cluster, &["1", "2", "3"]);
 }
 
+#[test]
+fn a_hung_server_that_was_removed_does_not_outlive_the_cluster() {
+    let cluster = TestCluster::up(3);
+    cluster.signal(&["2"], "stop");
+    cluster.wait_for_state("2", "paused");
+    let pid = cluster.server("2").join("pid");
+    assert!(cluster.run(&["cluster", "remove", "2"]).failed().contains("server 2 does not answer"));
+    // The command may not come to stopping it.
+    assert!(killed_at(&cluster, &["cluster", "remove", "2", "--force"], "server 2 has left"));
+    assert_agreed(&cluster, &["1", "3"]);
+    cluster.run(&["cluster", "down"]).ok();
+    assert!(!pid.exists());
+    // Nor is it started again with the others.
+    cluster.run(&["cluster", "up", "--detach"]).ok();
+    assert_agreed(&cluster, &["1", "3"]);
+    assert!(!pid.exists());
+}
+
 /// The epochs of the views in a person's only device log.
 fn epochs(dir: &Path, name: &str) -> Vec<u64> {
     let view = |entry: &Entry| match entry {
@@ -298,8 +316,11 @@ fn a_server_on_another_machine_is_made_ready_to_copy_and_waited_for_when_it_runs
     );
     assert!(first.ok().contains("run   tercet serve --config"));
     let replace = cluster.run(&["cluster", "replace", "1", &asked]);
-    assert_eq!(replace.code, 2, "{replace:?}");
-    assert!(replace.err.contains("server 1 stays until server oslo is in step"), "{replace:?}");
+    assert!(
+        replace.err.contains("tercet: server 1 stays until server oslo is in step\nnext: "),
+        "{replace:?}"
+    );
+    assert_eq!((replace.code, servers(&cluster).1), (3, 2));
     drop(free);
     let machine = tempfile::tempdir().unwrap();
     let there = machine.path().join("oslo");
