@@ -22,10 +22,10 @@ const DEPTH_MAX: usize = 8;
 /// # Errors
 /// When the folder cannot be read. What a single server does not tell becomes part of the sources, as absent.
 pub fn of_cluster(cluster: &Cluster) -> Result<Sources, Failure> {
-    let mut sources = Sources {
-        names: cluster.view().servers().iter().map(|member| (member.id, member.name.clone())).collect(),
-        ..Sources::default()
-    };
+    let view = cluster.view();
+    let members = view.servers().iter().map(|member| (member.id, member.name.clone()));
+    let retired = view.retired().iter().map(|retired| (retired.id, retired.name.clone()));
+    let mut sources = Sources { names: retired.chain(members).collect(), ..Sources::default() };
     for member in cluster.view().servers() {
         let store = cluster.home().server(&member.name).store();
         let found = match cluster.state(&member.name)? {
