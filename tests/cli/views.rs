@@ -46,10 +46,15 @@ fn reaches(chat: &Chat, text: &str, copies: &str) {
     );
 }
 
-/// What `send` says of a message from alice, sent with a folder of its own.
-fn send(dir: &Path, text: &str) -> Value {
-    let args = ["send", "bob", text, "--as", "alice", "--copies", "3", "--json"];
+/// What `send` says of a message from alice, sent with a folder of its own to as many servers as that.
+fn send_to(copies: &str, dir: &Path, text: &str) -> Value {
+    let args = ["send", "bob", text, "--as", "alice", "--copies", copies, "--json"];
     serde_json::from_str(&run(command(dir).args(args)).ok()).unwrap()
+}
+
+/// As [`send_to`], to three.
+fn send(dir: &Path, text: &str) -> Value {
+    send_to("3", dir, text)
 }
 
 #[test]
@@ -172,6 +177,33 @@ fn a_replacement_that_is_killed_at_any_point_goes_on_when_it_is_repeated() {
         cluster.run(&["tail", "--as", "bob"]).ok();
         assert_valid(&cluster.run(&["verify"]));
     }
+}
+
+#[test]
+fn a_server_that_dies_half_drained_comes_back_sealed_and_is_drained_then() {
+    let cluster = cluster_with_people();
+    cluster.signal(&["3"], "stop");
+    cluster.wait_for_state("3", "paused");
+    send_to("2", cluster.dir(), "held by two");
+    let remove = ["cluster", "remove", "2"];
+    assert!(killed_at(&cluster, &remove, " by 1 of 2"));
+    cluster.run(&["kill", "2"]).ok();
+    cluster.start("2");
+    let sealed = cluster.status("2");
+    assert_eq!((&sealed["sealed"], &sealed["epoch"]), (&Value::from(true), &Value::from(2)), "{sealed}");
+    let sent = send_to("1", cluster.dir(), "after the seal");
+    assert_eq!((&sent["copies"], &sent["servers"]), (&Value::from(1), &Value::from(2)), "{sent}");
+    assert_eq!(cluster.status("2")["position"], sealed["position"], "it takes nothing more");
+    cluster.signal(&["3"], "cont");
+    let ran = cluster.run(&remove);
+    let end = sealed["position"].as_u64().unwrap();
+    assert!(ran.err.contains(&format!("server 2: drained {end} of {end} by 2 of 2")), "{ran:?}");
+    assert!(ran.ok().contains(&format!("server 2 is drained: {end} events of its log, all held by 1 and 3")));
+    for name in ["alice", "bob"] {
+        cluster.run(&["tail", "--as", name]).ok();
+    }
+    assert_agreed(&cluster, &["1", "3"]);
+    assert_valid(&cluster.run(&["verify"]));
 }
 
 #[test]
