@@ -46,10 +46,15 @@ fn reaches(chat: &Chat, text: &str, copies: &str) {
     );
 }
 
-/// What `send` says of a message from alice, sent with a folder of its own.
-fn send(dir: &Path, text: &str) -> Value {
-    let args = ["send", "bob", text, "--as", "alice", "--copies", "3", "--json"];
+/// What `send` says of a message from alice, sent with a folder of its own to as many servers as that.
+fn send_to(copies: &str, dir: &Path, text: &str) -> Value {
+    let args = ["send", "bob", text, "--as", "alice", "--copies", copies, "--json"];
     serde_json::from_str(&run(command(dir).args(args)).ok()).unwrap()
+}
+
+/// As [`send_to`], to three.
+fn send(dir: &Path, text: &str) -> Value {
+    send_to("3", dir, text)
 }
 
 #[test]
@@ -175,6 +180,33 @@ fn a_replacement_that_is_killed_at_any_point_goes_on_when_it_is_repeated() {
 }
 
 #[test]
+fn a_server_that_dies_half_drained_comes_back_sealed_and_is_drained_then() {
+    let cluster = cluster_with_people();
+    cluster.signal(&["3"], "stop");
+    cluster.wait_for_state("3", "paused");
+    send_to("2", cluster.dir(), "held by two");
+    let remove = ["cluster", "remove", "2"];
+    assert!(killed_at(&cluster, &remove, " by 1 of 2"));
+    cluster.run(&["kill", "2"]).ok();
+    cluster.start("2");
+    let sealed = cluster.status("2");
+    assert_eq!((&sealed["sealed"], &sealed["epoch"]), (&Value::from(true), &Value::from(2)), "{sealed}");
+    let sent = send_to("1", cluster.dir(), "after the seal");
+    assert_eq!((&sent["copies"], &sent["servers"]), (&Value::from(1), &Value::from(2)), "{sent}");
+    assert_eq!(cluster.status("2")["position"], sealed["position"], "it takes nothing more");
+    cluster.signal(&["3"], "cont");
+    let ran = cluster.run(&remove);
+    let end = sealed["position"].as_u64().unwrap();
+    assert!(ran.err.contains(&format!("server 2: drained {end} of {end} by 2 of 2")), "{ran:?}");
+    assert!(ran.ok().contains(&format!("server 2 is drained: {end} events of its log, all held by 1 and 3")));
+    for name in ["alice", "bob"] {
+        cluster.run(&["tail", "--as", name]).ok();
+    }
+    assert_agreed(&cluster, &["1", "3"]);
+    assert_valid(&cluster.run(&["verify"]));
+}
+
+#[test]
 fn an_addition_that_is_killed_goes_on_with_the_same_server_and_a_next_one_makes_another() {
     let cluster = TestCluster::up(1);
     for point in ["view epoch", "belongs to the cluster already"] {
@@ -201,6 +233,24 @@ fn two_who_add_at_once_add_two() {
         }
     }
     assert_agreed(&cluster, &["1", "2", "3"]);
+}
+
+#[test]
+fn a_hung_server_that_was_removed_does_not_outlive_the_cluster() {
+    let cluster = TestCluster::up(3);
+    cluster.signal(&["2"], "stop");
+    cluster.wait_for_state("2", "paused");
+    let pid = cluster.server("2").join("pid");
+    assert!(cluster.run(&["cluster", "remove", "2"]).failed().contains("server 2 does not answer"));
+    // The command may not come to stopping it.
+    assert!(killed_at(&cluster, &["cluster", "remove", "2", "--force"], "server 2 has left"));
+    assert_agreed(&cluster, &["1", "3"]);
+    cluster.run(&["cluster", "down"]).ok();
+    assert!(!pid.exists());
+    // Nor is it started again with the others.
+    cluster.run(&["cluster", "up", "--detach"]).ok();
+    assert_agreed(&cluster, &["1", "3"]);
+    assert!(!pid.exists());
 }
 
 /// The epochs of the views in a person's only device log.
@@ -298,8 +348,11 @@ fn a_server_on_another_machine_is_made_ready_to_copy_and_waited_for_when_it_runs
     );
     assert!(first.ok().contains("run   tercet serve --config"));
     let replace = cluster.run(&["cluster", "replace", "1", &asked]);
-    assert_eq!(replace.code, 2, "{replace:?}");
-    assert!(replace.err.contains("server 1 stays until server oslo is in step"), "{replace:?}");
+    assert!(
+        replace.err.contains("tercet: server 1 stays until server oslo is in step\nnext: "),
+        "{replace:?}"
+    );
+    assert_eq!((replace.code, servers(&cluster).1), (3, 2));
     drop(free);
     let machine = tempfile::tempdir().unwrap();
     let there = machine.path().join("oslo");

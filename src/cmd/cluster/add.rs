@@ -70,9 +70,14 @@ impl fmt::Display for Asked {
 pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
     let mut change = Change::begin(home, format!("tercet cluster add {}", args.address))?;
     let (name, joined) = join(&mut change, &args.address, "add")?;
-    if joined == Joined::InStep {
-        done(&change, &name)?;
-        note("next: tercet cluster status");
+    match joined {
+        Joined::InStep => {
+            done(&change, &name)?;
+            note("next: tercet cluster status");
+        }
+        Joined::ToBeStarted => {
+            note(&format!("next: when it runs, see whether it is in step: {}", change.again()));
+        }
     }
     Ok(Outcome::Done)
 }
@@ -284,9 +289,7 @@ fn to_be_started(change: &Change, member: &Member) -> Result<(), Failure> {
     say(&format!("\nserver {name} ({})", member.address))?;
     say(&format!("  copy  {}/", folder.dir().display()))?;
     say("  to    its machine, for example /var/lib/tercet/, and delete it here: it holds the server's key")?;
-    say("  run   tercet serve --config /var/lib/tercet/server.toml")?;
-    note(&format!("next: when it runs, see whether it is in step: {}", change.again()));
-    Ok(())
+    say("  run   tercet serve --config /var/lib/tercet/server.toml")
 }
 
 #[cfg(test)]

@@ -201,7 +201,9 @@ fn drain(change: &mut Change, member: &Member, how: How) -> Result<(), Failure> 
         change.pause()?;
     };
     let (sealed, holders) = drained;
-    let names: Vec<String> = holders.iter().map(|(id, _)| change.cluster().view().name_of(*id)).collect();
+    let holds = |member: &&Member| holders.iter().any(|(id, _)| *id == member.id);
+    let names = change.cluster().view().servers().iter().filter(holds).map(|member| inert(&member.name));
+    let names: Vec<String> = names.collect();
     let next =
         change.cluster().view().retire(member.id, Some((sealed.incarnation, sealed.position)), holders)?;
     change.step(next)?;

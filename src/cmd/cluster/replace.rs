@@ -6,7 +6,6 @@ use super::remove::{How, leave, may_leave};
 use crate::cmd::complete;
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::home::Home;
-use crate::cmd::screen::note;
 use crate::text::inert;
 
 /// What `cluster replace` is told.
@@ -46,8 +45,9 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
     }
     let (name, joined) = join(&mut change, &args.address, &purpose)?;
     if joined == Joined::ToBeStarted {
-        note(&format!("server {} stays until server {} is in step", inert(&args.node), inert(&name)));
-        return Ok(Outcome::Unknown);
+        let (stays, comes) = (inert(&args.node), inert(&name));
+        return Err(Failure::new(format!("server {stays} stays until server {comes} is in step"))
+            .next(format!("when server {comes} runs, run the same again: {}", change.again())));
     }
     leave(&mut change, &args.node, args.how)?;
     done(&change, &name)?;

@@ -91,6 +91,9 @@ fn restart(cluster: &Cluster, name: &str, interrupts: &mut Interrupts) -> Result
         }
         None => format!("server {name} is ready (pid {pid}); it was not running"),
     })?;
+    if cluster.member(name)?.sealed {
+        return Ok(()); // it appends nothing more, so there is nothing that it could catch up with
+    }
     let held = wait_until_in_step(cluster, name, interrupts)?;
     note(&format!("server {name} is in step: {}", crate::text::count(held, "event")));
     Ok(())
