@@ -567,6 +567,8 @@ impl Client {
 
     fn receipt(&mut self, link: usize, receipt: Receipt, effects: &mut Effects) {
         self.links[link].missing = 0;
+        // Of what it was sent as an ancestor of ours it tells by the receipt alone.
+        self.hear_of(link, &receipt.id, effects);
         if !self.apply_receipt(link, &receipt.id) {
             return;
         }
@@ -848,7 +850,6 @@ impl Client {
         for Item { position, id, .. } in items {
             if self.holdings.holds(&id) {
                 self.receipt(link, Receipt { id, position }, effects);
-                self.hear_of(link, &id, effects);
             } else {
                 lacking.insert(id);
                 if !self.waiting.contains_key(&id) {

@@ -94,6 +94,8 @@ impl World {
         }
         let is_new = host.tape.entries().is_empty();
         let now_ms = self.clock_ms(host.skew_ms);
+        self.rumours.restart(client, host.tape.entries());
+        let host = &self.clients[client];
         let resumed = Client::resume(now_ms, host.config(self, client), &self.handed_over(client));
         let (machine, effects) = match resumed {
             Ok(resumed) => resumed,

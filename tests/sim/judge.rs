@@ -88,7 +88,10 @@ pub fn unrest(world: &World) -> Option<String> {
             }
         }
         if machine.unsettled() > 0 {
-            return Some(format!("client {index} has {} unsettled", machine.unsettled()));
+            let (unsettled, (waiting, told)) = (machine.unsettled(), machine.waiting_for_quorum());
+            return Some(format!(
+                "client {index} has {unsettled} unsettled, {waiting} of them without a quorum, told by {told} at most"
+            ));
         }
         if !machine.is_caught_up() {
             return Some(format!("client {index} has not caught up"));

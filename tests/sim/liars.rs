@@ -14,6 +14,7 @@ use tercet::client::Input;
 use tercet::clock::Time;
 use tercet::event::{Conversation, Draft, Event, Kind, account_of};
 use tercet::frame::{Item, ToClient, ToServer};
+use tercet::history::Entry;
 use tercet::id::{DeviceId, EventId, Incarnation, ServerId};
 use tercet::server::ConnId;
 
@@ -40,6 +41,15 @@ impl Rumours {
     pub fn forget(&mut self, client: usize) {
         self.told.retain(|(of, _), _| *of != client);
         self.vouched.retain(|(of, _)| *of != client);
+    }
+
+    /// A client starts from its log, and knows no newer logs of servers than that names.
+    pub fn restart(&mut self, client: usize, entries: &[Entry]) {
+        for entry in entries {
+            if let Entry::Incarnation { server, incarnation, .. } = entry {
+                self.current.insert((client, *server), *incarnation);
+            }
+        }
     }
 
     /// What a client was told by an earlier log of a server than its current one.
@@ -195,7 +205,8 @@ impl World {
             let is_its = |conn: &crate::network::Conn| conn.server == server;
             let conns: Vec<_> = self.net.ids().filter(|(_, conn)| is_its(conn)).map(|(id, _)| id).collect();
             conns.into_iter().for_each(|conn| self.server_closed(server, conn));
-            self.after(200, What::Say { client: 0, texts: 1 });
+            // Not everything that a person does is an upload: one of these is.
+            (1..=5).for_each(|turn| self.after(200 * turn, What::Say { client: 0, texts: 1 }));
         }
     }
 
