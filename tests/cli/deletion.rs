@@ -80,7 +80,8 @@ fn servers_and_devices_that_come_later_get_it_without_and_hold_the_same_talk() {
         alice.say(line);
         alice.hears(shown);
     }
-    assert_eq!(alice.finish().code, 0);
+    let ran = alice.finish();
+    assert_eq!(ran.code, 0, "{ran:?}");
     fs::remove_dir_all(cluster.server("3").join("store")).unwrap();
     cluster.start("3");
     crate::support::wait_until("server 3 has what the others have", || {
@@ -96,8 +97,10 @@ fn servers_and_devices_that_come_later_get_it_without_and_hold_the_same_talk() {
     assert!(ran.code == 0 && !ran.out.contains(SLIP), "{ran:?}");
     assert_eq!(files_with(machine.path(), SLIP), [""; 0], "nor on this device");
     assert!(entries(machine.path(), "bob").len() > 3);
-    assert_eq!(Chat::start(cluster.dir(), "alice", &ON_ALL).finish().code, 0);
-    assert_eq!(Chat::start(cluster.dir(), "bob", &ON_ALL).finish().code, 0);
+    for name in ["alice", "bob"] {
+        let ran = Chat::start(cluster.dir(), name, &ON_ALL).finish();
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
     assert_valid(&cluster.run(&["verify"]));
     let told = cluster.run(&["verify", "--export", "jsonl"]);
     assert!(told.out.contains("\"deleted\":true") && !told.out.contains(SLIP), "the author's log has it");
