@@ -2,22 +2,24 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod shared;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use serde_bytes::ByteBuf;
 use tercet::clock::Time;
-use tercet::erasure;
-use tercet::event::{Conversation, Draft, Event, Kind, Origin, account_of};
-use tercet::frame::{DeviceCursor, Receipt, Refusal, Rejection, Role, ToClient, ToServer, Token};
+use tercet::event::{Conversation, Draft, Event, Kind, account_of};
+use tercet::frame::{Receipt, Refusal, Rejection, Role, ToClient, ToServer, Token};
 use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
 use tercet::limits::{CLOCK_AHEAD_MAX_MS, FEED_WINDOW, FOLLOWER_STALL_MS, SYNC_AFTER_MS};
-use tercet::log::{Log, Stream, Write};
+use tercet::log::Write;
 use tercet::order::Digest;
-use tercet::server::{Config, ConnId, Input, Output, Request, Server};
+use tercet::server::{Config, ConnId, Input, Output, Request};
 use tercet::view::{Member, View};
+
+use shared::{Bench, Memory};
 
 const NOW_MS: u64 = 1_700_000_000_000;
 const CLUSTER: ClusterId = ClusterId::new([7; 16]);
@@ -50,51 +52,6 @@ fn post(author: u8, to: u8, seq: Seq, ms: u64, parents: &[EventId]) -> Arc<Event
     Arc::new(draft.sign(&key(author)).unwrap())
 }
 
-/// A log that is what was written to it.
-#[derive(Default)]
-struct Memory(Vec<Arc<Event>>);
-
-impl Log for Memory {
-    type Error = Infallible;
-
-    fn position(&self, id: &EventId) -> Result<Option<Position>, Infallible> {
-        Ok((1..).zip(&self.0).find(|(_, event)| event.id() == *id).map(|(position, _)| position))
-    }
-
-    fn first_of(&self, origin: Origin) -> Result<Option<EventId>, Infallible> {
-        let twin = self.0.iter().find(|event| event.origin() == origin);
-        Ok(twin.map(|event| event.id()))
-    }
-
-    fn event(&self, position: Position) -> Result<Option<Arc<Event>>, Infallible> {
-        Ok((1..).zip(&self.0).find(|(at, _)| *at == position).map(|(_, event)| Arc::clone(event)))
-    }
-
-    fn scan(
-        &self,
-        stream: Stream,
-        after: Position,
-        upto: Position,
-        limit: usize,
-    ) -> Result<Vec<(Position, EventId)>, Infallible> {
-        let of = |event: &Event| stream == Stream::Everything || Stream::of(event).any(|one| one == stream);
-        let found = (1..).zip(&self.0).filter(|(at, event)| *at > after && *at <= upto && of(event));
-        Ok(found.map(|(at, event)| (at, event.id())).take(limit).collect())
-    }
-
-    fn hollow(&self, after: Position, limit: usize) -> Result<Vec<(Position, EventId)>, Infallible> {
-        Ok(erasure::hollow(&self.0, after, limit))
-    }
-
-    fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {
-        Ok(Vec::new())
-    }
-
-    fn view(&self) -> Result<Option<Vec<u8>>, Infallible> {
-        Ok(None)
-    }
-}
-
 fn first() -> View {
     let member = |n: u8| Member {
         name: n.to_string(),
@@ -103,14 +60,6 @@ fn first() -> View {
         sealed: false,
     };
     View::new(CLUSTER, 1, [10, 11, 12].map(member).into()).unwrap()
-}
-
-/// A server with its log, as a test drives it.
-struct Bench {
-    server: Server,
-    log: Memory,
-    gathered: Vec<Write>,
-    now_ms: u64,
 }
 
 impl Bench {
@@ -122,35 +71,13 @@ impl Bench {
             incarnation: Incarnation::new([1; 16]),
             started_ms: NOW_MS,
         };
-        let server = Server::new(config, 0, 0, &[]);
-        Self { server, log: Memory::default(), gathered: Vec::new(), now_ms: NOW_MS }
-    }
-
-    fn step(&mut self, input: Input) -> Vec<Output> {
-        let mut outputs = Vec::new();
-        let Ok(()) = self.server.step(self.now_ms, input, &self.log, &mut outputs);
-        let (writes, others) = outputs.into_iter().partition(|output| matches!(output, Output::Write(_)));
-        let writes: Vec<Output> = writes;
-        self.gathered.extend(writes.into_iter().filter_map(|output| match output {
-            Output::Write(write) => Some(write),
-            _ => None,
-        }));
-        others
-    }
-
-    fn says(&mut self, conn: ConnId, frame: ToServer) -> Vec<Output> {
-        self.step(Input::Request { conn, request: Request::from_frame(frame).unwrap() })
-    }
-
-    fn opens(&mut self, conn: ConnId, key: [u8; 32], role: Role) -> Vec<Output> {
-        self.step(Input::Opened { conn, key });
-        self.says(conn, ToServer::Hello { version: 1, cluster: CLUSTER, view: first().id(), role })
+        Self::start(config, Memory::default())
     }
 
     /// A person's device connects; the connection has the person's number.
     fn welcomes(&mut self, person: u8) {
         let role = Role::Device { device: device(person), token: Token::new([5; 32]) };
-        let answer = self.opens(person.into(), *account_of(&key(person)).as_bytes(), role);
+        let answer = self.opens(person.into(), *account_of(&key(person)).as_bytes(), &first(), role);
         assert!(
             matches!(answer.as_slice(), [Output::Send { frame: ToClient::Welcome { .. }, .. }]),
             "{answer:?}"
@@ -160,23 +87,6 @@ impl Bench {
     fn uploads(&mut self, conn: u8, events: &[&Arc<Event>]) -> Vec<Output> {
         let events = events.iter().map(|event| ByteBuf::from(event.bytes())).collect();
         self.says(conn.into(), ToServer::Upload { events })
-    }
-
-    /// Everything that was gathered reaches the disk.
-    fn syncs(&mut self) -> Vec<Output> {
-        for write in std::mem::take(&mut self.gathered) {
-            match write {
-                Write::Append { position, event, .. } => {
-                    assert_eq!(position, self.log.0.len() as Position + 1, "positions have no gap");
-                    self.log.0.push(event);
-                    erasure::forget(&mut self.log.0);
-                }
-                Write::Body(event) => erasure::fill(&mut self.log.0, event),
-                Write::Cursor(_) | Write::Peer(_) | Write::View(_) => {}
-            }
-        }
-        let upto = self.log.0.len() as Position;
-        self.step(Input::Synced { upto })
     }
 }
 
@@ -243,7 +153,7 @@ fn an_event_without_its_parent_is_sent_back_for_it() {
     assert_eq!(bench.uploads(ALICE, &[&first, &second]), [], "a staged parent is parent enough");
     let order: Vec<_> = {
         bench.syncs();
-        bench.log.0.iter().map(|event| event.id()).collect()
+        bench.log.events.iter().map(|event| event.id()).collect()
     };
     assert_eq!(order, [first.id(), second.id()]);
 }
@@ -369,7 +279,7 @@ fn a_digest_is_told_to_whoever_may_read_the_conversation() {
 fn a_follower_gets_no_more_than_its_window_until_its_cursor_moves() {
     let mut bench = Bench::new();
     let total = FEED_WINDOW as u64 + 300;
-    bench.log.0 = (1..=total).map(|seq| post(ALICE, BOB, seq, NOW_MS + seq, &[])).collect();
+    bench.log.events = (1..=total).map(|seq| post(ALICE, BOB, seq, NOW_MS + seq, &[])).collect();
     bench.step(Input::Synced { upto: total });
     bench.welcomes(BOB);
     let first = sent(&bench.says(BOB.into(), ToServer::Follow { room: None, after: 0, bodies: false }));
@@ -471,7 +381,7 @@ fn a_server_that_was_away_fetches_what_a_peer_has_and_moves_its_cursor_when_it_i
     assert!(bench.gathered.is_empty());
     assert_eq!(bring(&mut bench, &[&first]), [], "no cursor moves before the sync");
     assert_eq!(bench.syncs(), [to_peer(ToServer::Cursor { room: None, position: 2 })]);
-    assert_eq!(bench.log.0, [first, second]);
+    assert_eq!(bench.log.events, [first, second]);
     bench.step(Input::Tick);
     assert!(
         matches!(&bench.gathered[..], [Write::Peer(cursor)] if cursor.position == 2 && cursor.peer == PEER)
@@ -523,7 +433,7 @@ fn a_cursor_is_not_held_up_by_what_became_durable_before_its_turn() {
 fn a_peer_with_a_new_log_is_read_from_its_start() {
     let mut bench = Bench::new();
     let event = post(ALICE, BOB, 1, NOW_MS, &[]);
-    bench.log.0.push(Arc::clone(&event));
+    bench.log.events.push(Arc::clone(&event));
     bench.step(Input::Synced { upto: 1 });
     let up = |n| Input::PeerUp { peer: PEER, incarnation: Incarnation::new([n; 16]) };
     bench.step(up(1));
@@ -559,7 +469,7 @@ fn a_peer_that_sends_rubbish_is_named_and_dropped() {
 fn a_peer_follows_and_fetches_the_whole_log() {
     let mut bench = Bench::new();
     bench.welcomes(ALICE);
-    bench.opens(50, *PEER.as_bytes(), Role::Peer);
+    bench.opens(50, *PEER.as_bytes(), &first(), Role::Peer);
     bench.says(50, ToServer::Follow { room: None, after: 0, bodies: false });
     let event = post(ALICE, BOB, 1, NOW_MS, &[]);
     bench.uploads(ALICE, &[&event]);
@@ -600,12 +510,12 @@ fn a_whole_event_is_acked_when_its_body_is_on_the_disk_though_the_event_was() {
         bring(&mut bench, &[&without(&event)]);
         if !is_staged {
             bench.syncs();
-            assert!(!bench.log.0[0].has_body(), "it is taken on its signature's word");
+            assert!(!bench.log.events[0].has_body(), "it is taken on its signature's word");
         }
         assert_eq!(bench.uploads(ALICE, &[&event]), [], "no receipt for what is not on the disk");
         let receipt = ToClient::Receipts(vec![Receipt { id: event.id(), position: 1 }]);
         assert_eq!(sent(&bench.syncs())[&ALICE.into()], std::slice::from_ref(&receipt));
-        assert_eq!(bench.log.0, [Arc::clone(&event)]);
+        assert_eq!(bench.log.events, [Arc::clone(&event)]);
         assert_eq!(sent(&bench.uploads(ALICE, &[&without(&event)]))[&ALICE.into()], [receipt]);
     }
 }
@@ -656,7 +566,7 @@ fn a_body_that_lacks_without_a_deletion_is_asked_for_at_every_peer_until_it_come
     assert_eq!(asked, [PEER, other].into(), "whoever dropped it is not the only one to be asked");
     bring(&mut bench, &[&event]);
     bench.syncs();
-    assert_eq!(bench.log.0, [event]);
+    assert_eq!(bench.log.events, [event]);
     let more: Vec<_> = (0..3).flat_map(|_| bench.step(Input::Tick)).collect();
     assert_eq!(more, []);
 }
@@ -686,6 +596,6 @@ fn an_edit_without_its_body_follows_from_a_message_of_its_author_and_fits_when_t
         let whole = bench.uploads(author, &[&edit]);
         bench.syncs();
         assert_eq!(whole, []);
-        assert_eq!(bench.log.0.contains(&edit), fits);
+        assert_eq!(bench.log.events.contains(&edit), fits);
     }
 }

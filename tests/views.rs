@@ -2,26 +2,26 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod shared;
+
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 use serde_bytes::ByteBuf;
 use tercet::client::{Action, Client, Effects, Input as ClientInput};
 use tercet::clock::Time;
-use tercet::erasure;
-use tercet::event::{Conversation, Draft, Event, Kind, Origin, account_of};
+use tercet::event::{Conversation, Draft, Event, Kind, account_of};
 use tercet::frame::{
-    DeviceCursor, Item, PeerCursor, Receipt, Refusal, Rejection, Role, ServerStatus, ToClient, ToServer,
-    Token,
+    Item, PeerCursor, Receipt, Refusal, Rejection, Role, ServerStatus, ToClient, ToServer, Token,
 };
 use tercet::history::Entry;
 use tercet::id::{AdminKey, ClusterId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
 use tercet::limits::GUEST_MS;
-use tercet::log::{Log, Stream, Write};
-use tercet::server::{Config, ConnId, Input, Output, Request, Server};
+use tercet::server::{Config, ConnId, Input, Output};
 use tercet::view::{Member, SignedView, View};
+
+use shared::{Bench, Memory};
 
 const CLUSTER: ClusterId = ClusterId::new([7; 16]);
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -64,127 +64,36 @@ fn by_alice(seq: Seq) -> Arc<Event> {
 
 // ---- a server -----------------------------------------------------------------------------------------
 
-/// What is durable.
-#[derive(Default)]
-struct Disk {
-    log: Vec<Arc<Event>>,
-    view: Option<SignedView>,
-}
-
-impl Log for Disk {
-    type Error = Infallible;
-
-    fn position(&self, id: &EventId) -> Result<Option<Position>, Infallible> {
-        Ok((1..).zip(&self.log).find(|(_, event)| event.id() == *id).map(|(position, _)| position))
-    }
-
-    fn first_of(&self, origin: Origin) -> Result<Option<EventId>, Infallible> {
-        Ok(self.log.iter().find(|event| event.origin() == origin).map(|event| event.id()))
-    }
-
-    fn event(&self, position: Position) -> Result<Option<Arc<Event>>, Infallible> {
-        Ok((1..).zip(&self.log).find(|(at, _)| *at == position).map(|(_, event)| Arc::clone(event)))
-    }
-
-    fn scan(
-        &self,
-        of: Stream,
-        after: Position,
-        upto: Position,
-        _: usize,
-    ) -> Result<Vec<(Position, EventId)>, Infallible> {
-        let within = (1..).zip(&self.log).filter(|(at, _)| *at > after && *at <= upto);
-        let found =
-            within.filter(|(_, event)| of == Stream::Everything || Stream::of(event).any(|one| one == of));
-        Ok(found.map(|(at, event)| (at, event.id())).collect())
-    }
-
-    fn hollow(&self, after: Position, limit: usize) -> Result<Vec<(Position, EventId)>, Infallible> {
-        Ok(erasure::hollow(&self.log, after, limit))
-    }
-
-    fn cursors(&self) -> Result<Vec<DeviceCursor>, Infallible> {
-        Ok(Vec::new())
-    }
-
-    fn view(&self) -> Result<Option<Vec<u8>>, Infallible> {
-        Ok(self.view.as_ref().map(SignedView::bytes))
-    }
-}
-
-/// Server 1 with its disk.
-struct Bench {
-    server: Server,
-    disk: Disk,
-    gathered: Vec<Write>,
-    now_ms: u64,
-}
-
 const ALICE: ConnId = 1;
 const TWO: ConnId = 2;
 
 impl Bench {
     fn new() -> Self {
-        Self::start(Disk::default())
+        Self::over(Memory::default())
     }
 
-    fn start(disk: Disk) -> Self {
-        let view = disk.view.clone().map_or_else(first, View::from);
+    /// Server 1 over this log.
+    fn over(log: Memory) -> Self {
+        let view = log.view.clone().map_or_else(first, View::from);
         let token = Token::new([5; 32]);
         let config = Config { server: server(1), token, view, incarnation: LIFE, started_ms: NOW_MS };
-        let durable = disk.log.len() as Position;
-        Self { server: Server::new(config, durable, 0, &[]), disk, gathered: Vec::new(), now_ms: NOW_MS }
-    }
-
-    fn step(&mut self, input: Input) -> Vec<Output> {
-        let mut outputs = Vec::new();
-        let Ok(()) = self.server.step(self.now_ms, input, &self.disk, &mut outputs);
-        let mut others = Vec::new();
-        for output in outputs {
-            match output {
-                Output::Write(write) => self.gathered.push(write),
-                other => others.push(other),
-            }
-        }
-        others
-    }
-
-    fn says(&mut self, conn: ConnId, frame: ToServer) -> Vec<Output> {
-        self.step(Input::Request { conn, request: Request::from_frame(frame).unwrap() })
+        Self::start(config, log)
     }
 
     /// Alice's device connects, who knows this view.
     fn alice(&mut self, knows: &View) -> Vec<Output> {
         let role = Role::Device { device: DeviceId::new([1; 16]), token: Token::new([5; 32]) };
-        self.step(Input::Opened { conn: ALICE, key: *account_of(&key(1)).as_bytes() });
-        self.says(ALICE, ToServer::Hello { version: 1, cluster: CLUSTER, view: knows.id(), role })
+        self.opens(ALICE, *account_of(&key(1)).as_bytes(), knows, role)
     }
 
     /// Another server connects, which knows this view.
     fn peer(&mut self, conn: ConnId, n: u8, knows: &View) -> Vec<Output> {
-        self.step(Input::Opened { conn, key: *server(n).as_bytes() });
-        self.says(conn, ToServer::Hello { version: 1, cluster: CLUSTER, view: knows.id(), role: Role::Peer })
+        self.opens(conn, *server(n).as_bytes(), knows, Role::Peer)
     }
 
     fn uploads(&mut self, seqs: &[Seq]) -> Vec<Output> {
         let events = seqs.iter().map(|seq| ByteBuf::from(by_alice(*seq).bytes())).collect();
         self.says(ALICE, ToServer::Upload { events })
-    }
-
-    fn reaches_the_disk(&mut self) {
-        for write in std::mem::take(&mut self.gathered) {
-            match write {
-                Write::Append { event, .. } => self.disk.log.push(event),
-                Write::Body(event) => erasure::fill(&mut self.disk.log, event),
-                Write::View(signed) => self.disk.view = Some(signed),
-                Write::Cursor(_) | Write::Peer(_) => {}
-            }
-        }
-    }
-
-    fn syncs(&mut self) -> Vec<Output> {
-        self.reaches_the_disk();
-        self.step(Input::Synced { upto: self.disk.log.len() as Position })
     }
 
     fn learns(&mut self, signed: &SignedView) -> Vec<Output> {
@@ -257,7 +166,7 @@ fn a_sealed_server_acks_what_it_has_and_appends_nothing_more() {
     assert_eq!((acked(&answer), rejected(&answer)), (vec![by_alice(2).id()], vec![by_alice(3).id()]));
     assert!(bench.gathered.is_empty(), "{:?}", bench.gathered);
 
-    let mut again = Bench::start(bench.disk);
+    let mut again = Bench::over(bench.log);
     again.alice(sealed.view());
     assert_eq!(again.status(ALICE).sealed, Some(2), "it is sealed after a restart, too");
     assert_eq!(rejected(&again.uploads(&[3])), [by_alice(3).id()]);

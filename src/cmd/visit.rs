@@ -89,8 +89,9 @@ impl Visit {
         patience: Duration,
         quorum: Option<usize>,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Shown>), Failure> {
-        // Unbounded, since the session must not wait for whoever asks it something first; what is in it are
-        // events that the session holds anyway.
+        // Not a bounded channel: whoever reads it asks the session something first, and a session that waited for
+        // room would not answer. It is bounded all the same. An event is shown once, and the client holds each in
+        // memory for as long as it runs; so at worst, if nobody ever reads, every text is here a second time.
         let (lines, shown) = mpsc::unbounded_channel();
         let options = Options { window_ms: REORDER_WINDOW_MS, new_device: false, quorum };
         let visit = Self::start(cluster, name, patience, options, Some(lines)).await?;

@@ -20,6 +20,7 @@ mod foreground;
 mod heal;
 mod heal_up;
 mod hour;
+mod interrupted;
 mod kill;
 mod liars;
 mod metrics;

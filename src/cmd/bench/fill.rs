@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
+use tokio::task::{block_in_place, yield_now};
 
 use crate::clock::Clock;
 use crate::cmd::failure::Failure;
@@ -25,12 +26,12 @@ const BATCH: u64 = 4 * FRAME_EVENTS as u64;
 const BODY_BYTES: usize = if MESSAGE_MAX_BYTES < 200 { MESSAGE_MAX_BYTES } else { 200 };
 
 /// Puts equal events into the stores of all servers, none of which runs.
-pub(super) fn all(cluster: &Cluster, events: u64) -> Result<(), Failure> {
-    some(cluster, &cluster.names(), events)
+pub(super) async fn all(cluster: &Cluster, events: u64) -> Result<(), Failure> {
+    some(cluster, &cluster.names(), events).await
 }
 
 /// Puts equal events into the stores of these servers.
-pub(super) fn some(cluster: &Cluster, names: &[&str], events: u64) -> Result<(), Failure> {
+pub(super) async fn some(cluster: &Cluster, names: &[&str], events: u64) -> Result<(), Failure> {
     let mut stores = Vec::new();
     for name in names {
         let (id, folder) = (cluster.member(name)?.id, cluster.home().server(name).store());
@@ -39,18 +40,24 @@ pub(super) fn some(cluster: &Cluster, names: &[&str], events: u64) -> Result<(),
     let mut author = Author::new()?;
     let mut position = 0;
     while position < events {
-        let batch = author.batch(position, BATCH.min(events - position))?;
+        let batch = block_in_place(|| author.batch(position, BATCH.min(events - position)))?;
         position += batch.len() as u64;
-        std::thread::scope(|scope| {
-            let writing: Vec<_> = stores.iter().map(|store| scope.spawn(|| store.commit(&batch))).collect();
-            for thread in writing {
-                let written = thread.join().map_err(|_| Failure::new("writing a store broke off"))?;
-                written.map_err(|error| Failure::of(&error))?;
-            }
-            Ok::<(), Failure>(())
-        })?;
+        block_in_place(|| commit(&stores, &batch))?;
+        yield_now().await; // so that whoever wants to end it is heard
     }
     Ok(())
+}
+
+/// Writes a batch to all stores at once.
+fn commit(stores: &[Replica], batch: &[Write]) -> Result<(), Failure> {
+    std::thread::scope(|scope| {
+        let writing: Vec<_> = stores.iter().map(|store| scope.spawn(|| store.commit(batch))).collect();
+        for thread in writing {
+            let written = thread.join().map_err(|_| Failure::new("writing a store broke off"))?;
+            written.map_err(|error| Failure::of(&error))?;
+        }
+        Ok(())
+    })
 }
 
 /// Who says it all.

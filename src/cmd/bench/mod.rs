@@ -32,6 +32,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::failure::{Failure, Outcome};
+use super::interrupts::unless_interrupted;
 use super::screen;
 use crate::limits::{MESSAGE_MAX_BYTES, SENT_AT};
 use floor_load::FloorLoad;
@@ -199,21 +200,15 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
     }
     let stage = Stage::of(args)?;
     let plan = Plan::of(args, stage.cluster().names().len())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::io("start the runtime", &error))?;
-    let measured = runtime.block_on(async {
-        tokio::select! {
-            measured = measure(args, &plan, &stage) => measured,
-            _ = tokio::signal::ctrl_c() => Err(Failure::new("interrupted; what it had started is stopped")),
-        }
-    });
-    drop(runtime);
-    let mut report = measured?;
+    let measured = unless_interrupted(measure(args, &plan, &stage))?;
+    let mut report = measured.unwrap_or_else(|| Err(interrupted()))?;
     report.folder = stage.strike()?;
     screen::say(&if args.json { report.json()? } else { report.table() })?;
     Ok(Outcome::Done)
+}
+
+fn interrupted() -> Failure {
+    Failure::new("interrupted; what it had started is stopped").next("tercet bench")
 }
 
 async fn measure(args: &Args, plan: &Plan, stage: &Stage) -> Result<Report, Failure> {
@@ -223,7 +218,7 @@ async fn measure(args: &Args, plan: &Plan, stage: &Stage) -> Result<Report, Fail
         return Ok(report);
     }
     if plan.events > 0 {
-        tokio::task::block_in_place(|| fill::all(stage.cluster(), plan.events))?;
+        fill::all(stage.cluster(), plan.events).await?;
     }
     stage.start()?;
     let mut senders = Senders::sign_in(stage.cluster(), plan).await?;

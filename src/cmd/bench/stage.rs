@@ -56,10 +56,9 @@ impl Stage {
         }
         let starting: Vec<_> =
             self.cluster.names().into_iter().map(|name| self.cluster.spawn(name)).collect();
-        for server in starting {
-            server?.wait()?;
-        }
-        Ok(())
+        // Each is waited for, also if another fails: only one that is ready can be found, and stopped.
+        let started: Vec<_> = starting.into_iter().map(|server| server?.wait()).collect();
+        started.into_iter().try_for_each(|server| server.map(drop))
     }
 
     fn servers(&self) -> &Cluster {

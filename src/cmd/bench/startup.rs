@@ -1,12 +1,12 @@
 //! W6: a server that starts on a big store, one that fills an empty one, and what connections cost.
 
 use std::sync::Arc;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
 use serde::Serialize;
-use tokio::task::block_in_place;
+use tokio::task::{block_in_place, yield_now};
+use tokio::time::sleep;
 
 use super::floor_load::FloorServer;
 use super::stage::Stage;
@@ -62,11 +62,11 @@ pub(super) async fn measure(plan: &Plan, stage: &Stage, floor: bool) -> Result<S
     let (Some((empty, full)), true) = (names.split_last(), names.len() > 1) else {
         return Err(Failure::new("W6 takes at least two servers"));
     };
-    block_in_place(|| fill::some(cluster, full, plan.events))?;
-    let (ready_us, ready_bytes) = block_in_place(|| starts(cluster, full[0]))?;
+    fill::some(cluster, full, plan.events).await?;
+    let (ready_us, ready_bytes) = starts(cluster, full[0]).await?;
     let (floor_ready_us, floor_ready_bytes) = match floor {
         true => {
-            let (us, bytes) = block_in_place(|| floor_starts(stage))?;
+            let (us, bytes) = floor_starts(stage).await?;
             (Some(us), Some(bytes))
         }
         false => (None, None),
@@ -74,7 +74,7 @@ pub(super) async fn measure(plan: &Plan, stage: &Stage, floor: bool) -> Result<S
     for name in full {
         block_in_place(|| cluster.start(name))?;
     }
-    let (catch_up_rate, catch_up_peak_bytes) = block_in_place(|| catch_up(stage, empty, plan.events))?;
+    let (catch_up_rate, catch_up_peak_bytes) = catch_up(stage, empty, plan.events).await?;
     let bytes_per_connection = match plan.clients {
         0 => None,
         clients => Some(connections(cluster, full[0], clients).await?),
@@ -93,34 +93,45 @@ pub(super) async fn measure(plan: &Plan, stage: &Stage, floor: bool) -> Result<S
 }
 
 /// Median time of several starts, and the memory after the last.
-fn starts(cluster: &Cluster, name: &str) -> Result<(u64, u64), Failure> {
+async fn starts(cluster: &Cluster, name: &str) -> Result<(u64, u64), Failure> {
     let (mut times, mut bytes) = (Vec::new(), 0);
     for _ in 0..STARTS {
-        let start = Instant::now();
-        let mut starting = cluster.spawn(name)?;
-        let process = loop {
-            match starting.poll()? {
-                Some(process) => break process,
-                None => sleep(LOOK),
-            }
-        };
-        times.push(super::round::us(start.elapsed()));
-        bytes = usage::memory(process.pid()).unwrap_or_default().resident_bytes;
-        cluster.stop(&[name])?;
+        let (time, memory) = block_in_place(|| start_and_stop(cluster, name))?;
+        times.push(super::round::us(time));
+        bytes = memory;
+        yield_now().await; // so that whoever wants to end it is heard
     }
     Ok((median(times), bytes))
 }
 
-fn floor_starts(stage: &Stage) -> Result<(u64, u64), Failure> {
+/// How long a server takes to be ready, and its memory then.
+fn start_and_stop(cluster: &Cluster, name: &str) -> Result<(Duration, u64), Failure> {
+    let start = Instant::now();
+    let mut starting = cluster.spawn(name)?;
+    let process = loop {
+        match starting.poll()? {
+            Some(process) => break process,
+            None => std::thread::sleep(LOOK),
+        }
+    };
+    let time = start.elapsed();
+    let bytes = usage::memory(process.pid()).unwrap_or_default().resident_bytes;
+    cluster.stop(&[name])?;
+    Ok((time, bytes))
+}
+
+async fn floor_starts(stage: &Stage) -> Result<(u64, u64), Failure> {
     files::make_folder(&stage.floor_folder())?;
     let file = stage.floor_folder().join("0");
-    drop(FloorServer::start(&file)?);
+    block_in_place(|| FloorServer::start(&file).map(drop))?;
     let (mut times, mut bytes) = (Vec::new(), 0);
     for _ in 0..STARTS {
         let start = Instant::now();
-        let server = FloorServer::start(&file)?;
+        let server = block_in_place(|| FloorServer::start(&file))?;
         times.push(super::round::us(start.elapsed()));
         bytes = usage::memory(server.pid()).unwrap_or_default().resident_bytes;
+        drop(server);
+        yield_now().await;
     }
     Ok((median(times), bytes))
 }
@@ -131,14 +142,15 @@ fn median(mut values: Vec<u64>) -> u64 {
 }
 
 /// Starts a server with an empty store, and waits until it has everything.
-fn catch_up(stage: &Stage, name: &str, events: u64) -> Result<(f64, u64), Failure> {
+async fn catch_up(stage: &Stage, name: &str, events: u64) -> Result<(f64, u64), Failure> {
     let id = stage.cluster().member(name)?.id;
     let start = Instant::now();
-    let started = stage.cluster().start(name)?;
+    let started = block_in_place(|| stage.cluster().start(name))?;
     let (mut reached, mut moved) = (0, Instant::now());
     while reached < events {
-        sleep(POLL);
-        let now = stage.statuses().into_iter().find(|status| status.server == id);
+        sleep(POLL).await;
+        let statuses = block_in_place(|| stage.statuses());
+        let now = statuses.into_iter().find(|status| status.server == id);
         let now = now.map_or(reached, |status| status.position);
         if now > reached {
             (reached, moved) = (now, Instant::now());

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 
 use super::failure::{Failure, Outcome};
 use super::home::Cluster;
+use super::interrupts::unless_interrupted;
 use super::nodes::Signal;
 use super::screen::{self, BOLD, DIM, GREEN, RED, YELLOW};
 use super::stage::Stage;
@@ -65,17 +66,9 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
         None => u64::from(u16::from_be_bytes(keys::random()?)),
     };
     let stage = Stage::build("demo", SERVERS)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::io("start the runtime", &error))?;
-    let played = runtime.block_on(async {
-        tokio::select! {
-            played = play(&stage, &lines, seed) => played,
-            _ = tokio::signal::ctrl_c() => Err(Failure::new("interrupted; the servers were stopped")),
-        }
-    });
-    drop(runtime);
+    let played = unless_interrupted(play(&stage, &lines, seed))?;
+    let played = played
+        .unwrap_or_else(|| Err(Failure::new("interrupted; the servers were stopped").next("tercet demo")));
     let judged = played.and_then(|()| judge(&stage));
     if let Some(kept) = stage.strike(args.keep || !matches!(judged, Ok(Outcome::Done)))? {
         screen::say(&kept)?;
