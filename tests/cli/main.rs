@@ -23,6 +23,7 @@ mod hour;
 mod kill;
 mod liars;
 mod metrics;
+mod partition;
 mod people;
 mod presence;
 mod proof;
