@@ -270,7 +270,7 @@ fn explain(client: &Client, eyes: &Eyes, id: EventId) -> Option<Vec<String>> {
             let said = client.event(parent).map(|event| match event.text() {
                 _ if client.is_taken_back(event) => TAKEN_BACK,
                 None if !event.has_body() => ABSENT,
-                text => text.unwrap_or("(no text)"),
+                text => text.filter(|text| !text.is_empty()).unwrap_or("(no text)"),
             });
             let said = said.unwrap_or("(no text)");
             format!("   after    {} {}", parent.short(), super::render::shorten(&inert(said), 50))
