@@ -120,7 +120,10 @@ fn temporary(path: &Path, bytes: &[u8], sync: fn(&File) -> io::Result<()>) -> io
 }
 
 fn sync_folder_of(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    let Some(folder) = path.parent() else { return Ok(()) };
+    // A bare name is in the folder that we are in.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    File::open(folder)?.sync_all()
 }
 
 /// What a folder holds, in order of names; nothing if it is absent.

@@ -98,7 +98,7 @@ pub enum Command {
     /// List, rename, move and delete one's accounts.
     #[command(subcommand)]
     Account(account::Command),
-    /// Make, start, watch and stop a cluster of servers.
+    /// Make, start, watch, change and stop a cluster of servers.
     #[command(subcommand)]
     Cluster(cluster::Command),
     /// Send a signal to servers, SIGKILL unless told otherwise.

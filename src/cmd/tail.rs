@@ -47,10 +47,10 @@ pub struct Args {
     follow: bool,
     /// Print each line as a JSON object: id, time, with, kind, about, from, own, text, late, copies, servers.
     ///
-    /// `with` is a person or '#ROOM'. `kind` is post, reply, edit, delete, react, join, leave, topic or invite,
-    /// and `about` the id of the message that a reply, edit, delete or react is about, else null. `text` is what
-    /// was said, the sign of a react or the room of an invite; null where there is none, and for a message that
-    /// was taken back.
+    /// `with` is a person or '#ROOM'. `kind` is post, reply, file, edit, delete, react, join, leave, topic or
+    /// invite, and `about` the id of the message that a reply, edit, delete or react is about, else null. `text` is
+    /// what was said, the sign of a react, the room of an invite, or a file's name and size; null where there is
+    /// none, and for a message that was taken back.
     #[arg(long)]
     json: bool,
     /// Print only lines of which so many servers have told [default: the profile's, or as this device last].

@@ -404,6 +404,21 @@ fn on_a_terminal_a_passphrase_is_asked_for_twice_and_never_shown() {
 }
 
 #[test]
+fn a_file_without_a_folder_is_written_where_the_person_is() {
+    let cluster = cluster_with_people();
+    let here = tempfile::tempdir().unwrap();
+    let link = |args: &[&str]| {
+        let mut command = cluster.command();
+        run(command.current_dir(here.path()).args(["account", "link", "--as", "alice"]).args(args))
+    };
+    link(&[]).ok();
+    let first = fs::read(here.path().join("alice.tercet")).unwrap();
+    assert!(link(&[]).failed().contains("alice.tercet exists"));
+    link(&["--force"]).ok();
+    assert_ne!(fs::read(here.path().join("alice.tercet")).unwrap(), first);
+}
+
+#[test]
 fn a_second_device_is_linked_by_a_file_and_a_code_in_words() {
     let cluster = cluster_with_people();
     cluster.run(&["send", "bob", "from the desk", "--as", "alice", "--copies", "3"]).ok();

@@ -24,6 +24,7 @@ mod interrupted;
 mod kill;
 mod liars;
 mod metrics;
+mod partition;
 mod people;
 mod presence;
 mod proof;

@@ -64,12 +64,17 @@ pub struct Chat {
 impl Chat {
     /// Starts a chat in a cluster's folder.
     pub fn start(dir: &Path, name: &str, args: &[&str]) -> Self {
-        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("tercet"))
+        let mut tercet = std::process::Command::new(assert_cmd::cargo::cargo_bin("tercet"));
+        tercet.env("TERCET_DIR", dir).env("XDG_CONFIG_HOME", dir);
+        Self::of(tercet, name, args)
+    }
+
+    /// Starts a chat of a program that knows its folder.
+    pub fn of(mut tercet: std::process::Command, name: &str, args: &[&str]) -> Self {
+        let mut child = tercet
             .args(["chat", name])
             .args(PATIENT.iter().filter(|_| !args.contains(&PATIENT[0])))
             .args(args)
-            .env("TERCET_DIR", dir)
-            .env("XDG_CONFIG_HOME", dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

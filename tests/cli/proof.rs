@@ -46,3 +46,18 @@ fn two_people_and_every_server_hold_the_same_or_it_is_said_who_does_not() {
     assert_ne!(proof(&mut alice).0, words, "one event more, other words");
     assert_eq!(proof(&mut alice).1[3], "bob  signed for all but the last 1");
 }
+
+#[test]
+fn why_counts_the_disks_of_own_words_and_calls_nobody_elses_at_risk() {
+    let cluster = cluster_with_people();
+    let mut alice = Chat::with(cluster.dir(), "alice", "bob", &[]);
+    let mut bob = Chat::with(cluster.dir(), "bob", "alice", &[]);
+    alice.say("one");
+    alice.hears("alice: one  3/3");
+    bob.hears("alice: one");
+    alice.say("/why");
+    assert!(alice.hears("   disks").contains(" 3/3  known to be on: 1, 2, 3"));
+    bob.say("/why");
+    let disks = bob.hears("   disks");
+    assert!(disks.contains(" known to be on: ") && !disks.contains("/3"), "{disks}");
+}

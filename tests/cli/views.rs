@@ -220,6 +220,21 @@ fn an_addition_that_is_killed_goes_on_with_the_same_server_and_a_next_one_makes_
 }
 
 #[test]
+fn nobody_joins_a_cluster_that_is_down() {
+    let cluster = TestCluster::up(2);
+    cluster.run(&["cluster", "down"]).ok();
+    let before = fs::read(cluster.dir().join("cluster.toml")).unwrap();
+    for args in [&["cluster", "add"][..], &["cluster", "replace", "1", "--copies", "1"]] {
+        let said = cluster.run(args).failed();
+        assert!(said.contains("nothing was changed") && said.contains("next: "), "{said}");
+    }
+    assert_eq!(fs::read(cluster.dir().join("cluster.toml")).unwrap(), before);
+    assert!(!cluster.server("3").exists());
+    cluster.run(&["cluster", "start", "1"]).ok();
+    cluster.run(&["cluster", "add"]).ok();
+}
+
+#[test]
 fn two_who_add_at_once_add_two() {
     let cluster = TestCluster::up(1);
     let add = || cluster.run(&["cluster", "add"]);

@@ -22,6 +22,7 @@ mod nemesis;
 mod network;
 mod regressions;
 mod server_host;
+mod sides;
 mod swarm;
 mod talk;
 mod wire;

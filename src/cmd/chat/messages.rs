@@ -262,7 +262,12 @@ fn explain(client: &Client, eyes: &Eyes, id: EventId) -> Option<Vec<String>> {
         .map(|(_, member)| inert(&member.name))
         .collect();
     let own = event.account() == client.account() && event.device() == client.device();
-    let held = if own { client.copies(&id) } else { names.len() };
+    let names = if names.is_empty() { "none yet".to_owned() } else { names.join(", ") };
+    let disks = match own {
+        true => format!("{}  known to be on: {names}", copies(client.copies(&id), eyes.view.count())),
+        // Receipts go to the author: what a reader knows of is no count.
+        false => format!("known to be on: {names}"),
+    };
     let parents: Vec<_> = event
         .parents()
         .iter()
@@ -270,7 +275,7 @@ fn explain(client: &Client, eyes: &Eyes, id: EventId) -> Option<Vec<String>> {
             let said = client.event(parent).map(|event| match event.text() {
                 _ if client.is_taken_back(event) => TAKEN_BACK,
                 None if !event.has_body() => ABSENT,
-                text => text.unwrap_or("(no text)"),
+                text => text.filter(|text| !text.is_empty()).unwrap_or("(no text)"),
             });
             let said = said.unwrap_or("(no text)");
             format!("   after    {} {}", parent.short(), super::render::shorten(&inert(said), 50))
@@ -286,11 +291,7 @@ fn explain(client: &Client, eyes: &Eyes, id: EventId) -> Option<Vec<String>> {
             event.seq()
         ),
         format!("   time     {}", eyes.instant(event)),
-        format!(
-            "   disks    {}  known to be on: {}",
-            copies(held, eyes.view.count()),
-            if names.is_empty() { "none yet".to_owned() } else { names.join(", ") }
-        ),
+        format!("   disks    {disks}"),
     ];
     lines.extend(parents);
     Some(lines)

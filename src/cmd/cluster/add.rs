@@ -206,6 +206,7 @@ fn is_joining(cluster: &Cluster, member: &Member, purpose: &str) -> bool {
 
 /// Makes folder, key and configuration, and then the view that names the server.
 fn make(change: &mut Change, asked: &Asked, purpose: &str) -> Result<Member, Failure> {
+    may_be_joined(change.cluster())?;
     let home = change.cluster().home().clone();
     let folder_lock = home.lock()?;
     let name = match &asked.name {
@@ -245,6 +246,18 @@ fn make(change: &mut Change, asked: &Asked, purpose: &str) -> Result<Member, Fai
     change.issue(next, &folder_lock)?;
     say(&view_line(change.cluster().view()))?;
     Ok(member)
+}
+
+/// A server that finds nobody is in step with nobody, and would look as if it held everything.
+fn may_be_joined(cluster: &Cluster) -> Result<(), Failure> {
+    let is_down = |state: State| matches!(state, State::Stopped | State::Dead(_));
+    if !cluster.states()?.iter().all(|(_, state)| is_down(*state)) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "no server of the cluster runs, so nobody can give another what there is; nothing was changed",
+    )
+    .next("tercet cluster up --detach, then the same again"))
 }
 
 /// The address of an earlier attempt, or one at a port that the system picks.

@@ -34,7 +34,7 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
     let has_left = change.cluster().left(&args.node).is_some();
     if has_left && begun(change.cluster(), &args.address, &purpose)?.is_none() {
         return Err(Failure::new(format!("server {} has left already", inert(&args.node)))
-            .next(format!("tercet cluster add {}", args.address)));
+            .next("see who serves: tercet cluster status; for one more: tercet cluster add"));
     }
     if !has_left {
         // Before anything is made: that it may not leave is known now.

@@ -42,6 +42,8 @@ struct Seen {
 pub struct Cast {
     people: BTreeMap<Name, Person>,
     servers: usize,
+    /// How many lines are to be shown in the end, to all together.
+    due: AtomicUsize,
 }
 
 impl Cast {
@@ -56,7 +58,7 @@ impl Cast {
             tokio::spawn(watch(notices, Arc::clone(&seen)));
             people.insert(name.clone(), Person { session, account, seen });
         }
-        let cast = Self { people, servers: cluster.names().len() };
+        let cast = Self { people, servers: cluster.names().len(), due: AtomicUsize::new(0) };
         let deadline = Instant::now() + SIGN_IN_PATIENCE;
         let everybody = cast.people.len();
         for person in cast.people.values() {
@@ -81,6 +83,7 @@ impl Cast {
         let (from, to) = (self.person(&line.from)?, self.person(&line.to)?);
         let conversation = Conversation::direct(from.account, to.account);
         let said = from.session.say(conversation, line.text.clone()).await?;
+        self.due.fetch_add(if from.account == to.account { 1 } else { 2 }, Ordering::Relaxed);
         said.map_err(|error| Failure::of(&error))
     }
 
@@ -103,8 +106,12 @@ impl Cast {
                 (0..servers).map(|index| if client.is_up(index) { '●' } else { '○' }).collect::<String>()
             })
             .await?;
-        let shown: usize = self.people.values().map(|person| person.seen.lines.load(Ordering::Relaxed)).sum();
+        let shown = self.sum(|seen| &seen.lines);
         Ok(format!("servers {up}  shown {shown}  at risk {}", self.at_risk().await?))
+    }
+
+    fn sum(&self, field: fn(&Seen) -> &AtomicUsize) -> usize {
+        self.people.values().map(|person| field(&person.seen).load(Ordering::Relaxed)).sum()
     }
 
     /// Copies that are owed to servers, and events that somebody has not read.
@@ -133,6 +140,8 @@ impl Cast {
                 held.push((conversation, events));
             }
         }
+        // The session is done with a line a moment before it is counted here.
+        unread += self.due.load(Ordering::Relaxed).saturating_sub(self.sum(|seen| &seen.lines));
         unread += held.iter().map(|(conversation, events)| most[conversation] - events).sum::<usize>();
         Ok((owed, unread))
     }
@@ -147,10 +156,7 @@ impl Cast {
 
     /// How many lines were shown to how many people, and how many of them late.
     pub fn shown(&self) -> String {
-        let sum = |field: fn(&Seen) -> &AtomicUsize| -> usize {
-            self.people.values().map(|person| field(&person.seen).load(Ordering::Relaxed)).sum()
-        };
-        format!("{} shown, {} late", count(sum(|seen| &seen.lines), "line"), sum(|seen| &seen.late))
+        format!("{} shown, {} late", count(self.sum(|seen| &seen.lines), "line"), self.sum(|seen| &seen.late))
     }
 }
 
