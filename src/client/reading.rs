@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
 
+use crate::ancestors::fits_ancestors;
 use crate::effects::{Action, Effects};
 use crate::event::{Conversation, Event};
 use crate::frame::{Item, Receipt, ToServer};
@@ -19,7 +20,6 @@ use crate::history::Entry;
 use crate::id::EventId;
 use crate::limits::{FETCH_AFTER_MS, FETCH_AGAIN_MS, FETCH_MAX, WAITING_MAX};
 use crate::links::Link;
-use crate::server::fits_ancestors;
 
 use super::Client;
 
