@@ -221,6 +221,9 @@ impl Client {
                 let lacking = self.told(now_ms, link, items, effects)?;
                 self.links[link].deliveries.entry(room).or_default().told(upto, lacking);
                 // Every later frame of a live feed says so too; the moment that counts is the first.
+                if caught_up {
+                    self.restore(link, room);
+                }
                 let is_first = room.is_none() && caught_up && self.feed == Some(link);
                 if is_first && self.catching_up_until_ms.take().is_some() {
                     self.caught_up = true;

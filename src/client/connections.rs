@@ -28,6 +28,7 @@ impl Client {
             effects.log.push(Entry::Incarnation { server, incarnation, at_ms: now_ms });
             let acked = self.apply_incarnation(link, incarnation);
             if known.is_some() {
+                self.links[link].log_lost = true;
                 effects.actions.push(Action::LogLost { server, acked });
             }
         }

@@ -158,7 +158,7 @@ impl Client {
     pub(super) fn settle(&mut self, effects: &mut Effects) {
         for link in 0..self.links.len() {
             let server = self.server(link);
-            let (holdings, counts) = (&self.holdings, self.quorum.counts());
+            let holdings = &self.holdings;
             let entry = &mut self.links[link];
             let Some(incarnation) = entry.incarnation else { continue };
             let (mut told, mut moved) = (Vec::new(), Vec::new());
@@ -166,7 +166,7 @@ impl Client {
                 let room = *room;
                 let settled = delivery.settle(|id| {
                     let holds = holdings.holds(id);
-                    told.extend((holds && counts).then_some(*id));
+                    told.extend(holds.then_some(*id));
                     holds
                 });
                 let Some(position) = settled else { continue };
@@ -177,7 +177,13 @@ impl Client {
                 }
             }
             // A cursor stands for all that was told before it, so that is noted first.
-            told.iter().for_each(|id| self.hear_of(link, id, effects));
+            for id in told {
+                // Elsewhere nobody asks which of them it was.
+                if self.links[link].log_lost {
+                    self.holdings.note_at(&id, link);
+                }
+                self.hear_of(link, &id, effects);
+            }
             effects.log.extend(moved);
         }
     }

@@ -18,7 +18,7 @@ use crate::effects::{Action, Effects};
 use crate::event::{Conversation, Draft, EventError, Kind};
 use crate::frame::{Receipt, ToServer};
 use crate::history::Entry;
-use crate::id::EventId;
+use crate::id::{EventId, RoomId};
 use crate::limits::{CHUNK_MAX_BYTES, FRAME_EVENTS, FRAME_EVENTS_BYTES, PARENTS_MAX, UPLOAD_WINDOW};
 
 use super::Client;
@@ -154,6 +154,16 @@ impl Client {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         effects.log.push(Entry::Level { id, copies: count(copies), servers: count(self.counted().count()) });
         effects.actions.push(Action::Copies { id, copies });
+    }
+
+    /// A server that has lost its log has told all of it that is home's, or a room's: what is here beside that goes
+    /// there, whoever wrote it (rule 10). Its author may be gone for good, and the other servers too.
+    pub(super) fn restore(&mut self, link: usize, room: Option<RoomId>) {
+        let entry = &mut self.links[link];
+        if entry.log_lost && !entry.sealed && entry.restored.insert(room) {
+            let lacking = self.holdings.lacking_at(link, room);
+            lacking.into_iter().for_each(|key| self.links[link].outbox.offer(key));
+        }
     }
 
     /// The server lacks ancestors: collects those that it is not known to have, back to the ones it has.
