@@ -259,6 +259,31 @@ impl Holdings {
         self.held.get(id).is_some_and(|held| held.at & (1 << server) != 0)
     }
 
+    /// What is here of home, or of a room, and not known to be at a server, parents first. What lacks its body here
+    /// though nobody took it back is left out, with all that follows from it: others may have the whole.
+    pub fn lacking_at(&self, server: usize, room: Option<RoomId>) -> Vec<Key> {
+        let (mut lacking, mut left_out) = (Vec::new(), BTreeSet::new());
+        let keys = self.transcripts.values().flat_map(|(_, transcript)| transcript.keys());
+        let held = keys.filter_map(|key| self.held.get(&key.id));
+        for Held { event, .. } in held.filter(|held| held.at & (1 << server) == 0) {
+            let is_told_there = match (event.conversation(), room) {
+                (Conversation::Room(of), Some(room)) => of == room,
+                (Conversation::Room(_), None) => event.charter().is_some_and(|charter| charter.public),
+                (_, room) => room.is_none(),
+            };
+            if !is_told_there {
+                continue;
+            }
+            let is_whole = event.has_body() || self.is_taken_back(event);
+            if is_whole && !event.parents().iter().any(|id| left_out.contains(id)) {
+                lacking.push(event.key());
+            } else {
+                left_out.insert(event.id());
+            }
+        }
+        lacking
+    }
+
     /// A server told of an event. Answers how many have, if that is news and counts for something: once `quorum` have,
     /// nothing more does.
     pub fn note_told(&mut self, id: &EventId, server: usize, quorum: usize) -> Option<usize> {

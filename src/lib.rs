@@ -1,9 +1,10 @@
 //! tercet: a replicated chat in which clients write to every server themselves.
 //!
-//! **Files directly in `src/` are pure. The folders [`net`], [`store`] and [`cmd`] touch the world.** Pure
-//! means: no socket, no file, no task, no clock, no random source; time comes in as an argument, everything
-//! else as an input, and what is to be done comes out as values. So the same lines run in a server, in the
-//! seeded simulator and in [`verify`]. `docs/protocol.md` says what crosses the wire and what is on disk.
+//! **The folders [`net`], [`store`] and [`cmd`] touch the world; all else in `src/` is pure.** Pure means: no
+//! socket, no file, no task, no clock, no random source; time comes in as an argument, everything else as an
+//! input, and what is to be done comes out as values. So the same lines run in a server, in the seeded
+//! simulator and in [`verify`]. A folder named after a file holds parts of it that nobody else sees.
+//! `docs/protocol.md` says what crosses the wire and what is on disk.
 //!
 //! # How a message travels
 //!
@@ -35,12 +36,12 @@
 //! | Module | Its role | What it must not know |
 //! | --- | --- | --- |
 //! | [`id`], [`limits`], [`text`] | names for things; every bound; words from people made safe | |
-//! | [`event`], [`clock`], [`order`] | the signed event, when it is, what comes after what | who reads it, and when |
+//! | [`event`], [`ancestors`], [`clock`], [`order`] | the signed event, what its causes say of it, when it is, what comes after what | who reads it, and when |
 //! | [`erasure`] | which bodies leave the disks | how that is done |
 //! | [`frame`] | what clients and servers say to each other | connections |
 //! | [`view`], [`directory`] | which servers there are, and were; who is who | who is up |
-//! | [`server`] with [`admission`], `membership`, [`staged`], [`follow`], [`sync`], [`wanted`], [`digests`], [`presence`] | the server's machine | disk, sockets; it asks a [`log`] |
-//! | [`client`] with `links`, [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`], `quorum` | the endpoint's machine | disk, sockets, terminal |
+//! | [`server`] (in `server/`: `exchange`, `connections`, `views`, `writing`, `reading`, `peers`) with [`admission`], `membership`, [`staged`], [`follow`], [`sync`], [`wanted`], [`digests`], [`presence`] | the server's machine | disk, sockets; it asks a [`log`] |
+//! | [`client`] (in `client/`: `questions`, `state`, `writing`, `connections`, `views`, `reading`, `showing`) with `links`, [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`], `quorum` | the endpoint's machine | disk, sockets, terminal |
 //! | [`history`], [`evidence`]; [`intake`] with `expected`, `fingerprint`, [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
 //! | [`ledger`], [`mod@verify`] with [`durability`], `deletion`, `succession`, [`agreement`], [`screens`], `tellers`, [`anomaly`], [`report`] | the judgement on them | who read them, and how |
 //! | [`names`], [`story`] with [`testimony`], [`diagram`], [`mod@page`], [`export_adya`], [`export_shiviz`], [`export_jsonl`] | the judgement and the history, for people and for other programs | where it is written |
@@ -78,6 +79,7 @@
 
 pub mod admission;
 pub mod agreement;
+pub mod ancestors;
 pub mod anomaly;
 pub mod bits;
 pub mod canonical;

@@ -21,6 +21,10 @@ pub(crate) struct Link {
     pub(crate) deliveries: BTreeMap<Option<RoomId>, Delivery>,
     /// What it was asked to send on this connection.
     pub(crate) following: BTreeSet<Option<RoomId>>,
+    /// Whether its log is another one than it was, since this program started: it may lack what it once had.
+    pub(crate) log_lost: bool,
+    /// Of what it lacks of home and of rooms, on this connection, everything that is here was queued.
+    pub(crate) restored: BTreeSet<Option<RoomId>>,
     pub(crate) heard_ms: u64,
     /// Events sent again for an answer `Missing` since the last receipt; more than a few windows of them is
     /// no progress.
@@ -30,6 +34,7 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn disconnect(&mut self) {
         self.following.clear();
+        self.restored.clear();
         self.deliveries.values_mut().for_each(Delivery::disconnect);
     }
 

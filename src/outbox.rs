@@ -5,6 +5,8 @@
 //!   as sent (rule 9); a new incarnation is owed everything again (rule 8).
 //! - Events leave in canonical order, which puts parents before children. When the server lacks a parent
 //!   nonetheless, [`Outbox::supply`] puts the lacking ancestors before it, whoever wrote them (rule 4).
+//! - What a server's new log lacks of others' events is sent to it too ([`Outbox::offer`], rule 10), but owed by nobody:
+//!   it is forgotten with the connection.
 //! - At most [`UPLOAD_WINDOW`] events are on their way.
 //!
 //! It does not know events, only their [`Key`]s; the client looks the bytes up.
@@ -73,6 +75,13 @@ impl Outbox {
         self.in_flight.remove(&key.id);
         self.parked.remove(&key.id);
         self.owed.remove(key)
+    }
+
+    /// An event that the server turns out to lack, whoever wrote it: it is sent on this connection, and not owed.
+    pub fn offer(&mut self, key: Key) {
+        if !self.is_on_its_way(&key) {
+            self.queue.insert(key);
+        }
     }
 
     /// The next events to send, at most `limit` and as the window allows; they count as in flight.
@@ -183,6 +192,18 @@ mod tests {
         let mut bytes = *id.as_bytes();
         bytes[..8].copy_from_slice(&m.to_be_bytes());
         bytes
+    }
+
+    #[test]
+    fn what_is_offered_is_sent_in_its_place_once_and_owed_by_nobody() {
+        let mut outbox = connected(&[2, 4]);
+        assert_eq!(outbox.take(1), [key(2)]);
+        [1, 2, 3, 4].into_iter().for_each(|n| outbox.offer(key(n)));
+        assert_eq!(outbox.owed(), 2);
+        assert_eq!(outbox.take(10), [key(1), key(3), key(4)], "what is on its way is not sent twice");
+        assert!(!outbox.acked(&key(1)), "a receipt for it is no news of an own event");
+        outbox.connect();
+        assert_eq!(outbox.take(10), [key(2), key(4)]);
     }
 
     #[test]

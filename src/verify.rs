@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agreement::{conversations, everything_delivered, one_order};
+use crate::ancestors::Unfit;
 use crate::anomaly::{Anomaly, Place};
 use crate::bits::Bits;
 use crate::deletion::bodies;
@@ -23,7 +24,6 @@ use crate::intake::Number;
 use crate::ledger::Ledger;
 pub use crate::report::{Outcome, Report, Settled, Verdict};
 use crate::screens::{causal_display, honest_screens, sender_order};
-use crate::server::Unfit;
 use crate::story::tell_all;
 use crate::succession::succession;
 use crate::taken::{ClientLog, Seen};
@@ -310,7 +310,7 @@ fn overlooked(ledger: &Ledger, log: &ClientLog) -> Vec<Anomaly> {
     overlooked
 }
 
-/// Events that do not fit a parent, as [`crate::server::fits_ancestors`] judges before they are stored.
+/// Events that do not fit a parent, as [`crate::ancestors::fits_ancestors`] judges before they are stored.
 fn unfit(ledger: &Ledger) -> Vec<Anomaly> {
     let events = &ledger.events;
     let mut unfit = Vec::new();

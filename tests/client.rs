@@ -15,7 +15,7 @@ use tercet::history::Entry;
 use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
 use tercet::limits::{
     FETCH_AFTER_MS, FETCH_AGAIN_MS, MESSAGE_MAX_BYTES, PARENTS_MAX, QUORUM_LOOK_MS, QUORUM_SLOW_MS,
-    REFUSED_AGAIN_MS,
+    REFUSED_AGAIN_MS, UPLOAD_WINDOW,
 };
 use tercet::view::{Member, View};
 
@@ -499,4 +499,81 @@ fn what_waits_long_for_its_quorum_is_told_once() {
     alice.now_ms += QUORUM_LOOK_MS;
     assert!(!waits(&alice.step(Input::Tick)));
     assert_eq!(alice.client.waiting_for_quorum(), (1, 1));
+}
+
+/// Two events of Bob's are here, and on the logs of all three servers.
+fn with_two_of_bobs() -> (Alice, [Arc<Event>; 2]) {
+    let mut alice = Alice::connected();
+    let first = by_bob(2, 1, NOW_MS, &[]);
+    let second = by_bob(2, 2, NOW_MS + 1, &[first.id()]);
+    alice.feed(1, &[(&first, true), (&second, true)], 2);
+    alice.feed(2, &[(&first, false), (&second, false)], 2);
+    alice.feed(3, &[(&first, false), (&second, false)], 2);
+    (alice, [first, second])
+}
+
+#[test]
+fn what_a_new_log_turns_out_to_lack_goes_there_once_it_is_read_to_its_end_whoever_wrote_it() {
+    let (mut alice, [first, second]) = with_two_of_bobs();
+    assert_eq!(uploads(&alice.up(2, 22)), [], "it may have all of it yet");
+    let items = vec![Item { position: 1, id: first.id(), event: None }];
+    let half = ToClient::Feed { room: None, items, upto: 1, caught_up: false };
+    assert_eq!(uploads(&alice.hears(2, half)), [], "and tell of it next");
+    assert_eq!(uploads(&alice.feed(2, &[], 1)), [(server(2), second.id())], "not what it told of");
+    assert_eq!(uploads(&alice.feed(2, &[], 1)), [], "once");
+    assert_eq!((alice.client.owed(1), alice.client.owed(0)), (0, 0), "nobody owes what others wrote");
+    let entries = alice.log.len();
+    let receipts = ToClient::Receipts(vec![Receipt { id: second.id(), position: 2 }]);
+    assert!(alice.hears(2, receipts).is_empty(), "nor counts the receipt");
+    assert_eq!(alice.log.len(), entries);
+    alice.step(Input::Down { server: server(2) });
+    alice.up(2, 22);
+    assert_eq!(uploads(&alice.feed(2, &[], 2)), [], "it is known to have it now");
+}
+
+#[test]
+fn what_a_new_log_has_not_acked_goes_there_again_on_the_next_connection() {
+    let (mut alice, bobs) = with_two_of_bobs();
+    let all = bobs.map(|event| (server(3), event.id()));
+    for incarnation in [33, 33, 34] {
+        alice.up(3, incarnation);
+        assert_eq!(uploads(&alice.feed(3, &[], 0)), all);
+        alice.step(Input::Down { server: server(3) });
+    }
+}
+
+#[test]
+fn a_log_that_is_what_it_was_is_sent_nothing_of_others() {
+    let (mut alice, _) = with_two_of_bobs();
+    let unseen = by_bob(3, 1, NOW_MS, &[]);
+    alice.feed(1, &[(&unseen, true)], 3);
+    alice.step(Input::Down { server: server(2) });
+    alice.up(2, 2);
+    assert_eq!(uploads(&alice.feed(2, &[], 2)), [], "it reads the others' logs itself");
+}
+
+#[test]
+fn what_others_wrote_goes_to_a_new_log_no_faster_than_what_is_ours() {
+    let mut alice = Alice::connected();
+    let bobs: Vec<_> = (1..=UPLOAD_WINDOW as Seq + 9).map(|seq| by_bob(2, seq, NOW_MS + seq, &[])).collect();
+    let whole: Vec<_> = bobs.iter().map(|event| (event, true)).collect();
+    alice.feed(1, &whole, bobs.len() as Position);
+    alice.up(2, 22);
+    let sent = uploads(&alice.feed(2, &[], 0));
+    assert_eq!(sent.len(), UPLOAD_WINDOW);
+    let receipts = (1..).zip(&sent).map(|(position, (_, id))| Receipt { id: *id, position });
+    let rest = uploads(&alice.hears(2, ToClient::Receipts(receipts.collect())));
+    assert_eq!(rest.len(), 9);
+}
+
+#[test]
+fn what_is_here_without_its_body_is_left_to_those_who_have_it_with_all_that_follows() {
+    let mut alice = Alice::connected();
+    let whole = by_bob(2, 1, NOW_MS, &[]);
+    let hollow = Arc::new(by_bob(2, 2, NOW_MS + 1, &[whole.id()]).without_body().unwrap());
+    let reply = by_bob(2, 3, NOW_MS + 2, &[hollow.id()]);
+    alice.feed(1, &[(&whole, true), (&hollow, true), (&reply, true)], 3);
+    assert!(alice.client.event(&reply.id()).is_some());
+    alice.up(2, 22);
+    assert_eq!(uploads(&alice.feed(2, &[], 0)), [(server(2), whole.id())]);
 }

@@ -146,7 +146,7 @@ fn any_connection_may_be_cut_at_any_moment() {
 fn the_feed_may_lose_its_disk_at_any_moment() {
     check(&Expected {
         scope: Scope { disk_losses: 1, hit: Some(0), ..Scope::of(2) },
-        states: 157_918,
+        states: 365_596,
         seen: &[sight::ALL_COPIES, sight::AT_RISK, sight::LOST, sight::MISSING, sight::STALE],
     });
 }
@@ -155,7 +155,7 @@ fn the_feed_may_lose_its_disk_at_any_moment() {
 fn another_server_may_lose_its_disk_at_any_moment() {
     check(&Expected {
         scope: Scope { disk_losses: 1, hit: Some(1), ..Scope::of(2) },
-        states: 51_164,
+        states: 116_748,
         seen: &[sight::ALL_COPIES, sight::AT_RISK, sight::LOST, sight::MISSING, sight::STALE],
     });
 }
@@ -191,7 +191,7 @@ fn a_server_brings_another_what_its_author_has_not_yet() {
 fn servers_that_read_each_other_survive_a_lost_disk() {
     check(&Expected {
         scope: Scope { peers: true, says: [1, 0], disk_losses: 1, hit: Some(0), ..Scope::of(2) },
-        states: 65_670,
+        states: 95_609,
         seen: &[sight::ALL_COPIES, sight::AT_RISK, sight::LOST],
     });
 }

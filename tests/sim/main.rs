@@ -35,6 +35,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use judge::Failure;
+use mutants::Mutant;
 use nemesis::Fault;
 use swarm::Swarm;
 use tercet::limits::{FEED_WINDOW, UPLOAD_WINDOW};
@@ -262,6 +263,59 @@ fn two_views_of_one_epoch_leave_everybody_with_the_same() {
         let others: Vec<_> = failures.iter().filter(|failure| failure.class != "two-views").collect();
         assert!(others.is_empty(), "{others:?}");
     }
+}
+
+/// At one moment an author's log and every server's disk are lost, and the servers do not read each other. Answers how
+/// many of the author's events, of those that a reader has, some server lacks at the end, and how many none does.
+fn returned_by_a_reader(seed: u64, mutant: Option<Mutant>) -> (usize, usize, Vec<Failure>) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let swarm = Swarm {
+        servers: 3,
+        accounts: 2,
+        devices_each: 1,
+        faults: Vec::new(),
+        says: 0,
+        fault_ms: 20_000,
+        all_apart: false,
+        text_max_bytes: 12,
+        peers: false,
+        changes: 0,
+        quorum: 1,
+        mutant,
+        ..Swarm::draw(&mut rng)
+    };
+    let mut world = World::new(seed, rng, swarm, false);
+    (1..9).for_each(|second| world.after(500 * second, What::Say { client: 0, texts: 4 }));
+    let author = world.clients[0].device;
+    world.after(10_000, What::Strike { fault: Fault::LoseDevice, client: 0, server: 0 });
+    for server in 0..3 {
+        world.after(10_000, What::Strike { fault: Fault::LoseDisk, client: 0, server });
+    }
+    let failures = world.run();
+    let reader = world.clients[1].machine.as_ref().unwrap();
+    let keys = reader.conversations().flat_map(|(_, transcript)| transcript.keys());
+    let authors = keys.filter(|key| key.device == author);
+    let (there, lacking): (Vec<_>, Vec<_>) =
+        authors.partition(|key| world.servers.iter().all(|host| host.disk.holds(&key.id)));
+    (lacking.len(), there.len(), failures)
+}
+
+#[test]
+fn what_only_a_reader_has_left_comes_back_to_every_server() {
+    let mut back = 0;
+    for seed in 0..20 {
+        let (lacking, there, failures) = returned_by_a_reader(seed, None);
+        assert!(failures.is_empty(), "seed {seed}: {}", listed(&failures));
+        assert_eq!(lacking, 0, "seed {seed}: {there} of the author's events are back, and not these");
+        back += there;
+    }
+    assert!(back > 200, "readers had only {back} events");
+}
+
+#[test]
+fn a_reader_who_uploads_its_own_only_brings_nothing_back() {
+    let (lacking, there, _) = returned_by_a_reader(0, Some(Mutant::UploadsItsOwnOnly));
+    assert!(lacking > 0 && there == 0, "{lacking} are lacking, {there} are not");
 }
 
 #[test]

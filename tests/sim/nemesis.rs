@@ -88,6 +88,11 @@ impl World {
         self.after(next_ms, What::Fault);
         let Some(fault) = self.rng.choice(self.swarm.faults.clone()) else { return };
         let (client, server) = (self.rng.usize(..self.clients.len()), self.rng.usize(..self.servers.len()));
+        self.strike(fault, client, server);
+    }
+
+    /// This goes wrong now, for this client or this server.
+    pub fn strike(&mut self, fault: Fault, client: usize, server: usize) {
         self.note(|| format!("fault {fault:?} (client {client}, server {server})"));
         match fault {
             Fault::Cut => self.cut_any(),

@@ -86,6 +86,12 @@ pub enum What {
         texts: usize,
     },
     Fault,
+    /// A test has this go wrong.
+    Strike {
+        fault: Fault,
+        client: usize,
+        server: usize,
+    },
     Remedy(Remedy),
     Heal,
     /// The administrator goes on with what is to be done.
@@ -282,6 +288,7 @@ impl World {
             What::Turn { client, boot } => self.turn(client, boot),
             What::Say { client, texts } => self.say(client, texts),
             What::Fault => self.go_wrong(),
+            What::Strike { fault, client, server } => self.strike(fault, client, server),
             What::Remedy(remedy) => self.put_right(remedy),
             What::Administer => self.administer(),
             What::Handed { server, view } => {

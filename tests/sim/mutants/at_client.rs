@@ -140,6 +140,10 @@ impl World {
             }
             Mutant::NeverResends => *self.memory.uploaded.entry((client, server, id)).or_insert(conn) == conn,
             Mutant::ResendsOnlyNewest => newest,
+            Mutant::UploadsItsOwnOnly => {
+                let event = host.machine.as_ref().and_then(|machine| machine.event(&id));
+                event.is_none_or(|event| event.device() == host.device)
+            }
             Mutant::GivesUpWhoPutsOff => !self.memory.rejected.contains(&(client, server)),
             _ => true,
         }

@@ -200,6 +200,8 @@ mutants! {
     NeverResends: NO_REST, at 0, [Cut];
     /// A device uploads only the newest of what is due.
     ResendsOnlyNewest: NO_REST, at 0, [Partition];
+    /// A device uploads nothing that others wrote, whatever a server lacks.
+    UploadsItsOwnOnly: NO_REST, at 0, [LoseDevice, LoseDisk];
     /// A device uploads nothing more to a server that has put something off.
     GivesUpWhoPutsOff: NO_REST, at 1, [Clock];
 
@@ -326,7 +328,7 @@ impl Mutant {
             M::LosesItsOutbox | M::NeverResends | M::GivesUpWhoPutsOff | M::ResendsOnlyNewest => {
                 (servers, false)
             }
-            M::ForgetsAfterSent => (servers.max(3), false),
+            M::ForgetsAfterSent | M::UploadsItsOwnOnly => (servers.max(3), false),
             M::TakesOrphans | M::CountsOneServerAsTwo | M::IndexesByArrival => (servers.max(2), false),
             // What a second server announces would make up for it.
             M::SwallowsFrames | M::NeverVoids => (1, false),
