@@ -25,7 +25,7 @@ use std::sync::Arc;
 use serde_bytes::ByteBuf;
 
 use crate::digests::{self, Digests};
-use crate::event::{Event, Kind, Origin};
+use crate::event::{Event, Origin};
 use crate::frame::{
     DeviceCursor, Item, Present, Receipt, Refusal, Rejection, Role, ServerStatus, ToClient, ToServer, Token,
 };
@@ -974,7 +974,7 @@ pub enum Unfit {
 /// See [`Unfit`].
 pub fn fits_ancestors<'a>(event: &Event, parents: impl Iterator<Item = &'a Event>) -> Result<(), Unfit> {
     // Without its body it is not known which; at least one must do.
-    let mut may_fit = event.has_body() || !matches!(event.kind(), Kind::Edit | Kind::Reply);
+    let mut may_fit = event.has_body() || !event.kind().is_about_a_parent();
     for parent in parents {
         if parent.conversation() != event.conversation() {
             return Err(Unfit::ForeignParent);

@@ -71,6 +71,53 @@ fn what_was_taken_back_is_in_no_file_of_a_server_that_was_restarted_and_everythi
 }
 
 #[test]
+fn a_file_that_was_taken_back_is_in_no_file_of_a_server_and_comes_to_no_other_device() {
+    let cluster = cluster_with_people();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    // In the first part, over the edge of two, and in the last one.
+    let secret = format!("{SLIP}, {} and {BETTER}", "and so on ".repeat(5_000));
+    fs::write(path("plan-b.txt"), &secret).unwrap();
+    fs::write(path("menu.txt"), "soup on monday").unwrap();
+    let mut alice = Chat::with(cluster.dir(), "alice", "bob", &ON_ALL);
+    let bob = Chat::with(cluster.dir(), "bob", "alice", &ON_ALL);
+    for (line, shown) in [
+        (format!("/share {}", path("plan-b.txt")), "alice: shares plan-b.txt"),
+        (format!("/share {}", path("menu.txt")), "alice: shares menu.txt"),
+        ("/delete ~2".to_owned(), "* alice took a message back"),
+    ] {
+        alice.say(&line);
+        bob.hears(shown);
+    }
+    for chat in [alice, bob] {
+        let ran = chat.finish();
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    crate::support::wait_until("every server has all of it", || {
+        ALL.iter().all(|name| cluster.status(name)["position"] == cluster.status("1")["position"])
+    });
+    assert_valid(&cluster.run(&["verify"]));
+    for name in ALL {
+        assert_ne!(files_with(&cluster.server(name), SLIP), [""; 0], "server {name} had it on its disk");
+    }
+    cluster.run(&["cluster", "restart"]).ok();
+    let machine = second_machine(&cluster, "bob");
+    let mut bob = Chat::with(machine.path(), "bob", "alice", &[]);
+    bob.say("/history");
+    bob.hears("alice: (taken back)");
+    bob.say(&format!("/save ~1 {}", path("menu-again.txt")));
+    bob.is_told("14 bytes written to");
+    assert_eq!(bob.finish().code, 0);
+    cluster.run(&["cluster", "down"]).ok();
+    for gone in [SLIP, "and so on", BETTER, "plan-b"] {
+        let servers = ALL.map(|name| files_with(&cluster.server(name), gone));
+        assert_eq!(servers.concat(), [""; 0], "{gone}");
+        assert_eq!(files_with(machine.path(), gone), [""; 0], "{gone} never came to the other device");
+    }
+    assert_valid(&cluster.run(&["verify"]));
+}
+
+#[test]
 fn servers_and_devices_that_come_later_get_it_without_and_hold_the_same_talk() {
     let cluster = cluster_with_people();
     cluster.signal(&["3"], "kill");
