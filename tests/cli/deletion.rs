@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::people::{ALL, Chat, ON_ALL, assert_valid, cluster_with_people, entries, second_machine};
 use crate::support::TestCluster;
 
@@ -29,6 +31,10 @@ fn files_with(folder: &Path, text: &str) -> Vec<String> {
 /// Journals are mostly zeros, which are passed over quickly.
 fn holds(bytes: &[u8], text: &[u8]) -> bool {
     bytes.split(|byte| *byte == 0).any(|part| part.windows(text.len()).any(|window| window == text))
+}
+
+fn json(lines: &str) -> Vec<Value> {
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// Alice says, changes and takes back something; bob has read all of it.
@@ -107,7 +113,31 @@ fn a_file_that_was_taken_back_is_in_no_file_of_a_server_and_comes_to_no_other_de
     bob.hears("alice: (taken back)");
     bob.say(&format!("/save ~1 {}", path("menu-again.txt")));
     bob.is_told("14 bytes written to");
-    assert_eq!(bob.finish().code, 0);
+    bob.say(&format!("/export {}", path("talk.jsonl")));
+    bob.is_told("2 messages written to");
+    bob.say(&format!("/export {}", path("talk.md")));
+    bob.is_told("talk.md");
+    bob.say("/save ~2");
+    bob.is_told("that file was deleted by who shared it");
+    assert_eq!(bob.finish().code, 1, "that was refused");
+    let exported = fs::read_to_string(path("talk.jsonl")).unwrap();
+    let [first, last] = &json(&exported)[..] else { panic!("two messages: {exported}") };
+    assert_eq!((&first["text"], &first["deleted"]), (&Value::Null, &true.into()), "{exported}");
+    assert_eq!((last["text"].is_string(), &last["deleted"]), (true, &false.into()), "{exported}");
+    assert!(fs::read_to_string(path("talk.md")).unwrap().contains("*(taken back)*"));
+    let tail = std::process::Command::new(assert_cmd::cargo::cargo_bin("tercet"))
+        .args(["tail", "alice", "--json", "--as", "bob"])
+        .env("TERCET_DIR", machine.path())
+        .env("XDG_CONFIG_HOME", machine.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(tail.stdout).unwrap();
+    let lines = json(&told);
+    let of = |line: &Value| [line["kind"].clone(), line["text"].is_null().into(), line["deleted"].clone()];
+    let expected = [("file", true, true), ("file", false, false), ("delete", true, false)];
+    let expected = expected.map(|(kind, text, deleted)| [Value::from(kind), text.into(), deleted.into()]);
+    assert_eq!(lines.iter().map(of).collect::<Vec<_>>(), expected, "{told}");
+    assert!(lines[..2].iter().all(|line| line["about"].is_null()), "{told}");
     cluster.run(&["cluster", "down"]).ok();
     for gone in [SLIP, "and so on", BETTER, "plan-b"] {
         let servers = ALL.map(|name| files_with(&cluster.server(name), gone));
