@@ -26,6 +26,7 @@ use crate::client::{Action, Client, Config, Effects, Input};
 use crate::cmd::blocked::Blocked;
 use crate::cmd::comparing::{Answers, Comparing};
 use crate::cmd::device;
+use crate::cmd::display_quorum::{self, DisplayQuorum};
 use crate::cmd::failure::Failure;
 use crate::cmd::files;
 use crate::cmd::home::{Cluster, Home};
@@ -102,6 +103,13 @@ pub enum Notice {
         before: Arc<View>,
         /// Which they are.
         now: Arc<View>,
+    },
+    /// The servers are fewer from here on than must have told of a line.
+    OutOfReach {
+        /// How many must.
+        quorum: usize,
+        /// How many there are.
+        servers: usize,
     },
     /// A server is connected.
     Up {
@@ -222,7 +230,7 @@ pub struct Options {
     /// Whether to go on as a new device, leaving the old log as it is.
     pub new_device: bool,
     /// How many servers must have told of a line before it is shown; `None` is what the log was opened with last.
-    pub quorum: Option<usize>,
+    pub quorum: Option<DisplayQuorum>,
 }
 
 /// A running session. Dropping it ends the session at once, which loses nothing: see [`crate::client`].
@@ -249,6 +257,7 @@ impl Session {
         name: &Name,
         options: Options,
     ) -> Result<(Self, mpsc::Receiver<Notice>), Failure> {
+        display_quorum::check_first(options.quorum, cluster, name)?;
         let device = device::open(cluster, name, options.new_device)?;
         let identity = Arc::new(Identity::new(&device.key).map_err(|error| Failure::of(&error))?);
         let role = Role::Device { device: device.id, token: cluster.token().clone() };
@@ -258,12 +267,14 @@ impl Session {
             device: device.id,
             view: cluster.view().clone(),
             window_ms: options.window_ms,
-            quorum: options.quorum.unwrap_or_else(|| last_quorum(&device.entries)),
+            quorum: options.quorum.map_or_else(|| last_quorum(&device.entries), DisplayQuorum::servers),
         };
         let (client, opening) = Client::resume(now_ms(), config, &device.entries).map_err(|error| {
             Failure::new(format!("the log {} cannot be gone on with: {error}", device.log_path.display()))
                 .next(format!("go on as a new device: tercet chat {name} --new-device"))
         })?;
+        // By the newest view that this device knows, and before the log says what it was opened with.
+        display_quorum::check(options.quorum, client.view())?;
         let (commands, command_queue) = mpsc::channel(CLIENT_QUEUE);
         let (notices, notice_queue) = mpsc::channel(CLIENT_QUEUE);
         let (events, link_events) = mpsc::channel(CLIENT_QUEUE);
@@ -941,7 +952,12 @@ impl Worker {
         self.ahead_ms.retain(|id, _| view.member(*id).is_some());
         let now = Arc::new(view);
         let before = std::mem::replace(&mut self.view, Arc::clone(&now));
+        let (quorum, servers) = (self.client.quorum(), now.writable().count());
+        let was_enough = before.writable().count() >= quorum;
         self.tell(Notice::View { before, now }).await;
+        if was_enough && servers < quorum {
+            self.tell(Notice::OutOfReach { quorum, servers }).await;
+        }
     }
 
     async fn show(&self, lines: Vec<(Arc<Event>, bool)>) {

@@ -90,7 +90,7 @@ struct Line<'a> {
 pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     let cluster = Cluster::load(settings.home())?;
     let me = settings.me(args.me.as_ref(), "tercet tail --as NAME")?;
-    let quorum = chat::quorum(settings, args.display_quorum, &cluster)?;
+    let quorum = chat::quorum(settings, args.display_quorum);
     let patience = Duration::from_secs(args.wait);
     visit::run(async {
         if args.follow {
