@@ -112,7 +112,7 @@ fn what_is_said_about_messages_reads_alike_for_both() {
     }
     let digest = |chat: &Chat| {
         chat.is_told("whoever holds the same");
-        let is_digest = |line: &String| line.starts_with("   ") && line.split_whitespace().count() == 6;
+        let is_digest = |line: &String| line.starts_with("   ") && line.split('-').count() == 6;
         crate::support::wait_until("the digest is told", || chat.lines().iter().any(is_digest));
         chat.lines().into_iter().find(is_digest).unwrap()
     };
