@@ -104,7 +104,7 @@ Register-ArgumentCompleter -Native -CommandName 'tercet' -ScriptBlock {
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Go on with new lines as their places are settled. They count as shown: a chat does not show them again')
             [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Go on with new lines as their places are settled. They count as shown: a chat does not show them again')
-            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print each line as a JSON object: id, time, with, kind, about, from, own, text, late, copies, servers')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print each line as a JSON object: id, time, with, kind, about, from, own, text, deleted, late, copies, servers')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but what went wrong')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Also say what usually need not be known')

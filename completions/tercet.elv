@@ -97,7 +97,7 @@ set edit:completion:arg-completer[tercet] = {|@words|
             cand --profile 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]'
             cand -f 'Go on with new lines as their places are settled. They count as shown: a chat does not show them again'
             cand --follow 'Go on with new lines as their places are settled. They count as shown: a chat does not show them again'
-            cand --json 'Print each line as a JSON object: id, time, with, kind, about, from, own, text, late, copies, servers'
+            cand --json 'Print each line as a JSON object: id, time, with, kind, about, from, own, text, deleted, late, copies, servers'
             cand -q 'Say nothing but what went wrong'
             cand --quiet 'Say nothing but what went wrong'
             cand -v 'Also say what usually need not be known'

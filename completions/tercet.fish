@@ -80,7 +80,7 @@ complete -c tercet -n "__fish_tercet_using_subcommand tail" -l wait -d 'For how 
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s f -l follow -d 'Go on with new lines as their places are settled. They count as shown: a chat does not show them again'
-complete -c tercet -n "__fish_tercet_using_subcommand tail" -l json -d 'Print each line as a JSON object: id, time, with, kind, about, from, own, text, late, copies, servers'
+complete -c tercet -n "__fish_tercet_using_subcommand tail" -l json -d 'Print each line as a JSON object: id, time, with, kind, about, from, own, text, deleted, late, copies, servers'
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s q -l quiet -d 'Say nothing but what went wrong'
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s v -l verbose -d 'Also say what usually need not be known'
 complete -c tercet -n "__fish_tercet_using_subcommand tail" -s h -l help -d 'Print help (see more with \'--help\')'

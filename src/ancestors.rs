@@ -3,7 +3,7 @@
 //! **Invariant**: the answer depends on an event and its parents alone (rule 5), so that a server, a client and
 //! [`crate::verify`] give the same one, whenever they are asked.
 
-use crate::event::{Event, Kind};
+use crate::event::Event;
 
 /// What is wrong with an event beside its ancestors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum Unfit {
 /// See [`Unfit`].
 pub fn fits_ancestors<'a>(event: &Event, parents: impl Iterator<Item = &'a Event>) -> Result<(), Unfit> {
     // Without its body it is not known which; at least one must do.
-    let mut may_fit = event.has_body() || !matches!(event.kind(), Kind::Edit | Kind::Reply);
+    let mut may_fit = event.has_body() || !event.kind().is_about_a_parent();
     for parent in parents {
         if parent.conversation() != event.conversation() {
             return Err(Unfit::ForeignParent);

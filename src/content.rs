@@ -77,6 +77,9 @@ pub struct SharedFile<'a> {
 }
 
 impl<'a> SharedFile<'a> {
+    /// How many bytes of a body stand before the name.
+    pub(crate) const BYTES_BEFORE_NAME: usize = EventId::BYTES + 32 + size_of::<u32>();
+
     /// As the body of a [`Kind::File`].
     pub fn encode(&self) -> Vec<u8> {
         [self.last.as_bytes(), &self.hash, &self.bytes.to_be_bytes()[..], self.name.as_bytes()].concat()

@@ -7,9 +7,11 @@
 //! A device's log may keep the body of what was taken back: it is that device's own testimony.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 
 use crate::anomaly::{Anomaly, Place};
 use crate::content::Past;
+use crate::erasure::parts;
 use crate::event::{Conversation, Kind};
 use crate::id::{AccountId, EventId};
 use crate::intake::Number;
@@ -179,8 +181,30 @@ struct Deletions(BTreeSet<(Number, AccountId, Number)>);
 impl Deletions {
     fn among(events: &Events, some: impl Iterator<Item = Number>) -> Self {
         let deletes = some.filter(|event| events.is_known(*event) && events.kind(*event) == Kind::Delete);
-        let entry = |delete| Some((events.target(delete)?, events.author(delete).0, delete));
-        Self(deletes.filter_map(entry).collect())
+        let about = deletes.filter_map(|delete| Some((delete, events.target(delete)?)));
+        let entries = about.flat_map(|(delete, target)| {
+            let with_parts = std::iter::once(target).chain(Self::parts(events, target));
+            with_parts.map(move |gone| (gone, events.author(delete).0, delete))
+        });
+        Self(entries.collect())
+    }
+
+    /// The parts of a file, if it is one: see [`crate::erasure::parts`].
+    fn parts(events: &Events, file: Number) -> Vec<Number> {
+        if !events.is_known(file) || events.kind(file) != Kind::File {
+            return Vec::new();
+        }
+        let is_before = |part: Number, next: Number| {
+            events.is_known(part)
+                && events.kind(part) == Kind::Chunk
+                && events.author(part) == events.author(next)
+                && events.seq(part).checked_add(1) == Some(events.seq(next))
+        };
+        let before = |next: Number| {
+            let parents = events.parents(next).iter().copied().filter(|part| is_before(*part, next));
+            Ok::<_, Infallible>(parents.min_by_key(|part| events.id(*part)))
+        };
+        parts(file, before).unwrap_or_default()
     }
 
     /// A deletion that is about an event: see [`crate::erasure::messages_of`].
@@ -192,6 +216,7 @@ impl Deletions {
         let messages = match (events.kind(event), &target) {
             (Kind::Edit, Some(target)) => std::slice::from_ref(target),
             (Kind::Edit, None) => events.parents(event),
+            (Kind::Chunk, _) => std::slice::from_ref(&event),
             (kind, _) if kind.is_message() => std::slice::from_ref(&event),
             _ => &[],
         };

@@ -27,9 +27,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::canonical::Reader;
 use crate::clock::Time;
-use crate::content::{Charter, Content};
+use crate::content::{Charter, Content, SharedFile};
 use crate::id::{AccountId, ConversationId, DeviceId, EventId, RoomId, Seq, bytes_or_hex};
-use crate::limits::{EVENT_MAX_BYTES, MESSAGE_MAX_BYTES, PARENTS_MAX};
+use crate::limits::{CHUNK_MAX_BYTES, EVENT_MAX_BYTES, FILE_NAME_MAX_BYTES, MESSAGE_MAX_BYTES, PARENTS_MAX};
 use crate::order::Key;
 use crate::signature::{self, Unchecked};
 use crate::text::NameError;
@@ -158,15 +158,25 @@ impl Kind {
         matches!(self, Self::Post | Self::Reply | Self::File)
     }
 
-    /// Whether its body is what a person said to others, so that the event may stand without it.
+    /// Whether its body is what a person said to others, or shared with them, so that the event may stand without it.
     pub fn is_said(self) -> bool {
-        matches!(self, Self::Post | Self::Reply | Self::Edit)
+        matches!(self, Self::Post | Self::Reply | Self::Edit | Self::Chunk | Self::File)
     }
 
     /// How many bytes a body of this kind may have, if it may be left out.
     fn said_bytes(self) -> RangeInclusive<usize> {
-        let target = if self == Self::Post { 0 } else { EventId::BYTES };
-        target + 1..=target + MESSAGE_MAX_BYTES
+        let (before, most) = match self {
+            Self::Post => (0, MESSAGE_MAX_BYTES),
+            Self::Chunk => (EventId::BYTES, CHUNK_MAX_BYTES),
+            Self::File => (SharedFile::BYTES_BEFORE_NAME, FILE_NAME_MAX_BYTES),
+            _ => (EventId::BYTES, MESSAGE_MAX_BYTES),
+        };
+        before + 1..=before + most
+    }
+
+    /// Whether such an event is about another, also where its body, which says which, is not here.
+    pub(crate) fn is_about_a_parent(self) -> bool {
+        matches!(self, Self::Edit | Self::Reply | Self::File)
     }
 
     /// Whether such an event may be about one of this kind, by the same account or another's.
@@ -722,7 +732,7 @@ impl Header {
         match self.kind {
             kind if !kind.said_bytes().contains(&bytes) => Err(EventError::TooMuch(kind, bytes)),
             // One of its parents is what it is about.
-            Kind::Edit | Kind::Reply if self.parents.is_empty() => Err(EventError::TargetNotParent),
+            kind if kind.is_about_a_parent() && self.parents.is_empty() => Err(EventError::TargetNotParent),
             _ => Ok(()),
         }
     }

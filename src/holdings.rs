@@ -127,7 +127,8 @@ impl Holdings {
     }
 
     fn note_body(&mut self, event: &Event) {
-        self.deletions.note(event);
+        let find = |id: &EventId| self.held.get(id).map(|held| held.event.as_ref());
+        self.deletions.note(event, find);
         if !event.has_body() && !self.deletions.excuse(event) && !self.is_kept(event) {
             self.hollow.insert(event.id());
         }

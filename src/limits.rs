@@ -18,6 +18,8 @@ pub const REACTION_MAX_BYTES: usize = 32;
 pub const FILE_MAX_BYTES: usize = 1024 * 1024;
 /// Most bytes of a file that one chunk carries, beside the id of the chunk before it.
 pub const CHUNK_MAX_BYTES: usize = MESSAGE_MAX_BYTES - 32;
+/// Most parts of a file: chunks that a deletion takes with it.
+pub const FILE_PARTS_MAX: usize = FILE_MAX_BYTES.div_ceil(CHUNK_MAX_BYTES);
 /// Longest name of a shared file: bytes of UTF-8.
 pub const FILE_NAME_MAX_BYTES: usize = 200;
 /// Longest account name: bytes of UTF-8.

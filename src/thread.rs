@@ -91,7 +91,7 @@ impl Thread {
             (Kind::Post, Content::Text(text)) => self.say(event, Some(text), None),
             (Kind::Reply, Content::About(target, text)) => self.say(event, Some(text), Some(target)),
             (Kind::File, Content::File(file)) => self.say(event, Some(&file.words()), None),
-            (Kind::Post | Kind::Reply, _) => self.say(event, None, None),
+            (Kind::Post | Kind::Reply | Kind::File, _) => self.say(event, None, None),
             (Kind::Edit, Content::About(target, text)) => self.change(target, |message| {
                 // Servers take no other edit; but a reader need not trust them for that.
                 if message.author == author && message.text.is_some() {

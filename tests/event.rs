@@ -282,6 +282,24 @@ fn wrong_bytes() -> Vec<(&'static str, &'static str, Vec<u8>)> {
                 raw.parents.clear();
             }),
         ),
+        (
+            "a chunk without a body too short for anything but the one before it",
+            "TooMuch",
+            without_body(|raw| (raw.kind, raw.body_bytes) = (Kind::Chunk, 32)),
+        ),
+        (
+            "a file without a body too short for a name",
+            "TooMuch",
+            without_body(|raw| (raw.kind, raw.body_bytes) = (Kind::File, 68)),
+        ),
+        (
+            "a file without its body and without a chunk",
+            "TargetNotParent",
+            without_body(|raw| {
+                (raw.kind, raw.body_bytes, raw.conversation) = (Kind::File, 80, own_chat());
+                raw.parents.clear();
+            }),
+        ),
         ("a byte after a body that is not there", "NotCanonical", [&without_body(|_| {})[..], &[0]].concat()),
         ("no name", "Name", with_body(b"", register)),
         ("a name with a space", "Name", with_body(b"a b", register)),

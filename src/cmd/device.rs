@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use ed25519_dalek::SigningKey;
 
 use crate::cmd::failure::Failure;
-use crate::cmd::home::Cluster;
+use crate::cmd::home::{Cluster, Home};
 use crate::cmd::{files, keys, person};
 use crate::history::Entry;
 use crate::id::DeviceId;
@@ -34,6 +34,24 @@ pub struct Device {
     pub log: DeviceLog,
     /// What the log held.
     pub entries: Vec<Entry>,
+}
+
+/// Which device of a person here is in use, if any.
+///
+/// # Errors
+/// What says so cannot be read.
+pub fn in_use(home: &Home, name: &Name) -> Result<Option<DeviceId>, Failure> {
+    let text = files::read_secret(&home.devices(name).with_file_name("device"))?;
+    Ok(text.and_then(|text| text.trim().parse().ok()))
+}
+
+/// Makes another device of a person here the one in use.
+///
+/// # Errors
+/// It cannot be written down.
+pub fn turn_to(home: &Home, name: &Name, id: DeviceId) -> Result<(), Failure> {
+    let _stay = person::stay(home)?;
+    files::write(&home.devices(name).with_file_name("device"), format!("{id}\n").as_bytes())
 }
 
 /// Opens the device in use, or a new one.

@@ -26,6 +26,7 @@ pub mod config;
 pub mod create;
 pub mod demo;
 pub mod device;
+pub mod display_quorum;
 pub mod examples;
 pub mod failure;
 pub mod files;

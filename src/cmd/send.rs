@@ -94,7 +94,7 @@ struct Report {
 pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     let cluster = Cluster::load(settings.home())?;
     let me = settings.me(args.me.as_ref(), "tercet send TO TEXT --as NAME")?;
-    let quorum = chat::quorum(settings, None, &cluster)?;
+    let quorum = chat::quorum(settings, None);
     let text = text(args.text.as_deref())?;
     let patience = Duration::from_secs(args.wait);
     let report = |outcome| match outcome {

@@ -28,6 +28,7 @@ use tokio::task::JoinHandle;
 use crate::client::{Client, Config, Input};
 use crate::cmd::blocked::Blocked;
 use crate::cmd::comparing::{Answers, Comparing};
+use crate::cmd::display_quorum::{self, DisplayQuorum};
 use crate::cmd::failure::Failure;
 use crate::cmd::home::{Cluster, Home};
 use crate::cmd::{device, person};
@@ -86,7 +87,7 @@ pub struct Options {
     /// Whether to go on as a new device, leaving the old log as it is.
     pub new_device: bool,
     /// How many servers must have told of a line before it is shown; `None` is what the log was opened with last.
-    pub quorum: Option<usize>,
+    pub quorum: Option<DisplayQuorum>,
 }
 
 /// A running session. Dropping it ends the session at once, which loses nothing: see [`crate::client`].
@@ -113,6 +114,7 @@ impl Session {
         name: &Name,
         options: Options,
     ) -> Result<(Self, mpsc::Receiver<Notice>), Failure> {
+        display_quorum::check_first(options.quorum, cluster, name)?;
         let device = device::open(cluster, name, options.new_device)?;
         let identity = Arc::new(Identity::new(&device.key).map_err(|error| Failure::of(&error))?);
         let role = Role::Device { device: device.id, token: cluster.token().clone() };
@@ -122,12 +124,14 @@ impl Session {
             device: device.id,
             view: cluster.view().clone(),
             window_ms: options.window_ms,
-            quorum: options.quorum.unwrap_or_else(|| last_quorum(&device.entries)),
+            quorum: options.quorum.map_or_else(|| last_quorum(&device.entries), DisplayQuorum::servers),
         };
         let (client, opening) = Client::resume(now_ms(), config, &device.entries).map_err(|error| {
             Failure::new(format!("the log {} cannot be gone on with: {error}", device.log_path.display()))
                 .next(format!("go on as a new device: tercet chat {name} --new-device"))
         })?;
+        // By the newest view that this device knows, and before the log says what it was opened with.
+        display_quorum::check(options.quorum, client.view())?;
         let (commands, command_queue) = mpsc::channel(CLIENT_QUEUE);
         let (notices, notice_queue) = mpsc::channel(CLIENT_QUEUE);
         let (events, link_events) = mpsc::channel(CLIENT_QUEUE);

@@ -22,7 +22,7 @@ use super::settings::Settings;
 use super::visit::{self, Visit};
 use super::{chat, complete};
 use crate::client::Client;
-use crate::event::{Conversation, Event};
+use crate::event::{Conversation, Event, Kind};
 use crate::history::Entry;
 use crate::id::EventId;
 use crate::limits::REORDER_WINDOW_MS;
@@ -45,12 +45,12 @@ pub struct Args {
     /// Go on with new lines as their places are settled. They count as shown: a chat does not show them again.
     #[arg(short, long)]
     follow: bool,
-    /// Print each line as a JSON object: id, time, with, kind, about, from, own, text, late, copies, servers.
+    /// Print each line as a JSON object: id, time, with, kind, about, from, own, text, deleted, late, copies, servers.
     ///
     /// `with` is a person or '#ROOM'. `kind` is post, reply, file, edit, delete, react, join, leave, topic or
     /// invite, and `about` the id of the message that a reply, edit, delete or react is about, else null. `text` is
     /// what was said, the sign of a react, the room of an invite, or a file's name and size; null where there is
-    /// none, and for a message that was taken back.
+    /// none, and for a message or file that was taken back: of those `deleted` is true.
     #[arg(long)]
     json: bool,
     /// Print only lines of which so many servers have told [default: the profile's, or as this device last].
@@ -75,6 +75,8 @@ struct Line<'a> {
     from: &'a str,
     own: bool,
     text: Option<String>,
+    /// Whether it was taken back.
+    deleted: bool,
     late: bool,
     /// How many servers have it, if this device wrote it.
     copies: Option<usize>,
@@ -88,7 +90,7 @@ struct Line<'a> {
 pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     let cluster = Cluster::load(settings.home())?;
     let me = settings.me(args.me.as_ref(), "tercet tail --as NAME")?;
-    let quorum = chat::quorum(settings, args.display_quorum, &cluster)?;
+    let quorum = chat::quorum(settings, args.display_quorum);
     let patience = Duration::from_secs(args.wait);
     visit::run(async {
         if args.follow {
@@ -244,10 +246,11 @@ fn print(
         time,
         with: &shown.with,
         kind: kind_name(shown.event.kind()),
-        about: shown.event.target(),
+        about: shown.event.target().filter(|_| shown.event.kind() != Kind::File),
         from: &shown.author,
         own: shown.event.account() == visit.eyes.account,
         text: words(shown),
+        deleted: matches!(shown.said, Said::TakenBack),
         late: shown.late,
         copies: shown.copies,
         servers: visit.eyes.view.count(),

@@ -16,6 +16,7 @@ use super::chat::{
     known::Known,
     render::{Called, Eyes, is_grave},
 };
+use super::display_quorum::DisplayQuorum;
 use super::failure::{Failure, Outcome};
 use super::home::Cluster;
 use super::place::{Place, find_room, follows, room_labels};
@@ -73,7 +74,7 @@ impl Visit {
         cluster: &Cluster,
         name: &Name,
         patience: Duration,
-        quorum: Option<usize>,
+        quorum: Option<DisplayQuorum>,
     ) -> Result<Self, Failure> {
         let options = Options { window_ms: u64::MAX, new_device: false, quorum };
         Self::start(cluster, name, patience, options, None).await
@@ -87,7 +88,7 @@ impl Visit {
         cluster: &Cluster,
         name: &Name,
         patience: Duration,
-        quorum: Option<usize>,
+        quorum: Option<DisplayQuorum>,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Shown>), Failure> {
         // Not a bounded channel: whoever reads it asks the session something first, and a session that waited for
         // room would not answer. It is bounded all the same. An event is shown once, and the client holds each in
@@ -302,6 +303,7 @@ async fn hear(
             (_, Notice::NameTaken) => drop(unusable.send_replace(Some(Unusable::NameTaken))),
             (_, Notice::AccountClosed) => drop(unusable.send_replace(Some(Unusable::Closed))),
             (_, Notice::SignedIn) => drop(unusable.send_replace(None)),
+            (Some(line), Notice::OutOfReach { .. }) => screen::warn(&line),
             (Some(line), _) if grave => screen::warn(&line),
             (Some(line), _) => screen::detail(&line),
             (None, Notice::Show(shown)) => {

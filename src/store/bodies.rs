@@ -2,7 +2,7 @@
 //! ([`crate::erasure`]).
 //!
 //! ```text
-//! meta  "deleted ", message, account -> nothing     who has taken which message back
+//! meta  "deleted ", message, account -> nothing     who has taken which message, or part of a file, back
 //! meta  "edit ", message, position   -> nothing     where its edits stand
 //! meta  "hollow ", position          -> event id    no body, and no deletion that excuses it
 //! meta  "forget"                     -> nothing     what was forgotten may still be in the engine's files
@@ -19,7 +19,7 @@ use fjall::{OwnedWriteBatch, Readable, Snapshot};
 use super::check::{Failure, damage};
 use super::index::{self, Index};
 use super::keys::{self, Chain};
-use crate::erasure::messages_of;
+use crate::erasure::{is_part_before, messages_of, parts};
 use crate::event::{Event, Kind};
 use crate::id::{AccountId, EventId, Position};
 
@@ -145,6 +145,7 @@ impl<'a> Bodies<'a> {
         }
         // What an edit without its body is about is not known; this may be it.
         positions.extend(self.hollow_positions()?);
+        self.forget_parts(message, account)?;
         for position in positions {
             let (_, event) = self.row(position)?;
             if event.account() == account && messages_of(&event).contains(&message) {
@@ -152,6 +153,31 @@ impl<'a> Bodies<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The same of a file's parts, if the message is one; see [`crate::erasure`].
+    fn forget_parts(&mut self, message: EventId, account: AccountId) -> Result<(), Failure> {
+        let Some(place) = self.place(&message)? else { return Ok(()) };
+        let (_, file) = self.row(place)?;
+        if file.kind() != Kind::File || file.account() != account {
+            return Ok(());
+        }
+        for (position, part) in parts((place, file), |(_, next)| self.part_before(&next))? {
+            self.deletions.insert((part.id(), account));
+            self.forget(position)?;
+        }
+        Ok(())
+    }
+
+    fn part_before(&self, next: &Event) -> Result<Option<(Position, Arc<Event>)>, Failure> {
+        for parent in next.parents() {
+            let Some(position) = self.place(parent)? else { continue };
+            let (_, part) = self.row(position)?;
+            if is_part_before(&part, next) {
+                return Ok(Some((position, part)));
+            }
+        }
+        Ok(None)
     }
 
     fn forget(&mut self, position: Position) -> Result<(), Failure> {

@@ -26,8 +26,8 @@ use crate::log::Stream;
 use crate::order::Key;
 use crate::sync::PeerCursor;
 
-/// The log was read for what its deletions are about.
-pub(super) const BODIES: &[u8] = b"bodies";
+/// The log was read for what its deletions are about, the parts of files included.
+pub(super) const BODIES: &[u8] = b"bodies, files";
 /// Bodies have left the log that may still be in the engine's files.
 pub(super) const FORGET: &[u8] = b"forget";
 /// Means nothing; it is written so that something is.

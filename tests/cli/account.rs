@@ -510,6 +510,34 @@ fn an_account_is_deleted_only_when_enough_servers_know() {
 }
 
 #[test]
+fn what_another_device_here_has_not_sent_goes_out_before_the_account_is_deleted() {
+    let cluster = cluster_with_people();
+    let old = logs(cluster.dir(), "alice").remove(0);
+    cluster.signal(&ALL, "kill");
+    let ran = cluster.run(&["send", "bob", "on the old device only", "--as", "alice", "--wait", "1"]);
+    assert_ne!(ran.code, 0, "no server has it: {ran:?}");
+    Chat::start(cluster.dir(), "alice", &["--new-device", "--timeout", "1"]).finish();
+    let chosen = || fs::read_to_string(cluster.dir().join("people/alice/device")).unwrap();
+    let in_use = chosen();
+    let delete = ["account", "delete", "--as", "alice", "--copies", "3", "--wait", "1", "--yes"];
+    let err = cluster.run(&delete).failed();
+    assert!(err.contains("no server answered; nothing was written"), "{err}");
+    assert_eq!(chosen(), in_use, "the device in use is the same as before");
+    let whole = fs::read(&old).unwrap();
+    fs::write(&old, "no log").unwrap();
+    let err = cluster.run(&delete).failed();
+    assert!(err.contains("nothing was removed") && err.contains("rm -r"), "{err}");
+    fs::write(&old, whole).unwrap();
+    ALL.iter().for_each(|name| cluster.start(name));
+    let ran = cluster.run(&["account", "delete", "--as", "alice", "--copies", "3", "--yes"]);
+    assert!(ran.code == 0 && ran.err.contains("has not sent everything; that goes first"), "{ran:?}");
+    assert!(!cluster.dir().join("people/alice").exists());
+    let bob = Chat::start(cluster.dir(), "bob", &ON_ALL);
+    bob.hears("on the old device only");
+    assert_eq!(bob.finish().code, 0);
+}
+
+#[test]
 fn on_a_terminal_an_account_is_deleted_by_who_types_its_name() {
     let cluster = cluster_with_people();
     let delete = ["account", "delete", "--as", "alice"];

@@ -18,6 +18,11 @@ fn who_joins_later_reads_what_is_said_from_then_on_and_no_device_of_theirs_has_m
     bob.say("/join #lab");
     bob.is_told("joined #lab");
     alice.hears("* bob joined");
+    bob.say("/rooms");
+    bob.is_told("1 room; of a closed one you read what is said from your coming on");
+    bob.hears("public, closed");
+    bob.say("/help");
+    bob.hears("or closed: newcomers read no past");
     alice.say("welcome");
     bob.hears("alice: welcome");
     bob.say("/history");

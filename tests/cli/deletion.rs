@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::people::{ALL, Chat, ON_ALL, assert_valid, cluster_with_people, entries, second_machine};
 use crate::support::TestCluster;
 
@@ -29,6 +31,10 @@ fn files_with(folder: &Path, text: &str) -> Vec<String> {
 /// Journals are mostly zeros, which are passed over quickly.
 fn holds(bytes: &[u8], text: &[u8]) -> bool {
     bytes.split(|byte| *byte == 0).any(|part| part.windows(text.len()).any(|window| window == text))
+}
+
+fn json(lines: &str) -> Vec<Value> {
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// Alice says, changes and takes back something; bob has read all of it.
@@ -67,6 +73,77 @@ fn what_was_taken_back_is_in_no_file_of_a_server_that_was_restarted_and_everythi
     }
     assert_valid(&cluster.run(&["verify"]));
     cluster.run(&["cluster", "down"]).ok();
+    assert_valid(&cluster.run(&["verify"]));
+}
+
+#[test]
+fn a_file_that_was_taken_back_is_in_no_file_of_a_server_and_comes_to_no_other_device() {
+    let cluster = cluster_with_people();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    // In the first part, over the edge of two, and in the last one.
+    let secret = format!("{SLIP}, {} and {BETTER}", "and so on ".repeat(5_000));
+    fs::write(path("plan-b.txt"), &secret).unwrap();
+    fs::write(path("menu.txt"), "soup on monday").unwrap();
+    let mut alice = Chat::with(cluster.dir(), "alice", "bob", &ON_ALL);
+    let bob = Chat::with(cluster.dir(), "bob", "alice", &ON_ALL);
+    for (line, shown) in [
+        (format!("/share {}", path("plan-b.txt")), "alice: shares plan-b.txt"),
+        (format!("/share {}", path("menu.txt")), "alice: shares menu.txt"),
+        ("/delete ~2".to_owned(), "* alice took a message back"),
+    ] {
+        alice.say(&line);
+        bob.hears(shown);
+    }
+    for chat in [alice, bob] {
+        let ran = chat.finish();
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    crate::support::wait_until("every server has all of it", || {
+        ALL.iter().all(|name| cluster.status(name)["position"] == cluster.status("1")["position"])
+    });
+    assert_valid(&cluster.run(&["verify"]));
+    for name in ALL {
+        assert_ne!(files_with(&cluster.server(name), SLIP), [""; 0], "server {name} had it on its disk");
+    }
+    cluster.run(&["cluster", "restart"]).ok();
+    let machine = second_machine(&cluster, "bob");
+    let mut bob = Chat::with(machine.path(), "bob", "alice", &[]);
+    bob.say("/history");
+    bob.hears("alice: (taken back)");
+    bob.say(&format!("/save ~1 {}", path("menu-again.txt")));
+    bob.is_told("14 bytes written to");
+    bob.say(&format!("/export {}", path("talk.jsonl")));
+    bob.is_told("2 messages written to");
+    bob.say(&format!("/export {}", path("talk.md")));
+    bob.is_told("talk.md");
+    bob.say("/save ~2");
+    bob.is_told("that file was deleted by who shared it");
+    assert_eq!(bob.finish().code, 1, "that was refused");
+    let exported = fs::read_to_string(path("talk.jsonl")).unwrap();
+    let [first, last] = &json(&exported)[..] else { panic!("two messages: {exported}") };
+    assert_eq!((&first["text"], &first["deleted"]), (&Value::Null, &true.into()), "{exported}");
+    assert_eq!((last["text"].is_string(), &last["deleted"]), (true, &false.into()), "{exported}");
+    assert!(fs::read_to_string(path("talk.md")).unwrap().contains("*(taken back)*"));
+    let tail = std::process::Command::new(assert_cmd::cargo::cargo_bin("tercet"))
+        .args(["tail", "alice", "--json", "--as", "bob"])
+        .env("TERCET_DIR", machine.path())
+        .env("XDG_CONFIG_HOME", machine.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(tail.stdout).unwrap();
+    let lines = json(&told);
+    let of = |line: &Value| [line["kind"].clone(), line["text"].is_null().into(), line["deleted"].clone()];
+    let expected = [("file", true, true), ("file", false, false), ("delete", true, false)];
+    let expected = expected.map(|(kind, text, deleted)| [Value::from(kind), text.into(), deleted.into()]);
+    assert_eq!(lines.iter().map(of).collect::<Vec<_>>(), expected, "{told}");
+    assert!(lines[..2].iter().all(|line| line["about"].is_null()), "{told}");
+    cluster.run(&["cluster", "down"]).ok();
+    for gone in [SLIP, "and so on", BETTER, "plan-b"] {
+        let servers = ALL.map(|name| files_with(&cluster.server(name), gone));
+        assert_eq!(servers.concat(), [""; 0], "{gone}");
+        assert_eq!(files_with(machine.path(), gone), [""; 0], "{gone} never came to the other device");
+    }
     assert_valid(&cluster.run(&["verify"]));
 }
 

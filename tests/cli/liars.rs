@@ -26,7 +26,7 @@ use tercet::net::tls::Identity;
 use tercet::view::ViewId;
 use tokio_util::sync::CancellationToken;
 
-use crate::people::{Chat, authored, displayed, entries, second_machine};
+use crate::people::{Chat, authored, cluster_with_people, displayed, entries, second_machine};
 use crate::support::TestCluster;
 
 /// What a chat cannot show, it does not wait for longer than that at its end.
@@ -294,6 +294,52 @@ fn without_a_quorum_nothing_altered_is_displayed_but_each_device_is_told_another
         );
         bob.is_told("server 5 is down: ");
     }
+}
+
+#[test]
+fn when_fewer_servers_are_left_than_a_line_takes_the_chat_says_so_once_and_knows_it_next_time() {
+    let cluster = cluster_with_people();
+    // A machine whose cluster file goes on naming three servers.
+    let machine = second_machine(&cluster, "bob");
+    let mut bob = Chat::with(machine.path(), "bob", "alice", &["--display-quorum", "3", "--timeout", "3"]);
+    let mut alice = Chat::with(cluster.dir(), "alice", "bob", &[]);
+    alice.say("while there are three");
+    bob.hears("alice: while there are three");
+    cluster.run(&["cluster", "remove", "3"]).ok();
+    let said = "nothing new can be shown: 3 servers must have told of a line, and the cluster has 2; leave and start \
+                again with --display-quorum 2 or less";
+    bob.is_told(said);
+    bob.is_told("server 3 has left");
+    alice.say("while there are two");
+    alice.hears("while there are two  2/2");
+    bob.say("/view");
+    bob.is_told("display quorum 3");
+    let ran = bob.finish();
+    assert_eq!(ran.err.matches("nothing new can be shown").count(), 1, "{ran:?}");
+    assert!(!ran.out.contains("while there are two"), "{ran:?}");
+    assert!(!alice.words().concat().contains("nothing new can be shown"), "two are more than one");
+    alice.finish();
+    let as_bob = |quorum| Chat::start(machine.path(), "bob", &["--display-quorum", quorum]);
+    let err = as_bob("3").finish().failed();
+    assert!(
+        err.contains("--display-quorum 3 cannot be had of 2 servers"),
+        "its cluster file says three: {err}"
+    );
+    let bob = as_bob("2");
+    bob.hears("alice: while there are two");
+    bob.finish();
+}
+
+#[test]
+fn a_quorum_of_servers_that_only_the_device_knows_of_can_be_had() {
+    let cluster = cluster_with_people();
+    let machine = second_machine(&cluster, "bob");
+    let bob = Chat::start(machine.path(), "bob", &[]);
+    cluster.run(&["cluster", "add"]).ok();
+    bob.is_told("-- server 4 has joined: 4 servers now");
+    assert_eq!(bob.finish().code, 0);
+    let ran = Chat::start(machine.path(), "bob", &["--display-quorum", "4"]).finish();
+    assert_eq!(ran.code, 0, "its cluster file names three: {ran:?}");
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn a_shared_file_comes_whole_replaces_nothing_and_can_be_taken_back() {
     alice.say("/delete ~2");
     bob.hears("* alice took a message back");
     bob.say("/save ~2");
-    bob.is_told("that message was taken back");
+    bob.is_told("that file was deleted by who shared it; it cannot be saved any more");
     bob.say(&format!("/save {}", at("third.bin")));
     bob.is_told("third.bin");
     assert_eq!(fs::read(at("third.bin")).unwrap(), large, "the last that was not taken back");

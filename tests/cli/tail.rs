@@ -62,7 +62,7 @@ fn each_line_as_json_has_the_documented_fields() {
     for field in &fields {
         assert!(help.contains(field), "{field} is not in the help: {help}");
     }
-    assert_eq!(fields.len(), 11, "{fields:?}");
+    assert_eq!(fields.len(), 12, "{fields:?}");
     assert_eq!(bobs["text"], "tab\tand \"quotes\" and \u{1b}[31m");
     assert_eq!(
         (&bobs["from"], &bobs["with"], &bobs["own"]),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tercet::anomaly::{Anomaly, Place};
-use tercet::content::{Charter, Past, about};
+use tercet::content::{Charter, Past, SharedFile, about, chunk};
 use tercet::event::{Conversation, Kind, Origin};
 use tercet::history::Entry;
 use tercet::id::{EventId, Position, RoomId};
@@ -32,6 +32,28 @@ pub const CASES: &[Case] = &[
             strip(world, &[0, 2], edit);
             let at = world.in_store(1, position(world, 1, edit));
             vec![Anomaly::BodyKept { event: edit, delete, at }]
+        },
+    },
+    Case {
+        name: "a server keeps a part of a file that was taken back",
+        spoil: |Good { world, .. }| {
+            let [first, last, file] = shares(world);
+            let delete = takes_back(world, file);
+            [last, file].iter().for_each(|id| strip(world, &SERVERS, *id));
+            strip(world, &[0, 1], first);
+            let at = world.in_store(2, position(world, 2, first));
+            vec![Anomaly::BodyKept { event: first, delete, at }]
+        },
+    },
+    Case {
+        name: "a server drops a part of a file that nobody has taken back",
+        spoil: |Good { world, .. }| {
+            let [first, ..] = shares(world);
+            let gone = shares(world);
+            takes_back(world, gone[2]);
+            gone.iter().for_each(|id| strip(world, &SERVERS, *id));
+            strip(world, &[1], first);
+            vec![Anomaly::BodyMissing { event: first, at: world.in_store(1, position(world, 1, first)) }]
         },
     },
     Case {
@@ -129,6 +151,22 @@ fn exchange(world: &mut World, kind: Kind, body: &[u8]) -> EventId {
     id
 }
 
+/// Alice shares a file in two parts; everybody has it.
+fn shares(world: &mut World) -> [EventId; 3] {
+    let first = world.write(ALICE, chat(), Kind::Chunk, &chunk(None, b"one"));
+    let last = world.write(ALICE, chat(), Kind::Chunk, &chunk(Some(first), b"two"));
+    let file =
+        SharedFile { last, hash: *blake3::hash(b"onetwo").as_bytes(), bytes: 6, name: "notes" }.encode();
+    let file = world.write(ALICE, chat(), Kind::File, &file);
+    [first, last, file].iter().for_each(|id| world.send(ALICE, *id));
+    world.read(ALICE);
+    world.read(BOB);
+    world.show(ALICE, &[file]);
+    world.show(BOB, &[file]);
+    world.index();
+    [first, last, file]
+}
+
 fn takes_back(world: &mut World, message: EventId) -> EventId {
     exchange(world, Kind::Delete, &about(message, ""))
 }
@@ -166,7 +204,11 @@ fn what_was_taken_back_is_gone_from_the_servers_and_may_stay_with_the_devices() 
     strip(&mut world, &SERVERS, hello);
     strip(&mut world, &SERVERS, edit);
     assert_valid("gone from the servers", &world);
-    for id in [hello, edit] {
+    let shared = shares(&mut world);
+    takes_back(&mut world, shared[2]);
+    shared.iter().for_each(|id| strip(&mut world, &SERVERS, *id));
+    assert_valid("and so is a file with its parts", &world);
+    for id in [hello, edit, shared[0], shared[2]] {
         let index = world.entry_of(BOB, id);
         bare(&mut world, BOB, index);
     }

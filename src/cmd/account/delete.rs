@@ -1,11 +1,12 @@
 //! `tercet account delete`: tells everybody that an account is used no more, then removes it from this machine.
 //!
-//! **Invariant**: key and logs are removed only when enough servers have what they hold, the farewell included.
+//! **Invariant**: key and logs are removed only when enough servers have what they hold, the farewell included, and
+//! what other devices of the account on this machine have written.
 //! Until then the command can be repeated.
 
 use std::io::{self, IsTerminal};
 
-use super::{Telling, hears, is_safe};
+use super::{Telling, hears, is_safe, others};
 use crate::client::Input;
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::home::Cluster;
@@ -40,7 +41,13 @@ pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     person::key(home, &me)?;
     let wanted = chat::safe_at(args.telling.copies, cluster.view().servers().len())?;
     confirm(&me, args.yes)?;
+    let owing = others::owing(&cluster, &me, wanted)?;
     let outcome = visit::run(async {
+        for device in owing {
+            if !others::send(&cluster, &me, device, &args.telling, wanted).await? {
+                return Ok(Outcome::Negative);
+            }
+        }
         let visit = Visit::open(&cluster, &me, args.telling.patience(), None).await?;
         let told = close(&visit, &args.telling, wanted).await;
         visit.close().await?;

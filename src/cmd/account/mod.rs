@@ -7,6 +7,7 @@
 mod delete;
 mod import;
 mod list;
+mod others;
 mod rename;
 mod seal;
 

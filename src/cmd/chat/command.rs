@@ -129,7 +129,7 @@ pub const COMMANDS: [(&str, &str, &str); 33] = [
     ("rooms", "/rooms", "the rooms that you may join"),
     ("join", "/join #ROOM", "join a room and talk there"),
     ("leave", "/leave [#ROOM]", "leave it"),
-    ("create", "/create #ROOM [private]", "open a room, to all or to whom you /invite"),
+    ("create", "/create #ROOM [private]", "open a room; or closed: newcomers read no past"),
     ("invite", "/invite NAME", "let NAME into this room"),
     ("members", "/members", "who is in this room"),
     ("topic", "/topic [TEXT]", "what this room is about"),

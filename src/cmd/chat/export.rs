@@ -29,6 +29,8 @@ struct Line {
     from: String,
     /// What it says now; null if it was taken back, or is not here.
     text: Option<String>,
+    /// Whether it was taken back.
+    deleted: bool,
     /// Whether it is not here though it was not taken back.
     #[serde(skip)]
     absent: bool,
@@ -107,6 +109,7 @@ fn lines(client: &Client, eyes: &Eyes, conversation: Conversation) -> (Vec<Line>
             time: Eyes::rfc3339(message.key.time),
             from: name(message.author),
             text: message.text.clone(),
+            deleted: message.text.is_none() && !message.absent,
             absent: message.absent,
             edited: message.edited,
             answers: message.answers,
@@ -179,6 +182,7 @@ mod tests {
             time: "2026-01-01T12:00:00Z".to_owned(),
             from: from.to_owned(),
             text: text.map(str::to_owned),
+            deleted: text.is_none(),
             absent: false,
             edited: false,
             answers: None,
@@ -210,7 +214,8 @@ mod tests {
         let lines: Vec<serde_json::Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!((&lines[0]["text"], &lines[1]["text"]), (&"two\nlines".into(), &serde_json::Value::Null));
-        assert_eq!(lines[0].as_object().unwrap().len(), 7);
+        assert_eq!((&lines[0]["deleted"], &lines[1]["deleted"]), (&false.into(), &true.into()));
+        assert_eq!(lines[0].as_object().unwrap().len(), 8);
     }
 
     #[test]

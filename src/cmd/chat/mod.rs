@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use crate::client::Client;
 use crate::cmd::blocked::Blocked;
+use crate::cmd::display_quorum::DisplayQuorum;
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::home::Cluster;
 use crate::cmd::session::{Options, Session};
@@ -99,27 +100,14 @@ pub(super) fn who(client: &Client) -> (AccountId, Option<String>) {
     (account, client.directory().called(account).map(str::to_owned))
 }
 
-/// Of how many servers a line must have been told of: as asked for, or as the profile says; `None` if neither does.
-pub(super) fn quorum(
-    settings: &Settings,
-    asked: Option<usize>,
-    cluster: &Cluster,
-) -> Result<Option<usize>, Failure> {
-    let servers = cluster.view().writable().count();
-    let refused = |said: String| {
-        Failure::new(format!("{said} cannot be had of {}", count(servers, "server")))
-            .next(format!("give it a number from 1 to {servers}"))
-    };
-    match (asked, settings.display_quorum()) {
-        (Some(quorum), _) | (None, Some(quorum)) if (1..=servers).contains(&quorum) => Ok(Some(quorum)),
-        (Some(quorum), _) => Err(refused(format!("--display-quorum {quorum}"))),
-        (None, Some(quorum)) => Err(refused(format!("the profile's display_quorum = {quorum}"))),
-        (None, None) => Ok(None),
-    }
+/// How many servers must have told of a line: as asked for, or as the profile says; `None` if neither does. Whether there
+/// are so many is found out when the session opens.
+pub(super) fn quorum(settings: &Settings, asked: Option<usize>) -> Option<DisplayQuorum> {
+    asked.map(DisplayQuorum::Asked).or_else(|| settings.display_quorum().map(DisplayQuorum::Profile))
 }
 
 async fn chat(settings: &Settings, cluster: &Cluster, name: &Name, args: &Args) -> Result<Outcome, Failure> {
-    let quorum = Some(quorum(settings, args.display_quorum, cluster)?.unwrap_or(1));
+    let quorum = Some(quorum(settings, args.display_quorum).unwrap_or(DisplayQuorum::None));
     let options = Options { window_ms: args.window_ms, new_device: args.new_device, quorum };
     let (session, notices) = Session::open(cluster, name, options)?;
     let (account, called) = session.ask(who).await?;

@@ -255,6 +255,13 @@ impl Eyes {
                 styled(BAD, format!("-- stopped: {}; nothing more is sent, press Enter to leave", inert(why)))
             }
             Notice::View { before, now } => styled(DIM, format!("-- {}", news(before, now))),
+            Notice::OutOfReach { quorum, servers } => styled(
+                WARN,
+                format!(
+                    "-- nothing new can be shown: {quorum} servers must have told of a line, and the cluster has \
+                     {servers}; leave and start again with --display-quorum {servers} or less"
+                ),
+            ),
             Notice::NameTaken => styled(
                 BAD,
                 format!(

@@ -158,6 +158,18 @@ pub async fn leave(
     Ok(Done::Answer(vec![eyes.aside(&format!("left {name}"))]))
 }
 
+const CLOSED: &str = "closed";
+
+/// Who may join a room, and whether they read its past.
+fn kind_of(charter: &Charter) -> &'static str {
+    match (charter.public, charter.history) {
+        (true, Past::Open) => "public",
+        (false, Past::Open) => "private",
+        (true, Past::SinceJoining) => "public, closed",
+        (false, Past::SinceJoining) => "private, closed",
+    }
+}
+
 /// `/rooms`: every room that the person may join.
 ///
 /// # Errors
@@ -168,13 +180,13 @@ pub async fn list(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
             let mut all: Vec<_> = rooms(client)
                 .map(|(room, first)| {
                     let thread = thread(client, Conversation::Room(room));
-                    let is_public = first.charter().is_some_and(|charter| charter.public);
+                    let charter = first.charter();
                     let joined = follows(client, room);
                     // Of a room that is not followed only its beginning is here.
                     let members = if joined { count(thread.members.len(), "member") } else { String::new() };
                     vec![
                         inert(&room_name(client, room)),
-                        if is_public { "public" } else { "private" }.to_owned(),
+                        charter.as_ref().map_or("private", kind_of).to_owned(),
                         if joined { "joined" } else { "" }.to_owned(),
                         members,
                         inert(&thread.topic.unwrap_or_default()),
@@ -194,7 +206,10 @@ pub async fn list(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
         })
         .await?;
     let heading = match rows.len() {
-        0 => "no rooms yet; /create #NAME opens one".to_owned(),
+        0 => "no rooms yet; /create #NAME [private] [closed] opens one".to_owned(),
+        some if rows.iter().any(|row| row[1].ends_with(CLOSED)) => {
+            format!("{}; of a closed one you read what is said from your coming on", count(some, "room"))
+        }
         some => count(some, "room"),
     };
     Ok(Done::Answer(std::iter::once(eyes.aside(&heading)).chain(table(&rows)).collect()))

@@ -18,9 +18,11 @@ use crate::cmd::files;
 use crate::cmd::said::thread;
 use crate::cmd::session::Session;
 use crate::content::{Content, SharedFile, is_file_name};
-use crate::event::Event;
-use crate::limits::{CHUNK_MAX_BYTES, FILE_MAX_BYTES};
+use crate::erasure::is_part_before;
+use crate::event::{Event, Kind};
+use crate::limits::{CHUNK_MAX_BYTES, FILE_MAX_BYTES, FILE_PARTS_MAX};
 use crate::text::{count, inert};
+use crate::thread::{Message, Thread};
 
 /// `/share FILE`.
 ///
@@ -83,10 +85,12 @@ pub async fn save(
     let found = session
         .ask(move |client| {
             let thread = thread(client, conversation);
-            let file = |id| client.event(&id).filter(|event| matches!(event.content(), Content::File(_)));
-            let message = pick(&thread, back, |message| file(message.key.id).is_some())?;
-            let event = file(message.key.id).ok_or("that message shares no file")?;
-            assemble(client, event)
+            let file =
+                |message: &Message| client.event(&message.key.id).filter(|event| event.kind() == Kind::File);
+            let is_file = |message: &Message| file(message).is_some();
+            let message =
+                pick(&thread, back, is_file).map_err(|why| gone(&thread, back, is_file).unwrap_or(why))?;
+            assemble(client, file(message).ok_or("that message shares no file")?)
         })
         .await?;
     let (name, bytes) = match found {
@@ -102,6 +106,17 @@ pub async fn save(
         Ok(false) => Done::Not(format!("{shown} exists and is left as it is; name another: /save [~N] PATH")),
         Err(failure) => Done::Not(failure.to_string()),
     })
+}
+
+/// What to say where the file that is meant was deleted.
+fn gone(thread: &Thread, back: Back, is_file: impl Fn(&Message) -> bool) -> Option<String> {
+    let mut last = thread.messages.iter().rev();
+    let meant = match back {
+        Back::Last => last.find(|message| is_file(message)),
+        Back::Nth(number) => last.nth(number.saturating_sub(1)).filter(|message| is_file(message)),
+    };
+    meant.filter(|file| file.text.is_none() && !file.absent)?;
+    Some("that file was deleted by who shared it; it cannot be saved any more".to_owned())
 }
 
 /// Where a file goes: where the person says, or into this folder.
@@ -128,16 +143,28 @@ fn assemble(client: &Client, event: &Event) -> Result<(String, Vec<u8>), String>
     let wrong = || "that file is not what its author says it is".to_owned();
     let Content::File(SharedFile { last, hash, bytes, name }) = event.content() else { return Err(wrong()) };
     let length = usize::try_from(bytes).map_err(|_| wrong())?;
-    let (mut parts, mut before, mut found) = (Vec::new(), Some(last), 0);
+    let (mut parts, mut before, mut found, mut after) = (Vec::new(), Some(last), 0, event);
     while let Some(id) = before {
-        let chunk = client.event(&id).filter(|chunk| chunk.account() == event.account()).ok_or_else(wrong)?;
+        // What would not be deleted with the file is no part of it.
+        let chunk = client.event(&id).filter(|chunk| is_part_before(chunk, after)).ok_or_else(wrong)?;
+        if parts.len() == FILE_PARTS_MAX {
+            return Err(wrong());
+        }
+        if !chunk.has_body() {
+            return Err(match client.is_taken_back(chunk) {
+                true => {
+                    "a part of that file was deleted with another; it cannot be saved any more".to_owned()
+                }
+                false => "not all of that file is here yet; try again later".to_owned(),
+            });
+        }
         let Content::Chunk(next, part) = chunk.content() else { return Err(wrong()) };
         found += part.len();
         if found > length {
             return Err(wrong());
         }
         parts.push(part);
-        before = next;
+        (before, after) = (next, chunk);
     }
     let whole: Vec<u8> = parts.into_iter().rev().flatten().copied().collect();
     match whole.len() == length && *blake3::hash(&whole).as_bytes() == hash {

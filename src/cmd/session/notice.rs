@@ -64,6 +64,13 @@ pub enum Notice {
         /// Which they are.
         now: Arc<View>,
     },
+    /// The servers are fewer from here on than must have told of a line.
+    OutOfReach {
+        /// How many must.
+        quorum: usize,
+        /// How many there are.
+        servers: usize,
+    },
     /// A server is connected.
     Up {
         /// Which server.

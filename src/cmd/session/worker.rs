@@ -311,7 +311,12 @@ impl Worker {
         self.ahead_ms.retain(|id, _| view.member(*id).is_some());
         let now = Arc::new(view);
         let before = std::mem::replace(&mut self.view, Arc::clone(&now));
+        let (quorum, servers) = (self.client.quorum(), now.writable().count());
+        let was_enough = before.writable().count() >= quorum;
         self.tell(Notice::View { before, now }).await;
+        if was_enough && servers < quorum {
+            self.tell(Notice::OutOfReach { quorum, servers }).await;
+        }
     }
 
     pub(super) async fn tell(&self, notice: Notice) {

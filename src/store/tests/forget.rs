@@ -1,7 +1,7 @@
 //! Bodies that are taken back leave the store: its rows at once, its files at the next start.
 
 use super::*;
-use crate::content::about;
+use crate::content::{SharedFile, about, chunk};
 use crate::store::{check, index::Index, keys, open};
 
 const SECRET: &str = "the quick brown secret";
@@ -31,6 +31,91 @@ fn story() -> [Arc<Event>; 5] {
     let delete = says(1, 4, Kind::Delete, Some(&post), "");
     let late = says(1, 5, Kind::Edit, Some(&post), &format!("{SECRET} 3"));
     [post, reply, edit, delete, late]
+}
+
+/// A file in three parts, what it is called, and its deletion.
+fn file() -> [Arc<Event>; 5] {
+    let writes = |seq: Seq, before: Option<&Event>, kind, body| {
+        let draft = Draft {
+            device: DeviceId::new([1; 16]),
+            seq,
+            parents: before.map(Event::id).into_iter().collect(),
+            time: Time::from_millis(1_000 + seq),
+            conversation: place(),
+            kind,
+            body,
+        };
+        Arc::new(draft.sign(&key(1)).unwrap())
+    };
+    let part = |number| format!("{SECRET} part {number}");
+    let first = writes(1, None, Kind::Chunk, chunk(None, part(1).as_bytes()));
+    let second = writes(2, Some(&first), Kind::Chunk, chunk(Some(first.id()), part(2).as_bytes()));
+    let third = writes(3, Some(&second), Kind::Chunk, chunk(Some(second.id()), part(3).as_bytes()));
+    let name = format!("{SECRET}.txt");
+    let file = SharedFile { last: third.id(), hash: [7; 32], bytes: 84, name: &name }.encode();
+    let file = writes(4, Some(&third), Kind::File, file);
+    let delete = says(1, 5, Kind::Delete, Some(&file), "");
+    [first, second, third, file, delete]
+}
+
+#[test]
+fn a_file_that_is_taken_back_goes_with_its_parts_in_whatever_batches_and_from_every_file_of_the_store() {
+    for batch in [1, 2, 3, 5] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let replica = Replica::open(&path, SERVER).unwrap();
+        let story = file();
+        let writes = appends(&story);
+        writes[..4].chunks(batch).for_each(|writes| replica.commit(writes).unwrap());
+        assert_eq!(bodies(&replica, &story[..4]), [true; 4], "nobody has taken it back");
+        replica.commit(&writes[4..]).unwrap();
+        let gone = [false, false, false, false, true];
+        assert_eq!(bodies(&replica, &story), gone, "batches of {batch}");
+        replica.commit(&[Write::Body(Arc::clone(&story[1]))]).unwrap();
+        assert_eq!(bodies(&replica, &story), gone, "what was deleted is not put back");
+        assert_eq!(replica.hollow(0, 9).unwrap(), []);
+        drop(replica);
+        assert_ne!(files_with(&path, SECRET), [""; 0], "it was on the disk");
+        let replica = Replica::open(&path, SERVER).unwrap();
+        assert_eq!(bodies(&replica, &story), gone, "reopened");
+        drop(replica);
+        assert_eq!(files_with(&path, SECRET), [""; 0], "batches of {batch}");
+        assert_eq!(Replica::read(&path).unwrap().log.len(), 5);
+    }
+}
+
+#[test]
+fn parts_without_their_bodies_are_hollow_until_the_file_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let replica = Replica::open(&folder.path().join("store"), SERVER).unwrap();
+    let story = file();
+    let without: Vec<_> = story[..4].iter().map(|event| Arc::new(event.without_body().unwrap())).collect();
+    replica.commit(&appends(&without)).unwrap();
+    let places: Vec<_> = (1..).zip(&without).map(|(position, event)| (position, event.id())).collect();
+    assert_eq!(replica.hollow(0, 9).unwrap(), places);
+    replica.commit(&[Write::Body(Arc::clone(&story[0]))]).unwrap();
+    assert_eq!(replica.hollow(0, 9).unwrap(), places[1..]);
+    replica.commit(&[append(5, Arc::clone(&story[4]))]).unwrap();
+    assert_eq!(replica.hollow(0, 9).unwrap(), []);
+    assert_eq!(bodies(&replica, &story), [false, false, false, false, true]);
+}
+
+#[test]
+fn a_store_whose_deletions_took_no_parts_is_read_once_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let replica = Replica::open(&path, SERVER).unwrap();
+    let story = file();
+    replica.commit(&appends(&story)).unwrap();
+    drop(replica);
+    let opened = open::open(&path, None).unwrap();
+    as_it_was(&opened.index, &story);
+    opened.index.meta.insert("bodies", []).unwrap();
+    drop(opened);
+    let replica = Replica::open(&path, SERVER).unwrap();
+    assert_eq!(bodies(&replica, &story), [false, false, false, false, true]);
+    drop(replica);
+    assert_eq!(files_with(&path, SECRET), [""; 0]);
 }
 
 fn appends(events: &[Arc<Event>]) -> Vec<Write> {
