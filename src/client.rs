@@ -214,9 +214,12 @@ impl Client {
                 }
                 Ok(())
             }
-            ToClient::Feed { room, items, upto, caught_up } => {
+            ToClient::Feed { room, items, after, upto, caught_up } => {
                 if !self.links[link].following.contains(&room) {
                     return Ok(()); // it crossed with our Unfollow
+                }
+                if self.links[link].deliveries.entry(room).or_default().leaves_out(after) {
+                    return Ok(()); // of an earlier Follow, some of whose frames crossed with the Unfollow
                 }
                 let lacking = self.told(now_ms, link, items, effects)?;
                 self.links[link].deliveries.entry(room).or_default().told(upto, lacking);

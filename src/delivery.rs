@@ -1,8 +1,8 @@
 //! How far a device has read one server's log: at least once from each server, until the cursor moves.
 //!
-//! A server's `Feed` frames arrive in log order. Each says which events are new up to a position; the
-//! cursor may pass that position once the device holds them all, wherever their bodies came from. So a
-//! feed and an announcing server are read alike.
+//! A server's `Feed` frames arrive in log order. Each says which events are new between two positions; the
+//! cursor may pass the second once the device holds them all, wherever their bodies came from, and was told of
+//! all before the first. So a feed and an announcing server are read alike.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -29,6 +29,11 @@ impl Delivery {
     /// The connection is gone; what it left open will be told again.
     pub fn disconnect(&mut self) {
         self.open.clear();
+    }
+
+    /// Whether a frame that begins after this position leaves something out that the device has not been told of.
+    pub fn leaves_out(&self, after: Position) -> bool {
+        after > self.open.back().map_or(self.cursor, |(upto, _)| self.cursor.max(*upto))
     }
 
     /// Up to `upto`, the device lacks only these events.
@@ -88,6 +93,16 @@ mod tests {
         assert_eq!(delivery.settle(|_| false), None);
         delivery.hold(&ids(&[1]));
         assert_eq!(delivery.settle(|_| false), Some(2));
+    }
+
+    #[test]
+    fn a_frame_must_begin_where_the_device_has_been_told_of_everything() {
+        let mut delivery = Delivery::resume(3);
+        assert!(!delivery.leaves_out(0) && !delivery.leaves_out(3) && delivery.leaves_out(4));
+        delivery.told(5, ids(&[1]));
+        assert!(!delivery.leaves_out(5) && delivery.leaves_out(6));
+        delivery.disconnect();
+        assert!(delivery.leaves_out(5), "what was open is told again");
     }
 
     #[test]

@@ -130,13 +130,13 @@ impl Follow {
         if self.open.is_empty() {
             self.moved_ms = now_ms;
         }
-        self.searched = upto;
+        let after = std::mem::replace(&mut self.searched, upto);
         if !items.is_empty() {
             self.told_ms = now_ms;
         }
         self.open_items += items.len();
         self.open.push_back((upto, items.len()));
-        ToClient::Feed { room: self.room, items, upto, caught_up }
+        ToClient::Feed { room: self.room, items, after, upto, caught_up }
     }
 }
 

@@ -314,6 +314,8 @@ pub enum ToClient {
         room: Option<RoomId>,
         /// What is new to the follower, possibly nothing.
         items: Vec<Item>,
+        /// The follower was told of all that is its own up to here, or has said that it holds it.
+        after: Position,
         /// With these, the follower has all that is its own up to here.
         upto: Position,
         /// Whether that is the end of the log at the moment.
@@ -486,8 +488,8 @@ mod tests {
                 => ToClient::Rejected { id: ID, why: Rejection::ClockAhead { ahead_ms: 60_001 } }
                 => ToClient::Rejected { id: ID, why: Rejection::Sealed };
             Feed
-                => ToClient::Feed { room: Some(ROOM), items: vec![whole.clone(), announced], upto: 2, caught_up: true }
-                => ToClient::Feed { room: None, items: vec![], upto: 5, caught_up: false };
+                => ToClient::Feed { room: Some(ROOM), items: vec![whole.clone(), announced], after: 0, upto: 2, caught_up: true }
+                => ToClient::Feed { room: None, items: vec![], after: 3, upto: 5, caught_up: false };
             Bodies => ToClient::Bodies(vec![ByteBuf::from([1; 40])]);
             Log => ToClient::Log { items: vec![whole], tip: 8, cursors };
             Present => ToClient::Present(vec![Present { account, device, presence: Presence::Here, at_ms: 1 << 41 }]);

@@ -139,15 +139,20 @@ impl Sync {
     }
 
     /// A peer tells of its log up to a position: these events of it are not durable here, each with whether it
-    /// is on its way to the disk.
+    /// is on its way to the disk. Answers whether they follow what it has told before.
     pub fn told(
         &mut self,
         now_ms: u64,
         id: ServerId,
         lacking: &[(EventId, bool)],
-        upto: Position,
+        (after, upto): (Position, Position),
         caught_up: bool,
-    ) {
+    ) -> bool {
+        let Some(peer) = self.peer(id) else { return true };
+        if peer.delivery.leaves_out(after) {
+            return false;
+        }
+        peer.delivery.told(upto, lacking.iter().map(|(id, _)| *id).collect());
         // An author's own upload is likely on its way; what a peer has had for long is not.
         let due_ms = if caught_up { now_ms + SYNC_AFTER_MS } else { now_ms };
         for (id, staged) in lacking {
@@ -155,9 +160,7 @@ impl Sync {
                 self.wanted.add(*id, due_ms);
             }
         }
-        if let Some(peer) = self.peer(id) {
-            peer.delivery.told(upto, lacking.iter().map(|(id, _)| *id).collect());
-        }
+        true
     }
 
     /// An event has come whose parents are not all here: it waits for them, if there is room.
@@ -253,12 +256,13 @@ mod tests {
         assert_eq!(sync.goal(), Some(9));
         sync.down(ids[1]);
         assert_eq!(sync.goal(), Some(5), "who does not answer is not waited for");
-        sync.told(0, ids[0], &[(event, false)], 5, true);
+        assert!(sync.told(0, ids[0], &[(event, false)], (0, 5), true));
         sync.settle(&BTreeSet::new());
         assert_eq!(sync.goal(), Some(5), "one is lacking");
         sync.settle(&[event].into());
         assert_eq!(sync.goal(), None);
-        sync.told(0, ids[0], &[(EventId::new([8; 32]), false)], 6, true);
+        assert!(!sync.told(0, ids[0], &[], (6, 7), true), "one is left out");
+        assert!(sync.told(0, ids[0], &[(EventId::new([8; 32]), false)], (5, 6), true));
         assert_eq!(sync.goal(), None, "what comes later is everyday life");
     }
 }

@@ -122,7 +122,7 @@ impl Alice {
             event: whole.then(|| ByteBuf::from(event.bytes())),
         };
         let items = (first..).zip(events).map(item).collect();
-        self.hears(n, ToClient::Feed { room: None, items, upto, caught_up: true })
+        self.hears(n, ToClient::Feed { room: None, items, after: 0, upto, caught_up: true })
     }
 
     fn says(&mut self, text: &str) -> Vec<Action> {
@@ -328,7 +328,10 @@ fn a_server_that_sends_what_cannot_be_is_dropped() {
     let cases = [
         ("not ours", ToClient::Bodies(vec![ByteBuf::from(foreign.bytes())])),
         ("not the one that was signed", ToClient::Bodies(vec![ByteBuf::from(altered)])),
-        ("it announced", ToClient::Feed { room: None, items: vec![swapped], upto: 1, caught_up: true }),
+        (
+            "it announced",
+            ToClient::Feed { room: None, items: vec![swapped], after: 0, upto: 1, caught_up: true },
+        ),
         ("not sent", ToClient::Missing { id: event.id(), parents: vec![] }),
     ];
     for (says, frame) in cases {
@@ -517,7 +520,7 @@ fn what_a_new_log_turns_out_to_lack_goes_there_once_it_is_read_to_its_end_whoeve
     let (mut alice, [first, second]) = with_two_of_bobs();
     assert_eq!(uploads(&alice.up(2, 22)), [], "it may have all of it yet");
     let items = vec![Item { position: 1, id: first.id(), event: None }];
-    let half = ToClient::Feed { room: None, items, upto: 1, caught_up: false };
+    let half = ToClient::Feed { room: None, items, after: 0, upto: 1, caught_up: false };
     assert_eq!(uploads(&alice.hears(2, half)), [], "and tell of it next");
     assert_eq!(uploads(&alice.feed(2, &[], 1)), [(server(2), second.id())], "not what it told of");
     assert_eq!(uploads(&alice.feed(2, &[], 1)), [], "once");

@@ -240,13 +240,23 @@ impl Bob {
     }
 
     fn feed(&mut self, room: Option<RoomId>, events: &[&Arc<Event>], upto: Position) -> Vec<Action> {
+        self.feed_after(0, room, events, upto)
+    }
+
+    fn feed_after(
+        &mut self,
+        after: Position,
+        room: Option<RoomId>,
+        events: &[&Arc<Event>],
+        upto: Position,
+    ) -> Vec<Action> {
         let item = |(position, event): (Position, &&Arc<Event>)| Item {
             position,
             id: event.id(),
             event: Some(ByteBuf::from(event.bytes())),
         };
-        let items = (1..).zip(events).map(item).collect();
-        let frame = ToClient::Feed { room, items, upto, caught_up: true };
+        let items = (after + 1..).zip(events).map(item).collect();
+        let frame = ToClient::Feed { room, items, after, upto, caught_up: true };
         self.step(ClientInput::Frame { server: ServerId::new([10; 32]), frame })
     }
 
@@ -283,6 +293,21 @@ fn a_note_to_oneself_makes_a_device_follow_a_room_and_let_go_of_it() {
     // What crossed with that is ignored, and ends no connection.
     assert_eq!(bob.feed(Some(room()), &[&begin(true)], 1), []);
     assert!(bob.client.event(&begin(true).id()).is_none());
+}
+
+#[test]
+fn frames_that_cross_with_leaving_and_coming_back_move_no_cursor_past_what_was_ignored() {
+    let mut bob = Bob::new();
+    let (first, second) = (begin(true), post(2, &begin(true)));
+    bob.notes(Kind::Follow);
+    bob.notes(Kind::Unfollow);
+    // The server has not read of that yet: it sends one frame before it hears of the second Follow, one after.
+    bob.feed_after(0, Some(room()), &[&first], 1);
+    let follow = ToServer::Follow { room: Some(room()), after: 0, bodies: true };
+    assert_eq!(frames(&bob.notes(Kind::Follow)), [&follow]);
+    assert_eq!(frames(&bob.feed_after(1, Some(room()), &[], 2)), [] as [&ToServer; 0]);
+    let moved = ToServer::Cursor { room: Some(room()), position: 2 };
+    assert_eq!(frames(&bob.feed(Some(room()), &[&first, &second], 2)), [&moved]);
 }
 
 #[test]

@@ -351,7 +351,10 @@ fn announce(bench: &mut Bench, events: &[&Arc<Event>], caught_up: bool) -> Vec<O
     };
     let items: Vec<_> = (1..).zip(events).map(item).collect();
     let upto = items.len() as Position;
-    bench.step(Input::PeerFrame { peer: PEER, frame: ToClient::Feed { room: None, items, upto, caught_up } })
+    bench.step(Input::PeerFrame {
+        peer: PEER,
+        frame: ToClient::Feed { room: None, items, after: 0, upto, caught_up },
+    })
 }
 
 fn bring(bench: &mut Bench, events: &[&Arc<Event>]) -> Vec<Output> {
@@ -416,7 +419,7 @@ fn a_cursor_is_not_held_up_by_what_became_durable_before_its_turn() {
     let [first, second] = [post(ALICE, BOB, 1, NOW_MS, &[]), post(BOB, ALICE, 1, NOW_MS, &[])];
     for (position, event) in (1..).zip([&first, &second]) {
         let items = vec![tercet::frame::Item { position, id: event.id(), event: None }];
-        let frame = ToClient::Feed { room: None, items, upto: position, caught_up: true };
+        let frame = ToClient::Feed { room: None, items, after: 0, upto: position, caught_up: true };
         bench.step(Input::PeerFrame { peer: PEER, frame });
     }
     bench.uploads(BOB, &[&second]);

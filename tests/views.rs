@@ -179,7 +179,7 @@ fn a_sealed_server_takes_nothing_from_peers_that_it_had_asked() {
     assert!(matches!(&up[..], [Output::SendPeer { frame: ToServer::Follow { .. }, .. }]), "{up:?}");
     let event = by_alice(1);
     let items = vec![Item { position: 1, id: event.id(), event: None }];
-    let feed = ToClient::Feed { room: None, items, upto: 1, caught_up: false };
+    let feed = ToClient::Feed { room: None, items, after: 0, upto: 1, caught_up: false };
     let asks = bench.step(Input::PeerFrame { peer: server(2), frame: feed });
     assert!(matches!(&asks[..], [Output::SendPeer { frame: ToServer::Fetch { .. }, .. }]), "{asks:?}");
     let outputs = bench.learns(&signed(first().seal(server(1)).unwrap()));
@@ -291,7 +291,7 @@ fn a_status_says_how_much_of_each_peers_log_is_durable_here() {
     let items = vec![Item { position: 4, id: event.id(), event: None }];
     bench.step(Input::PeerFrame {
         peer: server(2),
-        frame: ToClient::Feed { room: None, items, upto: 4, caught_up: false },
+        frame: ToClient::Feed { room: None, items, after: 0, upto: 4, caught_up: false },
     });
     bench.step(Input::PeerFrame {
         peer: server(2),

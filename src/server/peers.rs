@@ -41,14 +41,17 @@ impl Server {
         out: &mut Outputs,
     ) -> Result<(), L::Error> {
         match frame {
-            ToClient::Feed { room: None, items, upto, caught_up } => {
+            ToClient::Feed { room: None, items, after, upto, caught_up } => {
                 let mut lacking = Vec::new();
                 for item in items {
                     if log.position(&item.id)?.is_none() {
                         lacking.push((item.id, self.staged.get(&item.id).is_some()));
                     }
                 }
-                self.sync.told(now_ms, peer, &lacking, upto, caught_up);
+                if !self.sync.told(now_ms, peer, &lacking, (after, upto), caught_up) {
+                    self.drop_peer(peer, format!("it left out what it has before position {after}"), out);
+                    return Ok(());
+                }
                 send_peers(out, self.sync.settle(&BTreeSet::new()));
             }
             ToClient::Bodies(events) => {

@@ -177,7 +177,7 @@ impl Core {
             items.extend(posts.filter(|_| self.alters).map(altered));
         }
         let upto = self.log.len() as u64;
-        self.say(conn, ToClient::Feed { room: None, items, upto, caught_up: true });
+        self.say(conn, ToClient::Feed { room: None, items, after: 0, upto, caught_up: true });
     }
 
     fn say(&self, conn: ConnId, frame: ToClient) {

@@ -115,10 +115,10 @@ impl World {
     pub fn lie(&mut self, server: usize, conn: ConnId, frame: ToClient) -> ToClient {
         let is_device = self.net.get(conn).is_some_and(|conn| matches!(conn.caller, Caller::Client(_)));
         match frame {
-            ToClient::Feed { room, items, upto, caught_up } if is_device => {
+            ToClient::Feed { room, items, after, upto, caught_up } if is_device => {
                 let items = self.false_items(conn, room.is_none(), items, upto);
                 self.note(|| format!("server {server} lies on {conn:?}"));
-                ToClient::Feed { room, items, upto, caught_up }
+                ToClient::Feed { room, items, after, upto, caught_up }
             }
             ToClient::Bodies(events) if !events.is_empty() && self.rng.u32(..3) == 0 => {
                 self.saw("a liar alters a body");
@@ -225,18 +225,18 @@ impl World {
     pub fn miscounted(&self, client: usize, input: Input) -> Vec<Input> {
         let again = |server: ServerId, ids: Vec<EventId>| {
             let items = ids.into_iter().map(|id| Item { position: 0, id, event: None }).collect();
-            let frame = ToClient::Feed { room: None, items, upto: 0, caught_up: false };
+            let frame = ToClient::Feed { room: None, items, after: 0, upto: 0, caught_up: false };
             Input::Frame { server, frame }
         };
         match (self.swarm.mutant, input) {
             (
                 Some(Mutant::CountsATellerTwice),
-                Input::Frame { server, frame: ToClient::Feed { room, items, upto, caught_up } },
+                Input::Frame { server, frame: ToClient::Feed { room, items, after, upto, caught_up } },
             ) => {
                 let servers = self.view.servers();
                 let next = self.view.index_of(server).map_or(0, |index| (index + 1) % servers.len());
                 let also = again(servers[next].id, items.iter().map(|item| item.id).collect());
-                let frame = ToClient::Feed { room, items, upto, caught_up };
+                let frame = ToClient::Feed { room, items, after, upto, caught_up };
                 vec![Input::Frame { server, frame }, also]
             }
             (Some(Mutant::CountsEarlierLogs), Input::Up { server, incarnation }) => {

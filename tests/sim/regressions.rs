@@ -68,7 +68,7 @@ fn another_devices_event(device: u8, parents: BTreeSet<EventId>) -> Event {
 
 fn feed(event: &Event) -> ToClient {
     let item = Item { position: 1, id: event.id(), event: Some(event.bytes().to_vec().into()) };
-    ToClient::Feed { room: None, items: vec![item], upto: 1, caught_up: true }
+    ToClient::Feed { room: None, items: vec![item], after: 0, upto: 1, caught_up: true }
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn an_event_whose_parent_is_lost_with_the_server_does_not_wait_for_ever() {
     hear(
         &mut client,
         10,
-        ToClient::Feed { room: None, items, upto: 2, caught_up: true },
+        ToClient::Feed { room: None, items, after: 0, upto: 2, caught_up: true },
         &mut Effects::default(),
     );
     let bodies = ToClient::Bodies(vec![child.bytes().to_vec().into()]);

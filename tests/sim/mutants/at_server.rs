@@ -196,20 +196,20 @@ impl World {
             (Mutant::FetchesNothing, Output::SendPeer { frame: ToServer::Fetch { .. }, .. }) => None,
             (
                 Mutant::TellsThePast,
-                Output::Send { conn, frame: ToClient::Feed { room, mut items, upto, caught_up } },
+                Output::Send { conn, frame: ToClient::Feed { room, mut items, after, upto, caught_up } },
             ) => {
                 for item in items.iter_mut().filter(|item| item.event.is_some()) {
                     let Ok(event) = self.servers[server].disk.event(item.position);
                     item.event = event.map(|event| ByteBuf::from(event.bytes()));
                 }
-                Some(Output::Send { conn, frame: ToClient::Feed { room, items, upto, caught_up } })
+                Some(Output::Send { conn, frame: ToClient::Feed { room, items, after, upto, caught_up } })
             }
             (
                 Mutant::LeaksAConversation,
-                Output::Send { conn, frame: ToClient::Feed { room, items, upto, caught_up } },
+                Output::Send { conn, frame: ToClient::Feed { room, items, after, upto, caught_up } },
             ) => {
                 let items = self.leaking(server, conn, items, upto);
-                Some(Output::Send { conn, frame: ToClient::Feed { room, items, upto, caught_up } })
+                Some(Output::Send { conn, frame: ToClient::Feed { room, items, after, upto, caught_up } })
             }
             (Mutant::TakesForgedBodies, Output::Send { conn, frame: ToClient::Bodies(events) })
                 if server == 0
@@ -262,9 +262,9 @@ fn without_bodies(frame: ToClient) -> ToClient {
         event.map_or(bytes, |event| ByteBuf::from(event.bytes()))
     };
     match frame {
-        ToClient::Feed { room, items, upto, caught_up } => {
+        ToClient::Feed { room, items, after, upto, caught_up } => {
             let item = |item: Item| Item { event: item.event.map(bare), ..item };
-            ToClient::Feed { room, items: items.into_iter().map(item).collect(), upto, caught_up }
+            ToClient::Feed { room, items: items.into_iter().map(item).collect(), after, upto, caught_up }
         }
         ToClient::Bodies(events) => ToClient::Bodies(events.into_iter().map(bare).collect()),
         other => other,
