@@ -38,6 +38,13 @@ impl World {
                 self.keep_again(client, server, &frame);
                 vec![Input::Frame { server, frame }]
             }
+            (
+                Some(Mutant::SwallowsFrames | Mutant::ReordersFrames | Mutant::KeepsCursor),
+                Input::Frame { server, frame: ToClient::Feed { room, items, after: _, upto, caught_up } },
+            ) => {
+                let frame = ToClient::Feed { room, items, after: 0, upto, caught_up };
+                vec![Input::Frame { server, frame }]
+            }
             (Some(Mutant::IgnoresViews), Input::Frame { frame: ToClient::View(_), .. }) => vec![],
             (_, input) => self.miscounted(client, input),
         }

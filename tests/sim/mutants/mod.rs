@@ -144,9 +144,9 @@ mutants! {
     LeavesAGap: "corrupt", at 1, [CrashServer];
     /// A store's canonical index keeps the order of arrival.
     IndexesByArrival: "wrong-index", at 0, [Partition];
-    /// A frame to a client gets lost in the middle of a connection.
+    /// A frame to a client gets lost in the middle of a connection, and it does not look where the next begins.
     SwallowsFrames: "undelivered", at 2, [Cut];
-    /// Two frames of a feed overtake each other.
+    /// Two frames of a feed overtake each other, and nobody looks where they begin.
     ReordersFrames: "undelivered", at 5, [];
 
     // ---- servers that come and go
