@@ -86,7 +86,8 @@ fn a_run_ends_valid_and_what_it_did_can_be_done_again() {
     let counts = &json["counts"];
     assert!(counts["sent"].as_u64().unwrap() > 0, "{counts}");
     assert_eq!((&counts["on_all"], &counts["at_risk"]), (&counts["sent"], &Value::from(0)), "{counts}");
-    assert_eq!(counts["shown"].as_u64().unwrap(), 2 * counts["sent"].as_u64().unwrap(), "{counts}");
+    let shown = |times| times * counts["sent"].as_u64().unwrap();
+    assert!(counts["shown"].as_u64().unwrap() > shown(2), "by two at least, in the room by all: {counts}");
 }
 
 #[test]
@@ -97,6 +98,20 @@ fn a_lost_disk_and_clocks_that_are_off_break_no_promise() {
     assert_valid(&place.chaos(&args));
     let done = actions(&log);
     assert!(!targets(&done, "wipe").is_empty() && !targets(&done, "skew").is_empty(), "{done:?}");
+}
+
+#[test]
+fn people_talk_in_a_room_too_and_change_some_of_what_they_said() {
+    let place = Place::new();
+    let ran =
+        place.chaos(&["--for", "4s", "--rate", "60", "--faults", "client-kill", "--keep", "--seed", "3"]);
+    assert_valid(&ran);
+    assert!(ran.out.lines().any(|line| line.starts_with("#lab ")), "{ran:?}");
+    let [folder] = <[PathBuf; 1]>::try_from(place.left()).unwrap();
+    let history = run(command(&folder).args(["verify", "--export", "jsonl"])).out;
+    for kind in ["Post", "Edit", "Delete"] {
+        assert!(history.contains(&format!("\"{kind}\"")), "nothing is a {kind}");
+    }
 }
 
 #[test]

@@ -21,6 +21,26 @@ use crate::text::Name;
 
 /// What the chats are given to come to an end; longer than any wait here.
 const CHAT_TIMEOUT_S: &str = "90";
+/// The room that all are in.
+const ROOM: &str = "#lab";
+
+/// Where something is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// To one of the others alone.
+    Person(usize),
+    /// In the room that all are in.
+    Room,
+}
+
+/// What becomes of a message as soon as it is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Afterthought {
+    /// Other words in its place.
+    Edit,
+    /// It is taken back: its words leave the disks.
+    Delete,
+}
 
 /// All clients of a run.
 #[derive(Debug)]
@@ -36,7 +56,7 @@ struct Client {
     name: Name,
     child: Option<Child>,
     input: Option<ChildStdin>,
-    talks_to: Option<usize>,
+    talks_in: Option<Place>,
     clock_offset_ms: i64,
     tally: Tally,
 }
@@ -52,7 +72,7 @@ impl Crew {
                 name: name.parse()?,
                 child: None,
                 input: None,
-                talks_to: None,
+                talks_in: None,
                 clock_offset_ms: 0,
                 tally: Tally::default(),
             }))
@@ -86,7 +106,7 @@ impl Crew {
     pub fn kill(&self, index: usize) -> Result<Option<u32>, Failure> {
         let mut client = self.lock(index);
         let Some(mut child) = client.child.take() else { return Ok(None) };
-        (client.input, client.talks_to) = (None, None);
+        (client.input, client.talks_in) = (None, None);
         let name = client.name.clone();
         let failed = |error| Failure::io(format!("kill the chat of {name}"), &error);
         child.kill().and_then(|()| child.wait()).map_err(failed)?;
@@ -94,17 +114,33 @@ impl Crew {
     }
 
     /// Has something said; `false` if the client is not there to say it, or does not listen.
-    pub fn say(&self, from: usize, to: usize, text: &str) -> bool {
+    pub fn say(&self, from: usize, place: Place, text: &str, after: Option<Afterthought>) -> bool {
         let mut client = self.lock(from);
-        let other = PEOPLE.get(to).copied().unwrap_or_default();
-        let turn = if client.talks_to == Some(to) { String::new() } else { format!("/dm {other}\n") };
-        let Some(input) = client.input.as_mut() else { return false };
-        // One write that does not wait, and is short enough for a pipe to take whole or not at all.
-        let said = input.write_all(format!("{turn}{text}\n").as_bytes()).is_ok();
+        let turn = match place {
+            _ if client.talks_in == Some(place) => String::new(),
+            Place::Person(to) => format!("/dm {}\n", PEOPLE.get(to).copied().unwrap_or_default()),
+            Place::Room => format!("/join {ROOM}\n"),
+        };
+        let after = match after {
+            None => String::new(),
+            Some(Afterthought::Edit) => format!("/edit {text}, mended\n"),
+            Some(Afterthought::Delete) => "/delete\n".to_owned(),
+        };
+        let said = client.hears(&format!("{turn}{text}\n{after}"));
         if said {
-            client.talks_to = Some(to);
+            client.talks_in = Some(place);
         }
         said
+    }
+
+    /// The first opens the room that all are in.
+    pub fn open_room(&self) -> bool {
+        self.lock(0).hears(&format!("/create {ROOM}\n"))
+    }
+
+    /// Those who are not in the room yet go there.
+    pub fn join_room(&self) -> bool {
+        (1..self.len()).all(|index| self.lock(index).hears(&format!("/join {ROOM}\n")))
     }
 
     /// Everybody's numbers, as far as their logs can be read at the moment.
@@ -126,6 +162,12 @@ impl Crew {
     pub fn is_acquainted(&self) -> bool {
         let _counted = self.counts();
         self.clients.iter().all(|client| lock(client).tally.names() >= self.len())
+    }
+
+    /// Whether everybody knows that so many are in the room.
+    pub fn is_in_room(&self, people: usize) -> bool {
+        let _counted = self.counts();
+        self.clients.iter().all(|client| lock(client).tally.in_room() >= people)
     }
 
     /// Clients that have ended and were not asked to, with what they ended with; each is told once.
@@ -199,7 +241,7 @@ impl Crew {
             .spawn()
             .map_err(failed)?;
         client.input = child.stdin.take();
-        client.talks_to = None;
+        client.talks_in = None;
         if let Some(input) = &client.input {
             // A chat that hangs must not hang the one who talks to it.
             let set = fcntl_setfl(input, OFlags::NONBLOCK);
@@ -227,6 +269,11 @@ impl Crew {
 }
 
 impl Client {
+    /// One write that does not wait, and is short enough for a pipe to take whole or not at all.
+    fn hears(&mut self, lines: &str) -> bool {
+        self.input.as_mut().is_some_and(|input| input.write_all(lines.as_bytes()).is_ok())
+    }
+
     fn ended(&mut self) -> Option<ExitStatus> {
         let status = self.child.as_mut()?.try_wait().ok()??;
         (self.child, self.input) = (None, None);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::SERVERS;
 use super::action::{Action, Setting};
-use super::crew::{Crew, within};
+use super::crew::{Afterthought, Crew, Place, within};
 use super::live::{Live, numbers};
 use super::nemesis::Nemesis;
 use super::netns::Lab;
@@ -22,6 +22,9 @@ use crate::cmd::verify;
 use crate::report::{Report, Verdict};
 use crate::text::count;
 
+/// One message in so many is said in the room; one in so many is changed at once.
+const IN_THE_ROOM: usize = 3;
+const CHANGED: usize = 4;
 /// How long everybody may take to find everybody.
 const SIGN_IN_PATIENCE: Duration = Duration::from_secs(60);
 /// How long the outboxes may take to drain once all faults have stopped, and reading afterwards.
@@ -93,8 +96,12 @@ impl Run {
         let mut nemesis = Nemesis::new(stage.cluster(), &crew, lab, &live, &shared.hush, log)?;
         nemesis.heal(interrupts)?; // all are down, to begin with
         wait_for("everybody knows everybody", SIGN_IN_PATIENCE, interrupts, || crew.is_acquainted())?;
+        crew.open_room();
+        wait_for("a room is open", SIGN_IN_PATIENCE, interrupts, || crew.is_in_room(1))?;
+        crew.join_room();
+        wait_for("everybody is in it", SIGN_IN_PATIENCE, interrupts, || crew.is_in_room(crew.len()))?;
         live.begin_anew();
-        live.tell("everybody knows everybody; the talk begins")?;
+        live.tell("everybody knows everybody, and is in one room; the talk begins")?;
 
         let troubles = thread::scope(|threads| {
             threads.spawn(|| talk(&crew, &shared, &self.setting));
@@ -261,7 +268,8 @@ fn interrupted() -> Failure {
     Failure::new("interrupted; servers and clients are stopped").next("tercet chaos")
 }
 
-/// People talk, by the seed, to one another at this rate. Who is gone says nothing.
+/// People talk, by the seed, to one another and in their room at this rate, and change some of what they said. Who is
+/// gone says nothing.
 fn talk(crew: &Crew, shared: &Shared, setting: &Setting) {
     let mut random = fastrand::Rng::with_seed(setting.seed ^ TALK_SALT);
     let pause = Duration::from_secs(1) / setting.rate;
@@ -269,11 +277,14 @@ fn talk(crew: &Crew, shared: &Shared, setting: &Setting) {
     for number in 1_u64.. {
         let from = random.usize(..crew.len());
         let to = (from + random.usize(1..crew.len())) % crew.len();
+        let place = if random.usize(..IN_THE_ROOM) == 0 { Place::Room } else { Place::Person(to) };
+        let thought = if random.bool() { Afterthought::Edit } else { Afterthought::Delete };
+        let after = (random.usize(..CHANGED) == 0).then_some(thought);
         if shared.over.load(Ordering::SeqCst) {
             return;
         }
         if !shared.hush.load(Ordering::SeqCst) {
-            let _said = crew.say(from, to, &format!("message {number}"));
+            let _said = crew.say(from, place, &format!("message {number}"), after);
         }
         next += pause;
         sleep(next.saturating_duration_since(Instant::now()));

@@ -14,6 +14,7 @@ use crate::limits::SENT_AT;
 pub struct Tally {
     entries: usize,
     names: usize,
+    in_room: usize,
     current: BTreeMap<ServerId, Incarnation>,
     /// The device's own messages and the servers whose current log holds them.
     held_by: BTreeMap<EventId, BTreeSet<ServerId>>,
@@ -48,6 +49,11 @@ impl Tally {
     /// How many people the device knows.
     pub fn names(&self) -> usize {
         self.names
+    }
+
+    /// How many people it knows to be in a room.
+    pub fn in_room(&self) -> usize {
+        self.in_room
     }
 
     /// How it stands, in a cluster of so many servers.
@@ -95,6 +101,7 @@ impl Tally {
         let Ok(event) = Event::from_bytes(bytes) else { return };
         match event.kind() {
             Kind::Register => self.names += 1,
+            Kind::Create | Kind::Join => self.in_room += 1,
             Kind::Post if own => drop(self.held_by.insert(event.id(), BTreeSet::new())),
             _ => {}
         }
