@@ -136,7 +136,7 @@ pub enum Kind {
     Unreact,
     /// An account is used no more. In the directory only.
     Close,
-    /// A part of a file, up to [`CHUNK_MAX_BYTES`](crate::limits::CHUNK_MAX_BYTES), after the one before it.
+    /// A part of a file, up to [`CHUNK_MAX_BYTES`], after the one before it.
     Chunk,
     /// A person shares the file that ends with this chunk.
     File,
