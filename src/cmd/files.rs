@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::failure::Failure;
+use super::failure::{Failure, OTHER_FOLDER};
 
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -16,11 +16,9 @@ const OTHERS_MASK: u32 = 0o077;
 /// # Errors
 /// Names the folder.
 pub fn make_folder(path: &Path) -> Result<(), Failure> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(FOLDER_MODE)
-        .create(path)
-        .map_err(|error| Failure::io(format!("make the folder {}", path.display()), &error))
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(|error| {
+        Failure::io(format!("make the folder {}", path.display()), &error).or_next(OTHER_FOLDER)
+    })
 }
 
 /// Writes a file so that a crash leaves the old one or the new one, never a part.
