@@ -63,6 +63,15 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<bool, Failure> {
     }
 }
 
+/// Writes a file where it is, a device or a pipe, too; a new one is for its owner only.
+///
+/// # Errors
+/// The operating system's.
+pub fn write_in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)?;
+    file.write_all(bytes)
+}
+
 /// Opens a file to append to, for its owner only.
 ///
 /// # Errors
