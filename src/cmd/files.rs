@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::failure::{Failure, OTHER_FOLDER};
+use crate::limits::SMALL_FILE_MAX_BYTES;
 
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -91,7 +92,7 @@ pub fn append_to(path: &Path) -> Result<File, Failure> {
 /// When others than the owner may read it, as ssh does; when it cannot be read or is no text.
 pub fn read_secret(path: &Path) -> Result<Option<String>, Failure> {
     let failed = |error| Failure::io(format!("read {}", path.display()), &error);
-    let mut file = match File::open(path) {
+    let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if is_absent(&error) => return Ok(None),
         Err(error) => return Err(failed(error).next(format!("check who owns it: ls -l {}", path.display()))),
@@ -105,7 +106,15 @@ pub fn read_secret(path: &Path) -> Result<Option<String>, Failure> {
         .next(format!("chmod 600 {}", path.display())));
     }
     let mut text = String::new();
-    file.read_to_string(&mut text).map_err(failed)?;
+    file.take(SMALL_FILE_MAX_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > SMALL_FILE_MAX_BYTES {
+        return Err(Failure::new(format!(
+            "{} has more than {} MiB, which no such file has",
+            path.display(),
+            SMALL_FILE_MAX_BYTES / (1024 * 1024)
+        ))
+        .next("put back the file that belongs there"));
+    }
     Ok(Some(text))
 }
 
@@ -173,6 +182,17 @@ mod tests {
         assert!(!write_new(&path, b"second").unwrap());
         assert_eq!(read_secret(&path).unwrap().as_deref(), Some("first"));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_not_read_to_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cluster.toml");
+        let length = usize::try_from(SMALL_FILE_MAX_BYTES).unwrap();
+        write(&path, &vec![b' '; length]).unwrap();
+        assert_eq!(read_secret(&path).unwrap().map(|text| text.len()), Some(length));
+        write(&path, &vec![b' '; length + 1]).unwrap();
+        assert!(read_secret(&path).unwrap_err().what().contains("has more than 4 MiB"));
     }
 
     #[test]
