@@ -136,6 +136,6 @@ mod tests {
     fn a_check_that_had_nothing_to_look_at_is_not_ticked() {
         let report = judge(&Evidence::of(&History::default()));
         let text = render(&report);
-        assert!(text.contains("– ") && !text.contains('✓'), "{text}");
+        assert!(text.contains('–') && !text.contains('✓'), "{text}");
     }
 }
