@@ -214,8 +214,9 @@ fn variant(part: &str) -> Variant {
 }
 
 fn field_name(part: &str) -> String {
-    let name = part.split(':').next().unwrap_or_default();
-    name.trim().trim_start_matches("pub ").to_owned()
+    // Its visibility stands before it.
+    let name = part.split(':').next().unwrap_or_default().split_whitespace().next_back();
+    name.unwrap_or_default().to_owned()
 }
 
 /// What stands between the first brace and its partner.
