@@ -4,7 +4,7 @@
 //! to the last event. A server reads its log for a digest [`DIGEST_STEP`] places at a time, one step for each time
 //! that it is asked, and remembers what it has read of the last few conversations.
 //!
-//! It does not know who may read what: whoever uses it asks [`crate::readers`] first.
+//! It does not know who may read what: whoever uses it asks `crate::readers` first.
 
 use std::collections::VecDeque;
 

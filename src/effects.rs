@@ -82,7 +82,7 @@ pub enum Input {
         /// What it says.
         frame: ToClient,
     },
-    /// The time that [`Client::next_wake_ms`] named has come.
+    /// The time that [`crate::client::Client::next_wake_ms`] named has come.
     Tick,
 }
 

@@ -2,13 +2,13 @@
 //!
 //! The same events stand in every log, a million of them in five logs perhaps. Each is decoded where it is
 //! found, known again by its id and signature, and numbered; logs then hold numbers ([`crate::taken`]). What is
-//! byte for byte what another log had need not be decoded again ([`crate::expected`]).
+//! byte for byte what another log had need not be decoded again (`crate::expected`).
 //! Whoever brings an event first has its signature checked, with a thousand others
 //! ([`mod@crate::signature`]). Readers of different logs may do all this at the same time: an [`Intake`] is
 //! shared, and locked piece by piece. The numbers depend on who was first; [`crate::settle`] gives others
 //! that do not.
 //!
-//! **Invariant**: an event counts only after its signature was found right. What is still [`State::Pending`]
+//! **Invariant**: an event counts only after its signature was found right. What is still `State::Pending`
 //! when all readers have ended counts as wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -175,7 +175,7 @@ impl Default for Intake {
 
 impl Intake {
     /// An intake that knows bytes again without decoding them. The secret must be drawn at random after all logs
-    /// were written, and be told to nobody: see [`crate::fingerprint`].
+    /// were written, and be told to nobody: see `crate::fingerprint`.
     pub fn knowing_again(secret: &[u8; 32]) -> Self {
         Self { prints: Some(Fingerprinter::new(secret)), ..Self::default() }
     }

@@ -33,22 +33,56 @@
 //!
 //! # Where things are
 //!
-//! | Module | Its role | What it must not know |
-//! | --- | --- | --- |
-//! | [`id`], [`limits`], [`text`] | names for things; every bound; words from people made safe | |
-//! | [`event`], [`ancestors`], [`clock`], [`order`] | the signed event, what its causes say of it, when it is, what comes after what | who reads it, and when |
-//! | [`erasure`] | which bodies leave the disks | how that is done |
-//! | [`frame`] | what clients and servers say to each other | connections |
-//! | [`view`], [`directory`] | which servers there are, and were; who is who | who is up |
-//! | [`server`] (in `server/`: `exchange`, `connections`, `views`, `writing`, `reading`, `peers`) with [`admission`], `membership`, [`staged`], [`follow`], [`sync`], [`wanted`], [`digests`], [`presence`] | the server's machine | disk, sockets; it asks a [`log`] |
-//! | [`client`] (in `client/`: `questions`, `state`, `writing`, `connections`, `views`, `reading`, `showing`) with `links`, [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`], `quorum` | the endpoint's machine | disk, sockets, terminal |
-//! | [`history`], [`evidence`]; [`intake`] with `expected`, `fingerprint`, [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
-//! | [`ledger`], [`mod@verify`] with [`durability`], `deletion`, `succession`, [`agreement`], [`screens`], `tellers`, [`anomaly`], [`report`] | the judgement on them | who read them, and how |
-//! | [`names`], [`story`] with [`testimony`], [`diagram`], [`mod@page`], [`export_adya`], [`export_shiviz`], [`export_jsonl`] | the judgement and the history, for people and for other programs | where it is written |
-//! | [`words`], [`sealed`] | bytes as words that people can say; an account in a file that a passphrase opens | where the file is |
-//! | [`net`] | TLS, frames, listener, links, bounded queues | what frames mean; [`store`] |
-//! | [`store`] | a server's store, a device's log | who may read what; [`net`] |
-//! | [`cmd`] | one file per subcommand; wires the parts together; all printing | |
+//! Begin with [`event`] (what is said), [`order`] (where it stands), [`frame`] (how it is passed on), [`server`] and
+//! [`client`] (who does what with it) and [`mod@verify`] (whether it was so); all else is a part or a helper of these.
+//! `tests/tidy.rs` checks that every module is named below.
+//!
+//! **Words**, which know nothing of the rest
+//! - [`id`]: names of things on the wire; [`limits`]: every bound; [`bits`]: sets of small numbers
+//! - [`text`]: words from people made safe; [`words`]: bytes as words that people can say
+//! - [`sealed`]: an account in a file that a passphrase opens
+//!
+//! **The event**, which does not know who reads it, or when
+//! - [`event`]: signed, hash-linked; in `event/` what it does, where it belongs, how it is encoded
+//! - [`content`]: what its body says; [`canonical`]: its one encoding, read quickly; [`mod@signature`]: by the thousand
+//! - [`ancestors`]: what its causes say of it; [`clock`]: when it is; [`erasure`]: which bodies leave the disks
+//!
+//! **The conversation**, as events in canonical order make it
+//! - [`order`]: what comes after what, and the digest of that; [`directory`]: who is who; [`rooms`]: who may read which
+//! - [`thread`]: as people read it, with edits, reactions and what they have read
+//!
+//! **The cluster**
+//! - [`view`]: which servers there are, and were, signed by the administrator
+//! - [`frame`]: what clients and servers say to each other; it knows no connection
+//!
+//! **The server's machine**, which asks a [`log`] and knows neither disk nor socket
+//! - [`server`]: the machine; in `server/` `exchange`, `connections`, `writing`, `reading`, `peers`, `views`
+//! - in: [`admission`] (frames decoded, signatures gathered), [`staged`] (on its way to the disk)
+//! - out: `readers` (who is told what next), [`follow`] (one connection's window), [`presence`], [`digests`]
+//! - beside it: [`sync`] (what peers have that it lacks), [`wanted`] (what to fetch where), `membership` (its view)
+//!
+//! **The client's machine**, which knows neither disk, socket nor terminal
+//! - [`client`]: the machine; in `client/` `questions`, `state`, `writing`, `connections`, `views`, `reading`, `showing`
+//! - [`effects`]: what it takes and gives; `links`: its servers; [`holdings`]: what it holds
+//! - out: [`outbox`] (what each server is owed); in: [`delivery`] (how far each log is read)
+//! - on the screen: [`display`] (what is shown when, and what is late), `quorum` (what waits for more servers' word)
+//!
+//! **Logs, read afterwards**, in little memory however many there are
+//! - [`history`]: logs as plain values; [`evidence`]: the same, decoded and indexed, for those that tell of it
+//! - [`intake`], with `expected` and `fingerprint`: each event once, from many logs at a time; [`taken`]: one log of these
+//! - [`settle`]: which events are valid; [`ledger`]: what all logs together say, which checks ask
+//!
+//! **The judgement**, which does not know who read the logs, and how
+//! - [`mod@verify`]: all checks, P1 itself; [`durability`] P2; `deletion` bodies; [`screens`] P3, P4 and P6, with `tellers`;
+//!   [`agreement`] P5; `succession` rule 15
+//! - [`anomaly`]: one variant for each way to break a promise; [`report`]: the verdict and what it stands on
+//! - [`story`], with [`testimony`] and [`names`]: an anomaly told; [`mod@page`] and [`diagram`]: the report as one page
+//! - [`export_adya`], [`export_jsonl`], [`export_shiviz`]: the history for other programs
+//!
+//! **The world**
+//! - [`net`]: TLS, frames, listener, links, bounded queues; it knows neither what frames mean nor [`store`]
+//! - [`store`]: a server's store, a device's log; it knows neither who may read what nor [`net`]
+//! - [`cmd`]: a file or folder for each subcommand; it wires the parts together, and all printing is there
 //!
 //! `cmd` uses `net`, `store` and the pure files; `net` and `store` use the pure files and do not know each
 //! other. `tests/tidy.rs` checks this.

@@ -1,7 +1,8 @@
-//! Every bound of the program, in one place, checked against each other at compile time.
+//! Every bound on what others can bring about, in one place, checked against each other at compile time.
 //!
-//! Nothing grows without one of these: a frame, a queue, a batch, a wait. Bounds that both sides of a
-//! connection must agree on are part of the protocol (`docs/protocol.md`).
+//! Nothing grows without one of these: a frame, a queue, a batch, a wait for a peer. How long a command is patient, and
+//! how large a buffer of one file is, stands where it is used. Bounds that both sides of a connection must agree on are
+//! part of the protocol (`docs/protocol.md`).
 
 /// The newest protocol version this program speaks.
 pub const PROTOCOL_VERSION: u16 = 1;
@@ -109,6 +110,12 @@ pub const DIGESTS_KEPT: usize = 8;
 pub const DIGEST_EVENTS_MAX: usize = 256 * 1024;
 /// Log entries in one answer to a pull.
 pub const PULL_MAX: usize = FRAME_EVENTS;
+/// Connections at once to a server's metrics.
+pub const METRICS_CONNECTIONS_MAX: usize = 16;
+/// Longest head of a request for them: bytes.
+pub const METRICS_HEAD_MAX_BYTES: usize = 8 * 1024;
+/// Longest that such a connection stays.
+pub const METRICS_MS: u64 = 5_000;
 
 // ---- the client -------------------------------------------------------------------------------------
 
@@ -142,6 +149,11 @@ pub const SERVERS_MAX: usize = 32;
 pub const RETIRED_MAX: usize = 32;
 /// Longest view, without its signature: all its servers, and all that it remembers with all who hold their logs.
 pub const VIEW_MAX_BYTES: usize = 128 * 1024;
+
+// ---- files of the cluster's folder --------------------------------------------------------------------
+
+/// Longest file of keys, addresses or names that is read: bytes.
+pub const SMALL_FILE_MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 // ---- accounts in files ------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@
 //! everywhere, without a word between them. A key's time exceeds those of all ancestors
 //! ([`crate::clock`]), so the order never shows an effect before its cause.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -99,7 +99,7 @@ impl Eq for Sequence {}
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Transcript {
     keys: BTreeSet<Key>,
-    heads: BTreeMap<EventId, Key>,
+    heads: BTreeSet<EventId>,
 }
 
 impl Transcript {
@@ -111,17 +111,12 @@ impl Transcript {
         for parent in event.parents() {
             self.heads.remove(parent);
         }
-        self.heads.insert(event.id(), event.key());
+        self.heads.insert(event.id());
     }
 
     /// The events that no other event here names as a parent.
     pub fn heads(&self) -> impl Iterator<Item = EventId> {
-        self.heads.keys().copied()
-    }
-
-    /// The latest time among the heads, which is the latest of all.
-    pub fn latest(&self) -> Option<Time> {
-        self.heads.values().map(|key| key.time).max()
+        self.heads.iter().copied()
     }
 
     /// Every event, in canonical order.
@@ -185,8 +180,6 @@ mod tests {
         assert_eq!(heads(&[&root]), BTreeSet::from([root.id()]));
         assert_eq!(heads(&[&root, &left, &right]), BTreeSet::from([left.id(), right.id()]));
         assert_eq!(heads(&[&root, &left, &right, &both]), BTreeSet::from([both.id()]));
-        assert_eq!(transcript([&root, &right, &left]).latest(), Some(left.time()));
-        assert_eq!(Transcript::default().latest(), None);
     }
 
     #[test]

@@ -228,6 +228,7 @@ fn checks(report: &Report) -> String {
     for outcome in &report.outcomes {
         let verdict = outcome.verdict();
         let mark = match verdict {
+            Verdict::Valid if outcome.examined == 0 => "–",
             Verdict::Valid => "✓",
             Verdict::Unknown => "?",
             Verdict::Violation => "✗",
@@ -235,12 +236,11 @@ fn checks(report: &Report) -> String {
         _ = writeln!(
             html,
             "<tr><td class=\"mark {}\">{mark}</td><td class=\"promise\">{}</td><td>{}</td>\
-             <td class=\"number\">{} {}</td></tr>",
+             <td class=\"number\">{}</td></tr>",
             verdict_word(verdict),
             escaped(outcome.promise),
             escaped(outcome.check),
-            outcome.examined,
-            outcome.unit
+            outcome.looked_at()
         );
     }
     html + "</table></section>\n"

@@ -2,7 +2,7 @@
 //!
 //! A device says whether its person is here or away, and to whom that may be told; who says nothing is told nothing.
 //! A server passes it on to those people's devices that say something themselves, about once a second
-//! ([`Presences::flush`]), and says that a device is gone when its connection is. A reader puts together what all
+//! (`Presences::flush`), and says that a device is gone when its connection is. A reader puts together what all
 //! servers say ([`Around`]): of one device the newest word counts, and of several devices of one person the best.
 //!
 //! Nobody can know whether a device that cannot be reached is gone: "gone" is a server's word on its own connection.

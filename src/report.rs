@@ -28,7 +28,7 @@ pub struct Outcome {
     pub promise: &'static str,
     /// How many things were looked at.
     pub examined: usize,
-    /// What they are.
+    /// What they are, in the plural.
     pub unit: &'static str,
     /// What was found to be broken.
     pub anomalies: Vec<Anomaly>,
@@ -49,6 +49,15 @@ impl Outcome {
             stories: Vec::new(),
             unknowns: Vec::new(),
         }
+    }
+
+    /// What was looked at, in words: "1 receipt", "2 bodies".
+    pub fn looked_at(&self) -> String {
+        let one = match self.unit.strip_suffix("ies") {
+            Some(stem) => format!("{stem}y"),
+            None => self.unit.strip_suffix('s').unwrap_or(self.unit).to_owned(),
+        };
+        if self.examined == 1 { format!("1 {one}") } else { format!("{} {}", self.examined, self.unit) }
     }
 
     /// What this check came to.
@@ -118,5 +127,25 @@ impl Report {
     /// Everything that is broken.
     pub fn anomalies(&self) -> impl Iterator<Item = &Anomaly> {
         self.outcomes.iter().flat_map(|outcome| &outcome.anomalies)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_that_was_looked_at_is_no_plural() {
+        let cases = [
+            ("receipts", 1, "1 receipt"),
+            ("views", 1, "1 view"),
+            ("bodies", 1, "1 body"),
+            ("deliveries", 1, "1 delivery"),
+            ("bodies", 2, "2 bodies"),
+            ("lines", 0, "0 lines"),
+        ];
+        for (unit, examined, words) in cases {
+            assert_eq!(Outcome { examined, ..Outcome::new("", "", unit) }.looked_at(), words);
+        }
     }
 }

@@ -15,7 +15,7 @@ use tercet::frame::{self, Refusal, Rejection, Role, ToClient, ToServer};
 use tercet::history::Entry;
 
 /// The types that the document describes, by the file that defines them.
-const TYPES: [(&str, &[&str]); 4] = [
+const TYPES: [(&str, &[&str]); 6] = [
     (
         "src/frame.rs",
         &[
@@ -33,7 +33,9 @@ const TYPES: [(&str, &[&str]); 4] = [
             "Refusal",
         ],
     ),
-    ("src/event.rs", &["Envelope", "Header", "Conversation", "Kind"]),
+    ("src/event/encoding.rs", &["Envelope", "Header"]),
+    ("src/event/conversation.rs", &["Conversation"]),
+    ("src/event/kind.rs", &["Kind"]),
     ("src/history.rs", &["Entry"]),
     ("src/view.rs", &["ViewId", "Content", "Member", "Retired"]),
 ];
@@ -82,8 +84,8 @@ fn serde_knows_the_variants_that_were_scanned() {
     assert_eq!(scanned("src/frame.rs", "Role"), known::<Role>());
     assert_eq!(scanned("src/frame.rs", "Refusal"), known::<Refusal>());
     assert_eq!(scanned("src/frame.rs", "Rejection"), known::<Rejection>());
-    assert_eq!(scanned("src/event.rs", "Conversation"), known::<Conversation>());
-    assert_eq!(scanned("src/event.rs", "Kind"), known::<Kind>());
+    assert_eq!(scanned("src/event/conversation.rs", "Conversation"), known::<Conversation>());
+    assert_eq!(scanned("src/event/kind.rs", "Kind"), known::<Kind>());
     assert_eq!(scanned("src/history.rs", "Entry"), known::<Entry>());
 }
 
@@ -212,8 +214,9 @@ fn variant(part: &str) -> Variant {
 }
 
 fn field_name(part: &str) -> String {
-    let name = part.split(':').next().unwrap_or_default();
-    name.trim().trim_start_matches("pub ").to_owned()
+    // Its visibility stands before it.
+    let name = part.split(':').next().unwrap_or_default().split_whitespace().next_back();
+    name.unwrap_or_default().to_owned()
 }
 
 /// What stands between the first brace and its partner.

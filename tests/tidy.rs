@@ -155,6 +155,22 @@ fn every_limit_is_used() {
     assert_eq!(unused(&made_up, &used), ["MADE_UP_MAX"]);
 }
 
+#[test]
+fn the_map_in_lib_names_every_module() {
+    let library = read("src/lib.rs");
+    assert_eq!(not_on_the_map(&library), Vec::<&str>::new());
+    assert_eq!(not_on_the_map(&format!("{library}\nmod made_up;")), ["made_up"]);
+}
+
+/// Modules that the head of a library's file declares and its documentation does not name.
+fn not_on_the_map(library: &str) -> Vec<&str> {
+    let map: String = library.lines().filter(|line| line.starts_with("//!")).collect();
+    let modules = library.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod "));
+    let modules = modules.map(|rest| rest.trim_end_matches(';'));
+    let named = |name: &str| map.contains(&format!("`{name}`")) || map.contains(&format!("`mod@{name}`"));
+    modules.filter(|name| !named(name)).collect()
+}
+
 fn too_long(files: &[(usize, String)]) -> Vec<&str> {
     files.iter().filter(|(lines, _)| *lines > LINES_MAX).map(|(_, file)| file.as_str()).collect()
 }

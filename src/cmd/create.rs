@@ -44,6 +44,11 @@ impl Plan {
         };
         Ok(Self { name: name.to_owned(), address: address.to_owned(), listen })
     }
+
+    /// Whether it listens at all addresses of its machine.
+    pub fn listens_everywhere(&self) -> bool {
+        self.listen.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_unspecified())
+    }
 }
 
 /// Where a server's configuration finds the cluster file.
@@ -209,7 +214,9 @@ mod tests {
             ("a=[2001:db8::1]:7", "[::]:7"),
         ];
         for (text, listen) in table {
-            assert_eq!(Plan::parse(text).unwrap().listen, listen, "{text}");
+            let plan = Plan::parse(text).unwrap();
+            assert_eq!(plan.listen, listen, "{text}");
+            assert_eq!(plan.listens_everywhere(), !listen.starts_with("127."), "{text}");
         }
         for text in ["a", "=h:1", "a=h", "a/b=h:1"] {
             assert!(Plan::parse(text).is_err(), "{text}");

@@ -29,6 +29,9 @@ pub const EXIT_STATUS: [(u8, &str); 4] = [
     (3, "could not run: bad arguments, no cluster, a file or port that cannot be had"),
 ];
 
+/// The next step where a folder cannot be had.
+pub const OTHER_FOLDER: &str = "give a folder that you may write to, with --dir or TERCET_DIR";
+
 /// A command ran; what it found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -85,9 +88,7 @@ impl Failure {
         match error.kind() {
             io::ErrorKind::PermissionDenied
             | io::ErrorKind::NotADirectory
-            | io::ErrorKind::ReadOnlyFilesystem => {
-                failure.next("give a folder that you may write to, with --dir or TERCET_DIR")
-            }
+            | io::ErrorKind::ReadOnlyFilesystem => failure.next(OTHER_FOLDER),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 failure.next("free some space on that disk, then try again")
             }
@@ -105,6 +106,12 @@ impl Failure {
     pub fn next(mut self, step: impl Into<String>) -> Self {
         self.next = Some(step.into());
         self
+    }
+
+    /// The same failure with this next step if it has none.
+    #[must_use]
+    pub fn or_next(self, step: &str) -> Self {
+        if self.next.is_some() { self } else { self.next(step) }
     }
 
     /// The same failure with one more line of detail.

@@ -5,7 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::failure::Failure;
+use super::failure::{Failure, OTHER_FOLDER};
+use crate::limits::SMALL_FILE_MAX_BYTES;
 
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -16,11 +17,9 @@ const OTHERS_MASK: u32 = 0o077;
 /// # Errors
 /// Names the folder.
 pub fn make_folder(path: &Path) -> Result<(), Failure> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(FOLDER_MODE)
-        .create(path)
-        .map_err(|error| Failure::io(format!("make the folder {}", path.display()), &error))
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(|error| {
+        Failure::io(format!("make the folder {}", path.display()), &error).or_next(OTHER_FOLDER)
+    })
 }
 
 /// Writes a file so that a crash leaves the old one or the new one, never a part.
@@ -65,6 +64,15 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<bool, Failure> {
     }
 }
 
+/// Writes a file where it is, a device or a pipe, too; a new one is for its owner only.
+///
+/// # Errors
+/// The operating system's.
+pub fn write_in_place(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)?;
+    file.write_all(bytes)
+}
+
 /// Opens a file to append to, for its owner only.
 ///
 /// # Errors
@@ -84,7 +92,7 @@ pub fn append_to(path: &Path) -> Result<File, Failure> {
 /// When others than the owner may read it, as ssh does; when it cannot be read or is no text.
 pub fn read_secret(path: &Path) -> Result<Option<String>, Failure> {
     let failed = |error| Failure::io(format!("read {}", path.display()), &error);
-    let mut file = match File::open(path) {
+    let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if is_absent(&error) => return Ok(None),
         Err(error) => return Err(failed(error).next(format!("check who owns it: ls -l {}", path.display()))),
@@ -98,7 +106,15 @@ pub fn read_secret(path: &Path) -> Result<Option<String>, Failure> {
         .next(format!("chmod 600 {}", path.display())));
     }
     let mut text = String::new();
-    file.read_to_string(&mut text).map_err(failed)?;
+    file.take(SMALL_FILE_MAX_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > SMALL_FILE_MAX_BYTES {
+        return Err(Failure::new(format!(
+            "{} has more than {} MiB, which no such file has",
+            path.display(),
+            SMALL_FILE_MAX_BYTES / (1024 * 1024)
+        ))
+        .next("put back the file that belongs there"));
+    }
     Ok(Some(text))
 }
 
@@ -166,6 +182,17 @@ mod tests {
         assert!(!write_new(&path, b"second").unwrap());
         assert_eq!(read_secret(&path).unwrap().as_deref(), Some("first"));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_not_read_to_its_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cluster.toml");
+        let length = usize::try_from(SMALL_FILE_MAX_BYTES).unwrap();
+        write(&path, &vec![b' '; length]).unwrap();
+        assert_eq!(read_secret(&path).unwrap().map(|text| text.len()), Some(length));
+        write(&path, &vec![b' '; length + 1]).unwrap();
+        assert!(read_secret(&path).unwrap_err().what().contains("has more than 4 MiB"));
     }
 
     #[test]

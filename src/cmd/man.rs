@@ -59,7 +59,10 @@ fn is_ours(path: &Path) -> bool {
 /// # Errors
 /// Names the folder.
 pub fn write(folder: &Path) -> Result<(), Failure> {
-    let failed = |error| Failure::io(format!("write manual pages to {}", folder.display()), &error);
+    let failed = |error| {
+        Failure::io(format!("write manual pages to {}", folder.display()), &error)
+            .next("give a folder that you may write to: tercet man FOLDER")
+    };
     std::fs::create_dir_all(folder).map_err(failed)?;
     clap_mangen::generate_to(super::definitions(), folder).map_err(failed)?;
     for path in files::list(folder)?.iter().filter(|path| is_ours(path)) {

@@ -106,7 +106,14 @@ impl Visit {
         options: Options,
         lines: Option<mpsc::UnboundedSender<Shown>>,
     ) -> Result<Self, Failure> {
+        let is_new = !cluster.home().account_key(name).exists();
         let (session, notices) = Session::open(cluster, name, options)?;
+        if is_new {
+            // It may be a slip of the fingers.
+            screen::note(&format!(
+                "-- {name} is new on this machine: an account was made (tercet account list)"
+            ));
+        }
         let (unusable, _) = watch::channel(None);
         let unusable = Arc::new(unusable);
         let (account, called) = session.ask(chat::who).await?;

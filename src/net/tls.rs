@@ -84,7 +84,8 @@ impl Identity {
     }
 
     /// The public key, as an `AccountId` or a `ServerId` is made of it.
-    pub fn public_key(&self) -> [u8; 32] {
+    #[cfg(test)]
+    pub(super) fn public_key(&self) -> [u8; 32] {
         self.public
     }
 

@@ -7,7 +7,7 @@
 //! canonical  conversation, time, device, seq, id   -> position
 //! devices    device, seq                           -> id of the first such event
 //! forks      device, seq, id                       -> (every later one)
-//! cursors    device, room if it is not home          -> account, position
+//! cursors    device, room if it is not home        -> account, position
 //! meta       "identity", "end", "view"             -> Identity, End, the signed view; see also [`super::bodies`]
 //! ```
 //!
@@ -36,10 +36,10 @@ pub(super) const FLUSH: &[u8] = b"flush";
 /// A hash over everything up to one position.
 pub(super) type Chain = [u8; 32];
 
-/// The hash before the first event.
 /// What a peer's key starts with, among what is known of the store.
 pub(super) const PEER: &[u8] = b"peer ";
 
+/// The hash before the first event.
 pub(super) const CHAIN_START: Chain = [0; 32];
 
 /// The hash after one more event.

@@ -89,6 +89,9 @@ fn whoever_is_not_known_is_named_with_what_was_meant() {
     assert!(err.contains("there is nobody called carol") && err.contains("tercet chat"), "{err}");
     let err = cluster.run(&["send", "bob", "x"]).failed();
     assert!(err.contains("who are you?") && err.contains("alice, bob"), "{err}");
+    let words = |from: &str| cluster.run(&["send", "bob", "x", "--as", from, "--copies", "1"]).err;
+    assert!(words("alicia").contains("-- alicia is new on this machine"), "a slip of the fingers is told");
+    assert!(!words("alicia").contains("new"), "once");
     assert!(send(&cluster, &["x", "--copies", "4"]).failed().contains("cannot be had on 3 servers"));
     cluster.run(&["cluster", "down"]).ok();
     let err = cluster.run(&["send", "carol", "x", "--as", "alice", "--wait", "1"]).failed();

@@ -45,7 +45,7 @@ fn a_shared_file_comes_whole_replaces_nothing_and_can_be_taken_back() {
         (at("huge.bin"), "more than 1024 KiB"),
         (at("empty"), "it is empty"),
         (at("saved"), "only a file can be shared"),
-        (at("nothing"), "No such file"),
+        (at("nothing"), "nothing: no such file or directory"),
     ] {
         alice.say(&format!("/share {file}"));
         alice.is_told(why);

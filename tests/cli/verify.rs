@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use adya::{Opts, Valid, Workload};
@@ -153,6 +154,8 @@ fn the_page_and_the_exports_say_what_the_report_says() {
     assert_valid(&valid);
     assert!(valid.err.contains("report.html"), "{valid:?}");
     assert!(fs::read_to_string(&page).unwrap().contains("class=\"verdict valid\""));
+    let mode = fs::metadata(&page).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600, "it holds what people said");
     let export = cluster.run(&["verify", "--export", "adya"]);
     assert!(export.err.contains("verdict: valid"), "{export:?}");
     assert_eq!(second_opinion(&export.ok()), (Valid::True, Vec::new()));

@@ -32,6 +32,7 @@ use play::Run;
 use schedule::{Fault, Shape, plan};
 
 const SERVERS: usize = 3;
+const A_LOG: &str = "give a log of actions that tercet chaos has written";
 const FOR_DEFAULT_MS: u64 = 60_000;
 /// A day: far longer than anybody watches.
 const FOR_MAX_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -154,12 +155,11 @@ fn setting(args: &Args) -> Result<(Setting, Option<Vec<Action>>), Failure> {
             (setting, None)
         }
         Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Failure::io(format!("read the actions {}", path.display()), &error))?;
-            let (setting, actions) = action::parse(&text, SERVERS).map_err(|error| {
-                Failure::new(format!("{}: {error}", path.display()))
-                    .next("give a log of actions that tercet chaos has written")
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                Failure::io(format!("read the actions {}", path.display()), &error).next(A_LOG)
             })?;
+            let (setting, actions) = action::parse(&text, SERVERS)
+                .map_err(|error| Failure::new(format!("{}: {error}", path.display())).next(A_LOG))?;
             (setting, Some(actions))
         }
     };

@@ -21,7 +21,7 @@ use crate::content::{Content, SharedFile, is_file_name};
 use crate::erasure::is_part_before;
 use crate::event::{Event, Kind};
 use crate::limits::{CHUNK_MAX_BYTES, FILE_MAX_BYTES, FILE_PARTS_MAX};
-use crate::text::{count, inert};
+use crate::text::{count, inert, os_error};
 use crate::thread::{Message, Thread};
 
 /// `/share FILE`.
@@ -53,16 +53,16 @@ fn read(path: &Path) -> Result<(String, Vec<u8>), String> {
     let too_large = || format!("it has more than {} KiB, the limit", FILE_MAX_BYTES / 1024);
     let name = path.file_name().and_then(|name| name.to_str()).filter(|name| is_file_name(name));
     let name = name.ok_or("no name that it could be shared under; copy it to another name")?;
-    let about = path.metadata().map_err(|error| error.to_string())?;
+    let about = path.metadata().map_err(|error| os_error(&error))?;
     if !about.is_file() {
         return Err("only a file can be shared".to_owned());
     }
     if about.len() > FILE_MAX_BYTES as u64 {
         return Err(too_large());
     }
-    let file = File::open(path).map_err(|error| error.to_string())?;
+    let file = File::open(path).map_err(|error| os_error(&error))?;
     let mut bytes = Vec::new();
-    file.take(FILE_MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    file.take(FILE_MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| os_error(&error))?;
     match bytes.len() {
         0 => Err("it is empty".to_owned()),
         1..=FILE_MAX_BYTES => Ok((name.to_owned(), bytes)),

@@ -36,6 +36,11 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
         )?;
         say("  run   tercet serve --config /var/lib/tercet/server.toml")?;
     }
+    if args.servers.iter().any(Plan::listens_everywhere) {
+        say(
+            "\n0.0.0.0 and [::] are all addresses of a machine; `listen` in server.toml may name one of them",
+        )?;
+    }
     say(&format!("\n{BOLD}you{BOLD:#}"))?;
     say(&format!("  keep  {}: with it alone servers are added and removed", home.cluster_key().display()))?;
     say(&format!("\n{BOLD}people{BOLD:#}"))?;

@@ -26,6 +26,7 @@ use script::Line;
 
 /// What alice and bob say unless told otherwise.
 const DIALOGUE: &str = include_str!("dialogue.tsv");
+const A_SCRIPT: &str = "give a TSV with the columns room, time, nick and text";
 const SERVERS: usize = 3;
 const MESSAGES: usize = 240;
 /// How long the talking takes: the pace follows from it.
@@ -81,14 +82,14 @@ fn lines(args: &Args) -> Result<Vec<Line>, Failure> {
     let (name, text) = match &args.script {
         None => ("the dialogue".to_owned(), DIALOGUE.to_owned()),
         Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Failure::io(format!("read the script {}", path.display()), &error))?;
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                Failure::io(format!("read the script {}", path.display()), &error).next(A_SCRIPT)
+            })?;
             (path.display().to_string(), text)
         }
     };
-    let lines = script::parse(&text).map_err(|error| {
-        Failure::new(format!("{name}: {error}")).next("give a TSV with the columns room, time, nick and text")
-    })?;
+    let lines =
+        script::parse(&text).map_err(|error| Failure::new(format!("{name}: {error}")).next(A_SCRIPT))?;
     let all = if args.script.is_some() { lines.len() } else { MESSAGES };
     Ok(lines.iter().cycle().take(wanted.unwrap_or(all)).cloned().collect())
 }

@@ -18,16 +18,10 @@ use tokio::time::{sleep, timeout};
 use super::metrics::Metrics;
 use crate::cmd::failure::Failure;
 use crate::id::Position;
-use crate::limits::ACCEPT_PAUSE_MS;
+use crate::limits::{ACCEPT_PAUSE_MS, METRICS_CONNECTIONS_MAX, METRICS_HEAD_MAX_BYTES, METRICS_MS};
 
-/// Longest head of a request, bytes.
-const HEAD_MAX_BYTES: usize = 8 * 1024;
-/// Longest that one connection may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the core is given to say how it is.
 const ANSWER: Duration = Duration::from_secs(1);
-/// Connections at once.
-const AT_ONCE: usize = 16;
 const TEXT: &str = "text/plain; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -80,7 +74,7 @@ pub(super) async fn spawn(
 }
 
 async fn accept(listener: TcpListener, metrics: Arc<Metrics>, core: mpsc::Sender<Asked>) {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let places = Arc::new(Semaphore::new(METRICS_CONNECTIONS_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let Ok((mut stream, _)) = listener.accept().await else {
@@ -90,7 +84,7 @@ async fn accept(listener: TcpListener, metrics: Arc<Metrics>, core: mpsc::Sender
         let (metrics, core) = (Arc::clone(&metrics), core.clone());
         tokio::spawn(async move {
             // Whoever hangs up or is too slow gets no answer, and asks again.
-            let _ = timeout(PATIENCE, converse(&mut stream, &metrics, &core)).await;
+            let _ = timeout(Duration::from_millis(METRICS_MS), converse(&mut stream, &metrics, &core)).await;
             drop(place);
         });
     }
@@ -113,7 +107,7 @@ async fn converse(stream: &mut TcpStream, metrics: &Metrics, core: &mpsc::Sender
 /// Reads up to the empty line; false if there is none within the bound, or the other side has said it all.
 async fn read_head(stream: &mut TcpStream, head: &mut Vec<u8>) -> io::Result<bool> {
     let mut bytes = [0; 1024];
-    while head.len() < HEAD_MAX_BYTES {
+    while head.len() < METRICS_HEAD_MAX_BYTES {
         let count = stream.read(&mut bytes).await?;
         if count == 0 {
             return Ok(false);

@@ -7,6 +7,7 @@ mod render;
 use std::path::PathBuf;
 
 use super::failure::{Failure, Outcome};
+use super::files;
 use super::home::{Cluster, Home};
 use super::replay::Sources;
 use super::screen;
@@ -78,7 +79,7 @@ fn tell(args: &Args, sources: Sources) -> Result<Outcome, Failure> {
     let report = working("checking the promises", || judge(&evidence));
     if let Some(file) = &args.report {
         let page = working("drawing the page", || page(&evidence, &report));
-        std::fs::write(file, page).map_err(|error| {
+        files::write_in_place(file, page.as_bytes()).map_err(|error| {
             Failure::io(format!("write the report {}", file.display()), &error)
                 .next("name a file in a folder that is there and may be written")
         })?;

@@ -65,7 +65,7 @@ fn checks(report: &Report) -> String {
             (mark.to_owned(), style),
             (outcome.promise.to_owned(), DIM),
             (outcome.check.to_owned(), PLAIN),
-            (format!("{} {}", outcome.examined, outcome.unit), PLAIN),
+            (outcome.looked_at(), PLAIN),
         ]);
     }
     table.render()
@@ -73,6 +73,7 @@ fn checks(report: &Report) -> String {
 
 fn mark(outcome: &Outcome) -> (&'static str, Style) {
     match outcome.verdict() {
+        Verdict::Valid if outcome.examined == 0 => ("–", DIM),
         Verdict::Valid => ("✓", GREEN),
         Verdict::Unknown => ("?", YELLOW),
         Verdict::Violation => ("✗", RED),
@@ -122,4 +123,19 @@ fn conversations(report: &Report) -> String {
     let more = report.conversations.len().saturating_sub(CONVERSATIONS);
     let rest = if more == 0 { String::new() } else { format!("\nand {more} more (--json lists all)") };
     table.render() + &rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Evidence;
+    use crate::history::History;
+    use crate::verify::judge;
+
+    #[test]
+    fn a_check_that_had_nothing_to_look_at_is_not_ticked() {
+        let report = judge(&Evidence::of(&History::default()));
+        let text = render(&report);
+        assert!(text.contains('–') && !text.contains('✓'), "{text}");
+    }
 }
