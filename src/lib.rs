@@ -41,7 +41,7 @@
 //! | [`frame`] | what clients and servers say to each other | connections |
 //! | [`view`], [`directory`] | which servers there are, and were; who is who | who is up |
 //! | [`server`] (in `server/`: `exchange`, `connections`, `views`, `writing`, `reading`, `peers`) with [`admission`], `membership`, [`staged`], [`follow`], [`sync`], [`wanted`], [`digests`], [`presence`] | the server's machine | disk, sockets; it asks a [`log`] |
-//! | [`client`] (in `client/`: `questions`, `state`, `writing`, `connections`, `views`, `reading`, `showing`) with `links`, [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`], `quorum` | the endpoint's machine | disk, sockets, terminal |
+//! | [`client`] (in `client/`: `questions`, `state`, `writing`, `connections`, `views`, `reading`, `showing`) with `links`, [`effects`], [`holdings`], [`thread`], [`outbox`], [`delivery`], [`display`], `quorum` | the endpoint's machine | disk, sockets, terminal |
 //! | [`history`], [`evidence`]; [`intake`] with `expected`, `fingerprint`, [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
 //! | [`ledger`], [`mod@verify`] with [`durability`], `deletion`, `succession`, [`agreement`], [`screens`], `tellers`, [`anomaly`], [`report`] | the judgement on them | who read them, and how |
 //! | [`names`], [`story`] with [`testimony`], [`diagram`], [`mod@page`], [`export_adya`], [`export_shiviz`], [`export_jsonl`] | the judgement and the history, for people and for other programs | where it is written |
