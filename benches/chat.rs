@@ -38,6 +38,7 @@ fn main() {
     let messages = args.next().map_or(2_000, |count| count.parse().unwrap());
     let members = args.next().map_or(200, |count| count.parse().unwrap());
     let program = std::env::var("TERCET").unwrap_or_else(|_| env!("CARGO_BIN_EXE_tercet").to_owned());
+    let bare_kib = bare_kib(&program);
     let folder = tempfile::tempdir().unwrap();
     let events = room::write(&program, folder.path(), messages, members);
     println!("{messages} messages of {members} members, {events} events in all");
@@ -45,7 +46,7 @@ fn main() {
     let started = median(starts.collect());
     let mut chat = Chat::start(&program, folder.path());
     let (now_kib, most_kib) = chat.memory_kib();
-    let per_event = now_kib * 1024 / events;
+    let per_event = now_kib.saturating_sub(bare_kib) * 1024 / events;
     println!(
         "start: {started:.1?}, {} MiB ({} at most), {per_event} bytes an event",
         now_kib / 1024,
@@ -57,6 +58,13 @@ fn main() {
     }
     let (now_kib, most_kib) = chat.memory_kib();
     println!("after that: {} MiB ({} at most)", now_kib / 1024, most_kib / 1024);
+}
+
+/// What a chat takes that holds next to nothing.
+fn bare_kib(program: &str) -> u64 {
+    let folder = tempfile::tempdir().unwrap();
+    room::write(program, folder.path(), 1, 2);
+    Chat::start(program, folder.path()).memory_kib().0
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

@@ -103,21 +103,21 @@ impl Holdings {
         let is_last = transcript.keys().next_back() == Some(event.key());
         let opens_a_past = self.note_coming(&event);
         self.note_body(&event);
-        let held = Held { event: Arc::clone(&event), at: 0, told: 0, vouched: false };
-        self.held.insert(event.id(), held);
+        let taken = Arc::clone(&event);
+        self.held.insert(taken.id(), Held { event, at: 0, told: 0, vouched: false });
         if opens_a_past {
             self.read_past(conversation);
         } else {
-            self.note_kept(&event);
-            self.note_readable(&event);
+            self.note_kept(&taken);
+            self.note_readable(&taken);
         }
-        if event.account() == self.account {
+        if taken.account() == self.account {
             self.written.insert(conversation.id());
         }
-        match event.kind() {
-            Kind::Register | Kind::Close => self.note_name(&event, is_last),
-            Kind::Follow | Kind::Unfollow => self.note_followed(&event, is_last),
-            Kind::Invite if event.account() != self.account => self.invited.extend(event.room()),
+        match taken.kind() {
+            Kind::Register | Kind::Close => self.note_name(&taken, is_last),
+            Kind::Follow | Kind::Unfollow => self.note_followed(&taken, is_last),
+            Kind::Invite if taken.account() != self.account => self.invited.extend(taken.room()),
             _ => {}
         }
     }
@@ -126,7 +126,8 @@ impl Holdings {
     pub fn fill(&mut self, whole: Arc<Event>) {
         self.forget_hollow(&whole);
         if let Some(held) = self.held.get_mut(&whole.id()).filter(|held| !held.event.has_body()) {
-            held.event = Arc::clone(&whole);
+            held.event = whole;
+            let whole = Arc::clone(&held.event);
             self.note_readable(&whole);
         }
     }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use ed25519_dalek::SigningKey;
-use ed25519_dalek::pkcs8::DecodePrivateKey;
 use serde_bytes::ByteBuf;
 use tercet::clock::Time;
+use tercet::cmd::keys;
 use tercet::content::{Charter, Past, about};
 use tercet::event::{Conversation, Draft, Kind, Origin, account_of};
 use tercet::history::Entry;
@@ -41,7 +41,7 @@ pub fn write(program: &str, folder: &Path, messages: u64, members: u64) -> u64 {
         _ => None,
     });
     assert!(device.is_some(), "no log was begun: {begun:?}");
-    let key = SigningKey::read_pkcs8_pem_file(person.join("account.key")).unwrap();
+    let key = keys::load(&person.join("account.key")).unwrap();
     let mut reader = Author { key, device: device.unwrap(), seq: 0 };
     let servers = entries.iter().find_map(|entry| match entry {
         Entry::Opened { servers, .. } => servers.first().copied(),
