@@ -79,7 +79,19 @@ impl Client {
     /// # Errors
     /// See [`ResumeError`]; the log is left as it is.
     pub fn resume(now_ms: u64, config: Config, entries: &[Entry]) -> Result<(Self, Effects), ResumeError> {
-        let config = Config { view: newest(&config.view, entries), ..config };
+        Self::resume_from(now_ms, config, entries.to_vec())
+    }
+
+    /// As [`Client::resume`], keeping the events' bytes instead of copying them: a long log is in memory once.
+    ///
+    /// # Errors
+    /// See [`Client::resume`].
+    pub fn resume_from(
+        now_ms: u64,
+        config: Config,
+        entries: Vec<Entry>,
+    ) -> Result<(Self, Effects), ResumeError> {
+        let config = Config { view: newest(&config.view, &entries), ..config };
         let servers: Vec<_> = config.view.servers().iter().map(|member| member.id).collect();
         let links = links_of(&config.view);
         let (account, quorum) = (account_of(&config.key), Quorum::new(config.quorum));
@@ -88,7 +100,7 @@ impl Client {
             config,
             clock: Clock::default(),
             last_seq: 0,
-            holdings: Holdings::new(account),
+            holdings: Holdings::new(account, quorum.counts()),
             own: BTreeSet::new(),
             display: Display::default(),
             reported: BTreeMap::new(),
@@ -104,12 +116,14 @@ impl Client {
             overtaken: None,
             quorum,
         };
-        client.check_owner(entries)?;
-        for (index, entry) in entries.iter().enumerate() {
+        client.check_owner(&entries)?;
+        let (is_empty, news) = (entries.is_empty(), client.news_to(&entries, now_ms));
+        for (index, entry) in entries.into_iter().enumerate() {
             client.replay(entry).map_err(|why| ResumeError::Event { number: index + 1, why })?;
         }
+        client.holdings.read_names();
         let mut effects = Effects::default();
-        if entries.is_empty() {
+        if is_empty {
             effects.log.push(Entry::Begun {
                 cluster: client.config.view.cluster(),
                 account: client.account,
@@ -122,7 +136,7 @@ impl Client {
         client.apply_quorum(quorum);
         let quorum = u32::try_from(quorum).unwrap_or(u32::MAX);
         effects.log.push(Entry::Opened { at_ms: now_ms, window_ms, servers, quorum });
-        effects.log.extend(client.news_to(entries, now_ms));
+        effects.log.extend(news);
         Ok((client, effects))
     }
 
@@ -167,6 +181,7 @@ impl Client {
             }
             Input::Tick => {}
         }
+        self.holdings.read_names();
         self.settle(effects);
         for link in 0..self.links.len() {
             if self.links[link].up {

@@ -50,11 +50,12 @@ impl Directory {
     /// The directory that these changes make, given in canonical order.
     pub fn of<'a>(changes: impl IntoIterator<Item = (AccountId, Change<'a>)>) -> Self {
         let mut directory = Self::default();
-        changes.into_iter().for_each(|(account, change)| directory.apply(account, change));
+        changes.into_iter().for_each(|(account, change)| directory.add(account, change));
         directory
     }
 
-    fn apply(&mut self, account: AccountId, change: Change<'_>) {
+    /// Adds a change that comes after all others in canonical order.
+    pub fn add(&mut self, account: AccountId, change: Change<'_>) {
         self.changes += 1;
         match change {
             _ if self.closed.contains(&account) => {}

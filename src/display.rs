@@ -10,8 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::clock::Time;
-use crate::id::{ConversationId, DeviceId, EventId};
+use crate::id::ConversationId;
 use crate::order::Key;
 
 /// What waits to be shown, over all conversations, and how far each has been.
@@ -113,9 +112,7 @@ fn in_conversation(
     of: &BTreeSet<(ConversationId, Key)>,
     conversation: ConversationId,
 ) -> impl Iterator<Item = Key> {
-    let least =
-        Key { time: Time::from_millis(0), device: DeviceId::new([0; 16]), seq: 0, id: EventId::new([0; 32]) };
-    let from = of.range((conversation, least)..);
+    let from = of.range((conversation, Key::FIRST)..);
     from.take_while(move |(at, _)| *at == conversation).map(|(_, key)| *key)
 }
 
@@ -127,6 +124,8 @@ fn due_ms(key: Key, window_ms: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Time;
+    use crate::id::{DeviceId, EventId};
 
     const HERE: ConversationId = ConversationId::new([1; 32]);
     const THERE: ConversationId = ConversationId::new([2; 32]);

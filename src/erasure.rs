@@ -83,21 +83,24 @@ impl Deletions {
             }
         }
         let mut deletions = Self::default();
-        deletes.into_iter().for_each(|delete| deletions.note(delete, |id| files.get(id).copied()));
+        deletes.into_iter().for_each(|delete| _ = deletions.note(delete, |id| files.get(id).copied()));
         deletions
     }
 
-    /// Takes notice of an event; `find` knows those that came before it.
-    pub fn note<'a>(&mut self, event: &Event, find: impl Fn(&EventId) -> Option<&'a Event>) {
-        let Some(target) = event.target().filter(|_| event.kind() == Kind::Delete) else { return };
-        self.0.insert((target, event.account()));
-        let Some(file) = find(&target).filter(|target| target.kind() == Kind::File) else { return };
-        let before = |next: &'a Event| {
-            let mut parents = next.parents().iter().filter_map(&find);
-            Ok::<_, Infallible>(parents.find(|part| is_part_before(part, next)))
-        };
-        let parts = parts(file, before).unwrap_or_default();
-        self.0.extend(parts.into_iter().map(|part| (part.id(), event.account())));
+    /// Takes notice of an event; `find` knows those that came before it. Returns what it takes back: nothing, if it is
+    /// no deletion; else a message, and with a file its parts.
+    pub fn note<'a>(&mut self, event: &Event, find: impl Fn(&EventId) -> Option<&'a Event>) -> Vec<EventId> {
+        let Some(target) = event.target().filter(|_| event.kind() == Kind::Delete) else { return Vec::new() };
+        let mut taken_back = vec![target];
+        if let Some(file) = find(&target).filter(|target| target.kind() == Kind::File) {
+            let before = |next: &'a Event| {
+                let mut parents = next.parents().iter().filter_map(&find);
+                Ok::<_, Infallible>(parents.find(|part| is_part_before(part, next)))
+            };
+            taken_back.extend(parts(file, before).unwrap_or_default().into_iter().map(Event::id));
+        }
+        self.0.extend(taken_back.iter().map(|id| (*id, event.account())));
+        taken_back
     }
 
     /// Whether an event may stand without its body: its author has taken it back, or the message that it edits.

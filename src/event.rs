@@ -161,7 +161,7 @@ impl Draft {
         let signature = key.sign(&signed).to_bytes();
         header.check(Some(&self.body))?;
         let bytes = encode(&Envelope { signed: &signed, signature: &signature, body: Some(&self.body) });
-        Ok(Event { id: id_of(&signed), header, body: Some(self.body), bytes })
+        Ok(Event { id: id_of(&signed), header, body_at: Some(bytes.len() - self.body.len()), bytes })
     }
 }
 
@@ -170,7 +170,8 @@ impl Draft {
 pub struct Event {
     id: EventId,
     header: Header,
-    body: Option<Vec<u8>>,
+    /// Where the body begins, if it is here; it is the end of the bytes.
+    body_at: Option<usize>,
     bytes: Vec<u8>,
 }
 
@@ -222,12 +223,8 @@ impl<'a> Claim<'a> {
 
     /// The event itself, by the word of whoever has checked the signature.
     pub(crate) fn event(self) -> Event {
-        Event {
-            id: self.id,
-            header: self.header,
-            body: self.envelope.body.map(<[u8]>::to_vec),
-            bytes: self.bytes.to_vec(),
-        }
+        let body_at = self.envelope.body.map(|body| self.bytes.len() - body.len());
+        Event { id: self.id, header: self.header, body_at, bytes: self.bytes.to_vec() }
     }
 
     /// As [`Event::id`].
@@ -310,6 +307,16 @@ impl Event {
         Claim::of(bytes).map(Claim::event)
     }
 
+    /// As [`Event::from_own_store`], keeping the bytes instead of copying them.
+    ///
+    /// # Errors
+    /// As [`Event::from_own_store`].
+    pub fn from_own_bytes(bytes: Vec<u8>) -> Result<Self, EventError> {
+        let Claim { id, header, envelope, .. } = Claim::of(&bytes)?;
+        let body_at = envelope.body.map(|body| bytes.len() - body.len());
+        Ok(Self { id, header, body_at, bytes })
+    }
+
     /// The event's name: BLAKE3 of its signed bytes.
     pub fn id(&self) -> EventId {
         self.id
@@ -352,19 +359,19 @@ impl Event {
 
     /// What it says; nothing if its body is not here.
     pub fn body(&self) -> &[u8] {
-        self.body.as_deref().unwrap_or_default()
+        self.body_at.and_then(|at| self.bytes.get(at..)).unwrap_or_default()
     }
 
     /// Whether its body is here, also one that is empty.
     pub fn has_body(&self) -> bool {
-        self.body.is_some()
+        self.body_at.is_some()
     }
 
     /// The same event without its body; `None` for a kind that has no meaning without it.
     pub fn without_body(&self) -> Option<Self> {
         let (envelope, header) = Envelope::canonical(&self.bytes).filter(|_| self.kind().is_said())?;
         let bytes = encode(&Envelope { body: None, ..envelope });
-        Some(Self { id: self.id, header, body: None, bytes })
+        Some(Self { id: self.id, header, body_at: None, bytes })
     }
 
     /// What its body says; nothing if that is not here.

@@ -2,6 +2,9 @@
 //!
 //! **Invariant**: what is held is causally closed, since [`crate::client`] takes an event only after its parents.
 //! All of it follows from the device's log, so a restarted client holds what it held.
+//!
+//! What is asked for while people look at the screen is noted when an event comes, not gathered from all of them when it
+//! is asked for: a conversation's [`Thread`], names, members, invitations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -10,11 +13,15 @@ use std::sync::Arc;
 use crate::clock::Time;
 use crate::content::Past;
 use crate::directory::{Change, Directory};
-use crate::erasure::Deletions;
+use crate::erasure::{Deletions, messages_of};
 use crate::event::{Conversation, Event, Kind};
 use crate::id::{AccountId, ConversationId, EventId, RoomId};
 use crate::order::{Key, Transcript};
-use crate::rooms::followed;
+use crate::rooms::{followed, follows_by};
+use crate::thread::Thread;
+
+/// What is to be read where nothing is.
+static NOTHING: Thread = Thread::new();
 
 /// Everything a device holds. See the module.
 #[derive(Debug, Clone, Hash)]
@@ -22,14 +29,34 @@ pub struct Holdings {
     account: AccountId,
     held: BTreeMap<EventId, Held>,
     transcripts: BTreeMap<ConversationId, (Conversation, Transcript)>,
+    /// What there is to read: of each conversation the events that may be told and are for this account.
+    threads: BTreeMap<ConversationId, Thread>,
+    /// Whether an event may be told only once it is vouched for.
+    needs_vouching: bool,
     directory: Directory,
+    /// Something has come to the directory before its end.
+    directory_is_stale: bool,
     deletions: Deletions,
     /// Events without their body that no deletion here is about.
     hollow: BTreeSet<EventId>,
-    /// The rooms whose past is closed, each with the place of the account's first coming.
-    closed: BTreeMap<RoomId, Option<Key>>,
+    /// The same, each under every message whose deletion would excuse it.
+    hollow_of: BTreeSet<(EventId, EventId)>,
+    closed: BTreeMap<RoomId, Closed>,
     /// The rooms that the account follows, each since when.
     followed: BTreeMap<RoomId, Time>,
+    /// The rooms that others have invited the account to.
+    invited: BTreeSet<RoomId>,
+    /// The conversations in which the account has written something.
+    written: BTreeSet<ConversationId>,
+}
+
+/// A room whose past is closed.
+#[derive(Debug, Clone, Default, Hash)]
+struct Closed {
+    /// The place of the account's first coming.
+    came: Option<Key>,
+    /// How many messages before that are here without their words.
+    kept: usize,
 }
 
 /// An event with the servers whose current incarnation is known to have it, and with those that told of it, one bit
@@ -45,43 +72,63 @@ struct Held {
 }
 
 impl Holdings {
-    /// Nothing yet, on a device of this account.
-    pub fn new(account: AccountId) -> Self {
+    /// Nothing yet, on a device of this account; whether an event may be told only once it is vouched for.
+    pub fn new(account: AccountId, needs_vouching: bool) -> Self {
         Self {
             account,
             held: BTreeMap::new(),
             transcripts: BTreeMap::new(),
+            threads: BTreeMap::new(),
+            needs_vouching,
             directory: Directory::default(),
+            directory_is_stale: false,
             deletions: Deletions::default(),
             hollow: BTreeSet::new(),
+            hollow_of: BTreeSet::new(),
             closed: BTreeMap::new(),
             followed: BTreeMap::new(),
+            invited: BTreeSet::new(),
+            written: BTreeSet::new(),
         }
     }
 
-    /// Takes an event whose parents are here.
+    /// Takes an event whose parents are here. Names are as they were until [`Holdings::read_names`].
     pub fn take(&mut self, event: Arc<Event>) {
-        let (conversation, kind) = (event.conversation(), event.kind());
+        let conversation = event.conversation();
         let (_, transcript) = self
             .transcripts
             .entry(conversation.id())
             .or_insert_with(|| (conversation, Transcript::default()));
         transcript.insert(&event);
-        self.note_coming(&event);
+        let is_last = transcript.keys().next_back() == Some(event.key());
+        let opens_a_past = self.note_coming(&event);
         self.note_body(&event);
-        self.held.insert(event.id(), Held { event, at: 0, told: 0, vouched: false });
-        match kind {
-            Kind::Register | Kind::Close => self.read_directory(),
-            Kind::Follow | Kind::Unfollow => self.read_followed(),
+        let taken = Arc::clone(&event);
+        self.held.insert(taken.id(), Held { event, at: 0, told: 0, vouched: false });
+        if opens_a_past {
+            self.read_past(conversation);
+        } else {
+            self.note_kept(&taken);
+            self.note_readable(&taken);
+        }
+        if taken.account() == self.account {
+            self.written.insert(conversation.id());
+        }
+        match taken.kind() {
+            Kind::Register | Kind::Close => self.note_name(&taken, is_last),
+            Kind::Follow | Kind::Unfollow => self.note_followed(&taken, is_last),
+            Kind::Invite if taken.account() != self.account => self.invited.extend(taken.room()),
             _ => {}
         }
     }
 
     /// Takes the whole of an event that is here without its body.
     pub fn fill(&mut self, whole: Arc<Event>) {
-        self.hollow.remove(&whole.id());
+        self.forget_hollow(&whole);
         if let Some(held) = self.held.get_mut(&whole.id()).filter(|held| !held.event.has_body()) {
             held.event = whole;
+            let whole = Arc::clone(&held.event);
+            self.note_readable(&whole);
         }
     }
 
@@ -109,32 +156,85 @@ impl Holdings {
     /// closed, before the account came.
     pub fn is_kept(&self, event: &Event) -> bool {
         let Conversation::Room(room) = event.conversation() else { return false };
-        let came = self.closed.get(&room);
-        !event.has_body() && came.is_some_and(|came| came.is_none_or(|came| event.key() < came))
+        let closed = self.closed.get(&room).filter(|_| !event.has_body());
+        closed.is_some_and(|closed| closed.came.is_none_or(|came| event.key() < came))
     }
 
-    fn note_coming(&mut self, event: &Event) {
-        let Conversation::Room(room) = event.conversation() else { return };
+    /// How many messages of a conversation are kept from this account.
+    pub fn kept(&self, conversation: Conversation) -> usize {
+        let Conversation::Room(room) = conversation else { return 0 };
+        self.closed.get(&room).map_or(0, |closed| closed.kept)
+    }
+
+    /// Answers whether less of a room's past is kept from this account now.
+    fn note_coming(&mut self, event: &Event) -> bool {
+        let Conversation::Room(room) = event.conversation() else { return false };
         if event.charter().is_some_and(|charter| charter.history == Past::SinceJoining) {
             self.closed.entry(room).or_default();
         }
-        if event.account() == self.account
-            && matches!(event.kind(), Kind::Create | Kind::Join)
-            && let Some(came) = self.closed.get_mut(&room)
-        {
-            *came = Some(came.map_or(event.key(), |before| before.min(event.key())));
+        let is_coming = event.account() == self.account && matches!(event.kind(), Kind::Create | Kind::Join);
+        let Some(closed) = self.closed.get_mut(&room).filter(|_| is_coming) else { return false };
+        let is_first = closed.came.is_none_or(|came| event.key() < came);
+        if is_first {
+            closed.came = Some(event.key());
         }
+        is_first
+    }
+
+    /// Reads a room again of whose past less is kept.
+    fn read_past(&mut self, conversation: Conversation) {
+        let Conversation::Room(room) = conversation else { return };
+        if let Some(closed) = self.closed.get_mut(&room) {
+            closed.kept = 0;
+        }
+        let here: Vec<_> = self.events(conversation).cloned().collect();
+        for event in here {
+            self.note_kept(&event);
+            self.note_readable(&event);
+        }
+    }
+
+    fn note_kept(&mut self, event: &Event) {
+        if !event.kind().is_message() || !self.is_kept(event) {
+            return;
+        }
+        if let Conversation::Room(room) = event.conversation()
+            && let Some(closed) = self.closed.get_mut(&room)
+        {
+            closed.kept += 1;
+        }
+    }
+
+    /// An event is one to be read, if it may be told and is for this account.
+    fn note_readable(&mut self, event: &Event) {
+        if (self.needs_vouching && !self.is_vouched(&event.id())) || self.is_kept(event) {
+            return;
+        }
+        let place = |id: &EventId| self.held.get(id).map(|held| held.event.key());
+        self.threads.entry(event.conversation().id()).or_default().add(event, place);
     }
 
     fn note_body(&mut self, event: &Event) {
         let find = |id: &EventId| self.held.get(id).map(|held| held.event.as_ref());
-        self.deletions.note(event, find);
+        let taken_back = self.deletions.note(event, find);
         if !event.has_body() && !self.deletions.excuse(event) && !self.is_kept(event) {
             self.hollow.insert(event.id());
+            self.hollow_of.extend(messages_of(event).into_iter().map(|message| (message, event.id())));
         }
-        if event.kind() == Kind::Delete {
-            let (deletions, held) = (&self.deletions, &self.held);
-            self.hollow.retain(|id| held.get(id).is_none_or(|held| !deletions.excuse(&held.event)));
+        let hollow_of = |message: EventId| {
+            let from = self.hollow_of.range((message, EventId::new([0; 32]))..);
+            from.take_while(move |(of, _)| *of == message).filter_map(|(_, id)| self.event(id).cloned())
+        };
+        let about = taken_back.into_iter().flat_map(hollow_of);
+        let excused: Vec<_> = about.filter(|event| self.deletions.excuse(event)).collect();
+        excused.iter().for_each(|event| self.forget_hollow(event));
+    }
+
+    fn forget_hollow(&mut self, event: &Event) {
+        if self.hollow.remove(&event.id()) {
+            for message in messages_of(event).into_iter().chain(event.parents().iter().copied()) {
+                self.hollow_of.remove(&(message, event.id()));
+            }
         }
     }
 
@@ -184,8 +284,23 @@ impl Holdings {
     }
 
     /// The conversations that have events here.
-    pub fn conversations(&self) -> impl Iterator<Item = (Conversation, &Transcript)> {
+    pub fn conversations(&self) -> impl ExactSizeIterator<Item = (Conversation, &Transcript)> {
         self.transcripts.values().map(|(conversation, transcript)| (*conversation, transcript))
+    }
+
+    /// What there is to read in a conversation.
+    pub fn thread(&self, conversation: Conversation) -> &Thread {
+        self.threads.get(&conversation.id()).unwrap_or(&NOTHING)
+    }
+
+    /// The rooms that others have invited the account to.
+    pub fn invited(&self) -> impl Iterator<Item = RoomId> {
+        self.invited.iter().copied()
+    }
+
+    /// Whether the account has written something in a conversation, on any of its devices.
+    pub fn has_written(&self, conversation: Conversation) -> bool {
+        self.written.contains(&conversation.id())
     }
 
     /// How many events of a conversation nobody has answered.
@@ -292,13 +407,20 @@ impl Holdings {
         held.told |= 1 << server;
         let told = held.told.count_ones() as usize;
         held.vouched = told >= quorum;
+        if held.vouched {
+            let event = Arc::clone(&held.event);
+            self.note_readable(&event);
+        }
         Some(told)
     }
 
     /// An event was shown.
     pub fn note_shown(&mut self, id: &EventId) {
-        if let Some(held) = self.held.get_mut(id) {
-            held.vouched = true;
+        let Some(held) = self.held.get_mut(id) else { return };
+        let is_news = !std::mem::replace(&mut held.vouched, true);
+        if is_news && self.needs_vouching {
+            let event = Arc::clone(&held.event);
+            self.note_readable(&event);
         }
     }
 
@@ -333,13 +455,34 @@ impl Holdings {
         }
     }
 
-    /// What the account's notes to itself say, the last for each room.
-    fn read_followed(&mut self) {
+    /// A note of the account to itself. One that comes before others has all of them read again.
+    fn note_followed(&mut self, event: &Event, is_last: bool) {
+        if is_last {
+            event.room().into_iter().for_each(|room| {
+                follows_by(&mut self.followed, event.kind(), room, event.time());
+            });
+            return;
+        }
         let notes = self.events(Conversation::direct(self.account, self.account));
         self.followed = followed(notes.filter_map(|note| Some((note.kind(), note.room()?, note.time()))));
     }
 
-    fn read_directory(&mut self) {
+    /// Something is new in the directory. What comes at its end is added to it; else it is read again, once for all
+    /// that has come.
+    fn note_name(&mut self, event: &Event, is_last: bool) {
+        match Change::of(event.kind(), event.text()) {
+            Some(change) if is_last && !self.directory_is_stale => {
+                self.directory.add(event.account(), change);
+            }
+            _ => self.directory_is_stale = true,
+        }
+    }
+
+    /// Brings the directory up to what is here.
+    pub fn read_names(&mut self) {
+        if !std::mem::take(&mut self.directory_is_stale) {
+            return;
+        }
         let changes = self
             .events(Conversation::Directory)
             .filter_map(|event| Some((event.account(), Change::of(event.kind(), event.text())?)));
@@ -352,3 +495,6 @@ impl Holdings {
         keys.filter_map(|key| self.event(&key.id))
     }
 }
+
+#[cfg(test)]
+mod tests;

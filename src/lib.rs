@@ -49,7 +49,7 @@
 //!
 //! **The conversation**, as events in canonical order make it
 //! - [`order`]: what comes after what, and the digest of that; [`directory`]: who is who; [`rooms`]: who may read which
-//! - [`thread`]: as people read it, with edits, reactions and what they have read
+//! - [`thread`]: as people read it, with edits, reactions and what they have read, at the cost of what is looked at
 //!
 //! **The cluster**
 //! - [`view`]: which servers there are, and were, signed by the administrator

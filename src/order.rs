@@ -25,6 +25,16 @@ pub struct Key {
     pub id: EventId,
 }
 
+impl Key {
+    /// No place is before this one.
+    pub(crate) const FIRST: Self = Self {
+        time: Time::from_millis(0),
+        device: DeviceId::new([0; 16]),
+        seq: 0,
+        id: EventId::new([0; 32]),
+    };
+}
+
 /// A fingerprint of a sequence of events; equal exactly if the sequences are.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Digest(#[serde(with = "bytes_or_hex")] [u8; 32]);

@@ -115,14 +115,17 @@ fn admitted(creator: AccountId, invited: &BTreeMap<AccountId, BTreeSet<AccountId
 /// note since when it does.
 pub fn followed(notes: impl IntoIterator<Item = (Kind, RoomId, Time)>) -> BTreeMap<RoomId, Time> {
     let mut followed = BTreeMap::new();
-    for (kind, room, time) in notes {
-        match kind {
-            Kind::Follow => _ = followed.entry(room).or_insert(time),
-            Kind::Unfollow => _ = followed.remove(&room),
-            _ => {}
-        }
-    }
+    notes.into_iter().for_each(|(kind, room, time)| follows_by(&mut followed, kind, room, time));
     followed
+}
+
+/// What one note more makes of the rooms that are followed.
+pub(crate) fn follows_by(followed: &mut BTreeMap<RoomId, Time>, kind: Kind, room: RoomId, time: Time) {
+    match kind {
+        Kind::Follow => _ = followed.entry(room).or_insert(time),
+        Kind::Unfollow => _ = followed.remove(&room),
+        _ => {}
+    }
 }
 
 #[cfg(test)]

@@ -1,13 +1,17 @@
 //! A conversation as people read it: each message with what became of it, a room's members and topic, and how far
 //! everybody has read.
 //!
-//! It is a fold over the conversation's events in canonical order, so equal sets of events read alike
-//! everywhere. A message keeps its place whatever happens to it; of two edits the later in the order counts, and
-//! a message that was taken back stays so.
+//! [`Thread`] is an index: it knows places and no words. A message is read from its event and those about it, and
+//! from no others, so a page costs what the page costs, however long the conversation is.
+//!
+//! **Invariant**: an index depends on which events it was given and on nothing else, neither on the order in which they
+//! came nor on how often; so equal sets of events read alike everywhere. A message keeps its place whatever happens
+//! to it; of two edits the later in canonical order counts, and a message that was taken back stays so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
-use crate::content::{Charter, Content};
+use crate::content::Content;
 use crate::event::{Event, Kind};
 use crate::id::{AccountId, EventId};
 use crate::order::Key;
@@ -31,239 +35,204 @@ pub struct Message {
     pub reactions: BTreeMap<String, BTreeSet<AccountId>>,
 }
 
-/// A conversation, read to its end.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Thread {
-    /// What the room is, if it is one and its beginning is here.
-    pub charter: Option<Charter>,
-    /// What the room is about, if somebody said so.
-    pub topic: Option<String>,
-    /// The room's members.
-    pub members: BTreeSet<AccountId>,
-    /// The messages, in canonical order.
-    pub messages: Vec<Message>,
-    /// How far each account has read: the place of the last event that it marked.
-    pub read: BTreeMap<AccountId, Key>,
-    places: BTreeMap<EventId, usize>,
-    keys: BTreeMap<EventId, Key>,
-}
-
-impl Thread {
-    /// Reads events, given in canonical order.
-    pub fn of<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
-        let mut thread = Self::default();
-        events.into_iter().for_each(|event| thread.add(event));
-        thread
-    }
-
-    /// A message by its event.
-    pub fn message(&self, id: &EventId) -> Option<&Message> {
-        self.places.get(id).map(|place| &self.messages[*place])
-    }
-
-    /// How many messages of others an account has not read, leaving out those whose authors it does not hear.
-    pub fn unread(&self, account: AccountId, is_unheard: impl Fn(AccountId) -> bool) -> usize {
-        let read = self.read.get(&account);
-        let is_news = |message: &&Message| {
-            message.author != account && message.text.is_some() && !is_unheard(message.author)
+impl Message {
+    /// As it was said, of an event that is a message.
+    fn of(event: &Event) -> Self {
+        let (text, answers) = match event.content() {
+            Content::Text(text) => (Some(text.to_owned()), None),
+            Content::About(target, text) => (Some(text.to_owned()), Some(target)),
+            Content::File(file) => (Some(file.words()), None),
+            _ => (None, None),
         };
-        self.messages
-            .iter()
-            .rev()
-            .take_while(|message| read.is_none_or(|read| message.key > *read))
-            .filter(is_news)
-            .count()
+        Self {
+            key: event.key(),
+            author: event.account(),
+            absent: text.is_none(),
+            text,
+            edited: false,
+            answers,
+            reactions: BTreeMap::new(),
+        }
     }
 
-    fn add(&mut self, event: &Event) {
+    /// Something became of it; to be told in canonical order.
+    fn becomes(&mut self, event: &Event) {
         let author = event.account();
-        self.keys.insert(event.id(), event.key());
+        let is_own = self.author == author;
         match (event.kind(), event.content()) {
-            (Kind::Create, Content::Charter(charter)) => {
-                self.charter = Some(charter);
-                self.members.insert(author);
+            // Servers take no edit of another's; but a reader need not trust them for that.
+            (Kind::Edit, Content::About(_, text)) if is_own && self.text.is_some() => {
+                (self.text, self.edited) = (Some(text.to_owned()), true);
             }
-            (Kind::Join, _) => _ = self.members.insert(author),
-            (Kind::Leave, _) => _ = self.members.remove(&author),
-            (Kind::Topic, Content::Text(topic)) => {
-                self.topic = (!topic.is_empty()).then(|| topic.to_owned());
+            (Kind::Delete, _) if is_own => (self.text, self.absent) = (None, false),
+            (Kind::React, Content::About(_, sign)) => {
+                self.reactions.entry(sign.to_owned()).or_default().insert(author);
             }
-            (Kind::Post, Content::Text(text)) => self.say(event, Some(text), None),
-            (Kind::Reply, Content::About(target, text)) => self.say(event, Some(text), Some(target)),
-            (Kind::File, Content::File(file)) => self.say(event, Some(&file.words()), None),
-            (Kind::Post | Kind::Reply | Kind::File, _) => self.say(event, None, None),
-            (Kind::Edit, Content::About(target, text)) => self.change(target, |message| {
-                // Servers take no other edit; but a reader need not trust them for that.
-                if message.author == author && message.text.is_some() {
-                    (message.text, message.edited) = (Some(text.to_owned()), true);
-                }
-            }),
-            (Kind::Delete, Content::About(target, _)) => self.change(target, |message| {
-                if message.author == author {
-                    (message.text, message.absent) = (None, false);
-                }
-            }),
-            (Kind::React, Content::About(target, sign)) => self.change(target, |message| {
-                message.reactions.entry(sign.to_owned()).or_default().insert(author);
-            }),
-            (Kind::Unreact, Content::About(target, sign)) => self.change(target, |message| {
-                if let Some(people) = message.reactions.get_mut(sign) {
+            (Kind::Unreact, Content::About(_, sign)) => {
+                if let Some(people) = self.reactions.get_mut(sign) {
                     people.remove(&author);
                 }
-                message.reactions.retain(|_, people| !people.is_empty());
-            }),
-            (Kind::Read, Content::About(target, _)) => {
-                if let Some(key) = self.keys.get(&target) {
-                    let read = self.read.entry(author).or_insert(*key);
-                    *read = (*key).max(*read);
-                }
+                self.reactions.retain(|_, people| !people.is_empty());
             }
             _ => {}
         }
     }
+}
 
-    fn say(&mut self, event: &Event, text: Option<&str>, answers: Option<EventId>) {
-        self.places.insert(event.id(), self.messages.len());
-        self.messages.push(Message {
-            key: event.key(),
-            author: event.account(),
-            text: text.map(str::to_owned),
-            absent: text.is_none(),
-            edited: false,
-            answers,
-            reactions: BTreeMap::new(),
-        });
-        // Whoever writes has read what is above.
-        self.read.insert(event.account(), event.key());
-    }
+/// What there is to read in a conversation, and where. See the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Thread {
+    messages: BTreeSet<Key>,
+    /// What became of messages, under each message in canonical order.
+    about: BTreeSet<(EventId, Key)>,
+    topic: Option<Key>,
+    /// Where each account came to the room or left it last, and whether it came.
+    comings: BTreeMap<AccountId, (Key, bool)>,
+    members: usize,
+    read: BTreeMap<AccountId, Key>,
+}
 
-    fn change(&mut self, target: EventId, change: impl FnOnce(&mut Message)) {
-        if let Some(place) = self.places.get(&target) {
-            change(&mut self.messages[*place]);
+impl Thread {
+    /// Of nothing.
+    pub const fn new() -> Self {
+        Self {
+            messages: BTreeSet::new(),
+            about: BTreeSet::new(),
+            topic: None,
+            comings: BTreeMap::new(),
+            members: 0,
+            read: BTreeMap::new(),
         }
     }
+
+    /// Takes an event in, also one whose body has come after it. `place` knows the places of its parents.
+    pub fn add(&mut self, event: &Event, place: impl Fn(&EventId) -> Option<Key>) {
+        let (author, key) = (event.account(), event.key());
+        match event.kind() {
+            Kind::Post | Kind::Reply | Kind::File => {
+                self.messages.insert(key);
+                // Whoever writes has read what is above.
+                self.note_read(author, key);
+            }
+            Kind::Edit | Kind::Delete | Kind::React | Kind::Unreact => {
+                self.about.extend(event.target().map(|target| (target, key)));
+            }
+            Kind::Read => {
+                if let Some(marked) = event.target().and_then(|target| place(&target)) {
+                    self.note_read(author, marked);
+                }
+            }
+            Kind::Create | Kind::Join => self.note_coming(author, key, true),
+            Kind::Leave => self.note_coming(author, key, false),
+            Kind::Topic => self.topic = self.topic.max(Some(key)),
+            Kind::Register | Kind::Close | Kind::Merge | Kind::Invite => {}
+            Kind::Follow | Kind::Unfollow | Kind::Chunk => {}
+        }
+    }
+
+    fn note_read(&mut self, account: AccountId, upto: Key) {
+        let read = self.read.entry(account).or_insert(upto);
+        *read = upto.max(*read);
+    }
+
+    fn note_coming(&mut self, account: AccountId, key: Key, comes: bool) {
+        let before = self.comings.get(&account).copied();
+        if before.is_none_or(|(last, _)| last < key) {
+            self.comings.insert(account, (key, comes));
+            self.members += usize::from(comes);
+            self.members -= usize::from(before.is_some_and(|(_, came)| came));
+        }
+    }
+
+    /// The messages, in canonical order.
+    pub fn messages(&self) -> impl DoubleEndedIterator<Item = Key> + ExactSizeIterator {
+        self.messages.iter().copied()
+    }
+
+    /// How many messages there are. One that was taken back is one.
+    pub fn count(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// The messages behind a place.
+    pub fn behind(&self, place: Option<Key>) -> impl DoubleEndedIterator<Item = Key> {
+        let from = place.map_or(Bound::Unbounded, Bound::Excluded);
+        self.messages.range((from, Bound::Unbounded)).copied()
+    }
+
+    /// The message right before a place.
+    pub fn before(&self, place: Key) -> Option<Key> {
+        self.messages.range(..place).next_back().copied()
+    }
+
+    /// A message as it reads now; `None` if it is none of these. `find` knows the events.
+    pub fn message<'a>(&self, id: &EventId, find: impl Fn(&EventId) -> Option<&'a Event>) -> Option<Message> {
+        let mut message = Message::of(find(id).filter(|event| self.messages.contains(&event.key()))?);
+        self.about(id).filter_map(find_by_key(&find)).for_each(|event| message.becomes(event));
+        Some(message)
+    }
+
+    /// Whether a message says something: its words are here, and were not taken back.
+    pub fn says<'a>(&self, id: &EventId, find: impl Fn(&EventId) -> Option<&'a Event>) -> bool {
+        find(id).is_some_and(Event::has_body) && !self.is_taken_back(id, find)
+    }
+
+    /// Whether the author of a message has taken it back.
+    pub fn is_taken_back<'a>(&self, id: &EventId, find: impl Fn(&EventId) -> Option<&'a Event>) -> bool {
+        let author = find(id).map(Event::account);
+        let is_deletion = |event: &Event| event.kind() == Kind::Delete && Some(event.account()) == author;
+        self.about(id).filter_map(find_by_key(&find)).any(is_deletion)
+    }
+
+    /// What became of a message, in canonical order.
+    fn about(&self, id: &EventId) -> impl Iterator<Item = Key> {
+        let (id, first) = (*id, Key::FIRST);
+        self.about.range((id, first)..).take_while(move |(of, _)| *of == id).map(|(_, key)| *key)
+    }
+
+    /// How far an account has read: up to the last event that it marked, or its own last message.
+    pub fn read(&self, account: AccountId) -> Option<Key> {
+        self.read.get(&account).copied()
+    }
+
+    /// How many messages of others an account has not read, leaving out those whose authors it does not hear.
+    pub fn unread<'a>(
+        &self,
+        account: AccountId,
+        is_unheard: impl Fn(AccountId) -> bool,
+        find: impl Fn(&EventId) -> Option<&'a Event>,
+    ) -> usize {
+        let is_news = |key: &Key| {
+            let author = find(&key.id).map(Event::account).filter(|author| *author != account);
+            author.is_some_and(|author| !is_unheard(author)) && self.says(&key.id, &find)
+        };
+        self.behind(self.read(account)).filter(is_news).count()
+    }
+
+    /// The event that says what the room is about.
+    pub fn topic(&self) -> Option<EventId> {
+        self.topic.map(|key| key.id)
+    }
+
+    /// The room's members.
+    pub fn members(&self) -> impl Iterator<Item = AccountId> {
+        self.comings.iter().filter(|(_, (_, came))| *came).map(|(account, _)| *account)
+    }
+
+    /// How many members the room has.
+    pub fn members_count(&self) -> usize {
+        self.members
+    }
+
+    /// Whether an account is a member of the room.
+    pub fn is_member(&self, account: AccountId) -> bool {
+        self.comings.get(&account).is_some_and(|(_, came)| *came)
+    }
+}
+
+fn find_by_key<'a>(find: &impl Fn(&EventId) -> Option<&'a Event>) -> impl Fn(Key) -> Option<&'a Event> {
+    move |key| find(&key.id)
 }
 
 #[cfg(test)]
-mod tests {
-    use ed25519_dalek::SigningKey;
-
-    use super::*;
-    use crate::clock::Time;
-    use crate::content::about;
-    use crate::event::{Conversation, Draft, account_of};
-    use crate::id::DeviceId;
-
-    fn key(person: u8) -> SigningKey {
-        SigningKey::from_bytes(&[person; 32])
-    }
-
-    fn who(person: u8) -> AccountId {
-        account_of(&key(person))
-    }
-
-    /// Events of two people, one millisecond apart, each naming what it is about as its parent.
-    #[derive(Default)]
-    struct Talk(Vec<Event>);
-
-    impl Talk {
-        fn does(&mut self, person: u8, kind: Kind, target: Option<EventId>, text: &str) -> EventId {
-            let seq = self.0.len() as u64 + 1;
-            let draft = Draft {
-                device: DeviceId::new([person; 16]),
-                seq,
-                parents: target.into_iter().collect(),
-                time: Time::from_millis(seq),
-                conversation: Conversation::direct(who(1), who(2)),
-                kind,
-                body: target.map_or_else(|| text.as_bytes().to_vec(), |target| about(target, text)),
-            };
-            self.0.push(draft.sign(&key(person)).unwrap());
-            self.0.last().unwrap().id()
-        }
-
-        fn says(&mut self, person: u8, text: &str) -> EventId {
-            self.does(person, Kind::Post, None, text)
-        }
-
-        fn thread(&self) -> Thread {
-            Thread::of(&self.0)
-        }
-    }
-
-    #[test]
-    fn a_message_says_what_its_last_edit_says_until_it_is_taken_back() {
-        let mut talk = Talk::default();
-        let hello = talk.says(1, "helo");
-        talk.does(1, Kind::Edit, Some(hello), "hello");
-        let thread = talk.thread();
-        let message = thread.message(&hello).unwrap();
-        assert_eq!((message.text.as_deref(), message.edited), (Some("hello"), true));
-        talk.does(1, Kind::Delete, Some(hello), "");
-        talk.does(1, Kind::Edit, Some(hello), "back again");
-        assert_eq!(talk.thread().message(&hello).unwrap().text, None);
-        assert_eq!(talk.thread().messages.len(), 1, "its place stays");
-    }
-
-    #[test]
-    fn what_has_no_body_has_its_place_and_is_absent_until_it_is_taken_back() {
-        let mut talk = Talk::default();
-        let hello = talk.says(1, "hello");
-        talk.0[0] = talk.0[0].without_body().unwrap();
-        let absent = |talk: &Talk| {
-            let thread = talk.thread();
-            let message = thread.message(&hello).unwrap();
-            (message.text.clone(), message.absent)
-        };
-        assert_eq!(absent(&talk), (None, true));
-        talk.does(2, Kind::Delete, Some(hello), "");
-        assert_eq!(absent(&talk), (None, true), "it is not theirs");
-        talk.does(1, Kind::Delete, Some(hello), "");
-        assert_eq!(absent(&talk), (None, false));
-    }
-
-    #[test]
-    fn nobody_changes_what_another_said() {
-        let mut talk = Talk::default();
-        let hello = talk.says(1, "hello");
-        talk.does(2, Kind::Edit, Some(hello), "good bye");
-        talk.does(2, Kind::Delete, Some(hello), "");
-        let thread = talk.thread();
-        let message = thread.message(&hello).unwrap();
-        assert_eq!((message.text.as_deref(), message.edited), (Some("hello"), false));
-    }
-
-    #[test]
-    fn reactions_are_counted_once_for_each_person_and_can_be_taken_back() {
-        let mut talk = Talk::default();
-        let hello = talk.says(1, "hello");
-        for person in [1, 2, 2] {
-            talk.does(person, Kind::React, Some(hello), "+1");
-        }
-        let reactions = |talk: &Talk| talk.thread().message(&hello).unwrap().reactions.clone();
-        assert_eq!(reactions(&talk), BTreeMap::from([("+1".to_owned(), BTreeSet::from([who(1), who(2)]))]));
-        talk.does(1, Kind::Unreact, Some(hello), "+1");
-        talk.does(2, Kind::Unreact, Some(hello), "+1");
-        assert_eq!(reactions(&talk), BTreeMap::new());
-    }
-
-    #[test]
-    fn what_others_said_after_the_last_mark_is_unread() {
-        let mut talk = Talk::default();
-        talk.says(1, "one");
-        let two = talk.says(1, "two");
-        talk.says(1, "three");
-        assert_eq!(
-            (talk.thread().unread(who(2), |_| false), talk.thread().unread(who(1), |_| false)),
-            (3, 0)
-        );
-        talk.does(2, Kind::Read, Some(two), "");
-        assert_eq!(talk.thread().unread(who(2), |_| false), 1);
-        assert_eq!(talk.thread().unread(who(2), |author| author == who(1)), 0, "who is not heard");
-        talk.says(2, "I see");
-        assert_eq!(
-            (talk.thread().unread(who(2), |_| false), talk.thread().unread(who(1), |_| false)),
-            (0, 1)
-        );
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@ use crate::id::{AccountId, DeviceId, EventId, RoomId};
 use crate::limits::{FEED_SILENT_MS, FETCH_AFTER_MS};
 use crate::links::Link;
 use crate::order::{Key, Transcript};
+use crate::thread::{Message, Thread};
 use crate::view::View;
 
 use super::Client;
@@ -126,8 +127,55 @@ impl Client {
         self.holdings.transcript(conversation)
     }
 
+    /// What there is to read in a conversation: of what is here all that is for this account, with a quorum only what has
+    /// had it.
+    pub fn thread(&self, conversation: Conversation) -> &Thread {
+        self.holdings.thread(conversation)
+    }
+
+    /// A message as it reads now.
+    pub fn message(&self, id: &EventId) -> Option<Message> {
+        self.thread(self.event(id)?.conversation()).message(id, self.finds())
+    }
+
+    /// Whether the author of a message has taken it back, by what may be told.
+    pub fn reads_as_taken_back(&self, id: &EventId) -> bool {
+        let of = self.event(id).map(|event| self.thread(event.conversation()));
+        of.is_some_and(|thread| thread.is_taken_back(id, self.finds()))
+    }
+
+    /// How many messages of others an account has not read in a conversation, leaving out those whose authors it does
+    /// not hear.
+    pub fn unread(
+        &self,
+        conversation: Conversation,
+        account: AccountId,
+        is_unheard: impl Fn(AccountId) -> bool,
+    ) -> usize {
+        self.thread(conversation).unread(account, is_unheard, self.finds())
+    }
+
+    /// How many messages of a conversation are not for this account, which came later.
+    pub fn kept(&self, conversation: Conversation) -> usize {
+        self.holdings.kept(conversation)
+    }
+
+    /// The rooms that others have invited this account to.
+    pub fn invited(&self) -> impl Iterator<Item = RoomId> {
+        self.holdings.invited()
+    }
+
+    /// Whether this account has written something in a conversation, on any of its devices.
+    pub fn has_written(&self, conversation: Conversation) -> bool {
+        self.holdings.has_written(conversation)
+    }
+
+    fn finds<'a>(&'a self) -> impl Fn(&EventId) -> Option<&'a Event> {
+        move |id| self.event(id).map(Arc::as_ref)
+    }
+
     /// The conversations that have events here.
-    pub fn conversations(&self) -> impl Iterator<Item = (Conversation, &Transcript)> {
+    pub fn conversations(&self) -> impl ExactSizeIterator<Item = (Conversation, &Transcript)> {
         self.holdings.conversations()
     }
 

@@ -40,44 +40,44 @@ impl Client {
         check("device", device.to_string(), self.config.device.to_string())
     }
 
-    pub(super) fn replay(&mut self, entry: &Entry) -> Result<(), EventError> {
+    pub(super) fn replay(&mut self, entry: Entry) -> Result<(), EventError> {
         match entry {
             // Views are the one state that is not replayed: all of it is under the newest, since servers that left do
             // not come back.
             Entry::Begun { .. } | Entry::View { .. } => {}
-            Entry::Opened { quorum, .. } => self.apply_quorum(*quorum as usize),
-            Entry::Authored { event, .. } => self.apply_own(Arc::new(Event::from_own_store(event)?)),
-            Entry::Received { event, .. } => self.apply_event(Arc::new(Event::from_own_store(event)?)),
-            Entry::Body { event, .. } => self.holdings.fill(Arc::new(Event::from_own_store(event)?)),
+            Entry::Opened { quorum, .. } => self.apply_quorum(quorum as usize),
+            Entry::Authored { event, .. } => self.apply_own(own(event)?),
+            Entry::Received { event, .. } => self.apply_event(own(event)?),
+            Entry::Body { event, .. } => self.holdings.fill(own(event)?),
             Entry::Incarnation { server, incarnation, .. } => {
-                if let Some(link) = self.link_of(*server) {
-                    self.apply_incarnation(link, *incarnation);
+                if let Some(link) = self.link_of(server) {
+                    self.apply_incarnation(link, incarnation);
                 }
             }
             Entry::Receipt { server, incarnation, id, .. } => {
                 if let Some(link) =
-                    self.link_of(*server).filter(|link| self.links[*link].incarnation == Some(*incarnation))
+                    self.link_of(server).filter(|link| self.links[*link].incarnation == Some(incarnation))
                 {
-                    self.apply_receipt(link, id);
+                    self.apply_receipt(link, &id);
                 }
             }
             Entry::Cursor { server, incarnation, position, room } => {
                 if let Some(link) =
-                    self.link_of(*server).filter(|link| self.links[*link].incarnation == Some(*incarnation))
+                    self.link_of(server).filter(|link| self.links[*link].incarnation == Some(incarnation))
                 {
-                    self.links[link].deliveries.insert(*room, Delivery::resume(*position));
+                    self.links[link].deliveries.insert(room, Delivery::resume(position));
                 }
             }
             Entry::Told { server, incarnation, id } => {
                 if let Some(link) =
-                    self.link_of(*server).filter(|link| self.links[*link].incarnation == Some(*incarnation))
+                    self.link_of(server).filter(|link| self.links[*link].incarnation == Some(incarnation))
                 {
-                    self.apply_told(link, id);
+                    self.apply_told(link, &id);
                 }
             }
-            Entry::Displayed { id, .. } => self.apply_displayed(id),
+            Entry::Displayed { id, .. } => self.apply_displayed(&id),
             Entry::Level { id, copies, .. } => {
-                self.reported.insert(*id, *copies as usize);
+                self.reported.insert(id, copies as usize);
             }
         }
         Ok(())
@@ -153,6 +153,11 @@ impl Client {
             self.holdings.note_shown(id);
         }
     }
+}
+
+/// An event that this log holds.
+fn own(bytes: ByteBuf) -> Result<Arc<Event>, EventError> {
+    Event::from_own_bytes(bytes.into_vec()).map(Arc::new)
 }
 
 /// The newest of a cluster file's view and those in a log. One in the log that this file's administrator did not

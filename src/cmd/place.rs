@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::said::room_name;
 use crate::client::Client;
-use crate::event::{Conversation, Event, Kind};
+use crate::event::{Conversation, Event};
 use crate::id::RoomId;
 use crate::text::{Name, NameError};
 
@@ -54,16 +54,6 @@ pub fn room_labels(client: &Client) -> Vec<String> {
     labels
 }
 
-/// The rooms that this account was invited to.
-pub fn invitations(client: &Client) -> impl Iterator<Item = RoomId> {
-    let me = client.account();
-    let events = client.conversations().flat_map(|(_, transcript)| transcript.keys());
-    events
-        .filter_map(move |key| client.event(&key.id))
-        .filter(move |event| event.kind() == Kind::Invite && event.account() != me)
-        .filter_map(|event| event.room())
-}
-
 /// Whether the account follows a room.
 pub fn follows(client: &Client, room: RoomId) -> bool {
     client.followed().any(|followed| followed == room)
@@ -76,9 +66,8 @@ pub fn find_room(client: &Client, name: &Name) -> Option<RoomId> {
     let named = rooms(client)
         .filter(|(_, first)| first.charter().is_some_and(|charter| charter.name.as_str() == name))
         .map(|(room, first)| (!follows(client, room), first.key(), room));
-    let invited =
-        || invitations(client).filter(|room| name.strip_prefix('?').unwrap_or(name) == room.short());
-    named.min().map(|(_, _, room)| room).or_else(|| invited().last())
+    let is_meant = |room: &RoomId| name.strip_prefix('?').unwrap_or(name) == room.short();
+    named.min().map(|(_, _, room)| room).or_else(|| client.invited().find(is_meant))
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::client::Client;
 use crate::cmd::blocked::Blocked;
-use crate::event::{Conversation, Kind};
+use crate::event::Conversation;
 use crate::frame::{Presence, ToServer};
-use crate::id::{AccountId, EventId, RoomId};
+use crate::id::AccountId;
 use crate::presence::{audience, of_typing};
+use crate::thread::Thread;
 
 /// How often it is looked who may know.
 const LOOK_MS: u64 = 10_000;
@@ -62,24 +63,10 @@ impl Presenting {
 /// Those to whom this account has written, and its fellow members.
 fn who_may_know(client: &Client, blocked: &Blocked) -> BTreeSet<AccountId> {
     let me = client.account();
-    let direct = client.conversations().filter_map(|(conversation, transcript)| {
-        let other = conversation.other(me).filter(|other| *other != me)?;
-        let is_own = |id: &EventId| client.event(id).is_some_and(|event| event.account() == me);
-        transcript.keys().rev().any(|key| is_own(&key.id)).then_some(other)
-    });
-    let members = client.followed().map(|room| members(client, room)).filter(|all| all.contains(&me));
-    audience(direct, members.flatten().filter(|member| *member != me), |account| blocked.holds(account))
-}
-
-fn members(client: &Client, room: RoomId) -> BTreeSet<AccountId> {
-    let mut members = BTreeSet::new();
-    let keys = client.transcript(Conversation::Room(room)).into_iter().flat_map(|all| all.keys());
-    for event in keys.filter_map(|key| client.event(&key.id)) {
-        match event.kind() {
-            Kind::Create | Kind::Join => _ = members.insert(event.account()),
-            Kind::Leave => _ = members.remove(&event.account()),
-            _ => {}
-        }
-    }
-    members
+    let conversations = client.conversations().map(|(conversation, _)| conversation);
+    let written = conversations.filter(|conversation| client.has_written(*conversation));
+    let direct = written.filter_map(|conversation| conversation.other(me)).filter(|other| *other != me);
+    let rooms = client.followed().map(|room| client.thread(Conversation::Room(room)));
+    let members = rooms.filter(|room| room.is_member(me)).flat_map(Thread::members);
+    audience(direct, members.filter(|member| *member != me), |account| blocked.holds(account))
 }

@@ -4,7 +4,6 @@ use crate::client::Client;
 use crate::content::Content;
 use crate::event::{Conversation, Event, Kind};
 use crate::id::{EventId, RoomId};
-use crate::thread::Thread;
 
 /// What is shown in place of a message that was taken back.
 pub const TAKEN_BACK: &str = "(taken back)";
@@ -159,19 +158,4 @@ pub fn room_name(client: &Client, room: RoomId) -> String {
     let first = transcript.and_then(|transcript| transcript.keys().next());
     let charter = first.and_then(|key| client.event(&key.id)).and_then(|event| event.charter());
     charter.map_or_else(|| format!("#?{}", room.short()), |charter| format!("#{}", charter.name))
-}
-
-/// A conversation as it reads now, without what is not for this account; with a quorum, by what has had it.
-pub fn thread(client: &Client, conversation: Conversation) -> Thread {
-    let keys = client.transcript(conversation).into_iter().flat_map(|transcript| transcript.keys());
-    let vouched = keys.filter(|key| client.is_vouched(&key.id));
-    let events = vouched.filter_map(|key| client.event(&key.id)).map(AsRef::as_ref);
-    Thread::of(events.filter(|event| !client.is_kept(event)))
-}
-
-/// How many messages of a conversation are not for this account, which came later.
-pub fn kept(client: &Client, conversation: Conversation) -> usize {
-    let keys = client.transcript(conversation).into_iter().flat_map(|transcript| transcript.keys());
-    let events = keys.filter_map(|key| client.event(&key.id));
-    events.filter(|event| event.kind().is_message() && client.is_kept(event)).count()
 }

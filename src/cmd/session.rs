@@ -126,7 +126,7 @@ impl Session {
             window_ms: options.window_ms,
             quorum: options.quorum.map_or_else(|| last_quorum(&device.entries), DisplayQuorum::servers),
         };
-        let (client, opening) = Client::resume(now_ms(), config, &device.entries).map_err(|error| {
+        let (client, opening) = Client::resume_from(now_ms(), config, device.entries).map_err(|error| {
             Failure::new(format!("the log {} cannot be gone on with: {error}", device.log_path.display()))
                 .next(format!("go on as a new device: tercet chat {name} --new-device"))
         })?;

@@ -4,7 +4,7 @@
 //! does not move. With it this is a display of its own: it starts with what was shown before, goes on with
 //! what this device has not shown yet, and then with each line as its place is settled.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::chat::render::waits;
 use super::failure::{Failure, Outcome};
 use super::home::Cluster;
 use super::place::Place;
-use super::said::{Said, kind_name, thread};
+use super::said::{Said, kind_name};
 use super::screen;
 use super::session::{Shown, now_ms};
 use super::settings::Settings;
@@ -208,12 +208,9 @@ fn newest(
     last.sort_unstable_by_key(|(key, _)| *key);
     let skipped = last.len().saturating_sub(number);
     last.drain(..skipped);
-    let mut threads = BTreeMap::new();
-    let mut show = |event: &Arc<Event>| {
-        let conversation = event.conversation();
-        let thread = threads.entry(conversation).or_insert_with(|| thread(client, conversation));
+    let show = |event: &Arc<Event>| {
         let mut shown = Shown::of(client, event, false);
-        let gone = |id: &EventId| thread.message(id).is_some_and(|message| message.text.is_none());
+        let gone = |id: &EventId| client.message(id).is_some_and(|message| message.text.is_none());
         shown.said = shown.said.without(event, gone);
         shown
     };

@@ -22,6 +22,7 @@ mod heal_up;
 mod hour;
 mod interrupted;
 mod kill;
+mod large_rooms;
 mod liars;
 mod metrics;
 mod partition;

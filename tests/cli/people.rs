@@ -11,7 +11,7 @@ use tercet::history::Entry;
 use tercet::id::{EventId, Seq};
 use tercet::store::DeviceLog;
 
-use crate::support::{Ran, TestCluster, wait_or_explain};
+use crate::support::{Ran, TestCluster, wait_while_going_on};
 
 /// Longer than anything here takes, so that a chat never gives up of its own.
 const PATIENT: [&str; 2] = ["--timeout", "60"];
@@ -45,6 +45,10 @@ impl Lines {
             }
         });
         (lines, reading)
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
     }
 
     pub fn all(&self) -> Vec<String> {
@@ -125,9 +129,11 @@ impl Chat {
             found = lines.all().into_iter().find(|line| line.contains(what));
             found.is_some()
         };
-        wait_or_explain(found_it, || {
-            format!("it says {what:?}\n  out: {:#?}\n  err: {:#?}", self.out.all(), self.err.all())
-        });
+        wait_while_going_on(
+            found_it,
+            || lines.count(),
+            || format!("it says {what:?}\n  out: {:#?}\n  err: {:#?}", self.out.all(), self.err.all()),
+        );
         found.unwrap()
     }
 
@@ -161,7 +167,8 @@ impl Chat {
             code = self.child.try_wait().unwrap();
             code.is_some()
         };
-        wait_or_explain(ended, || format!("the chat ends\n{:#?}", out.all()));
+        let lines = || out.count();
+        wait_while_going_on(ended, lines, || format!("the chat ends\n{:#?}", out.all()));
         self.reading.drain(..).for_each(|reading| reading.join().unwrap());
         let text = |lines: &Lines| lines.all().iter().map(|line| format!("{line}\n")).collect();
         Ran { code: code.unwrap().code().unwrap_or(-1), out: text(&self.out), err: text(&self.err) }

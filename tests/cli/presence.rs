@@ -11,16 +11,25 @@ const CTRL_D: &str = "\x04";
 
 /// Asks until the last answer says this of somebody.
 fn says_of(asking: &Terminal, command: &str, name: &str, presence: &str) {
-    let (bare, start) = (format!("  {name}"), format!("  {name} "));
-    let is_row = |line: &String| *line == bare || line.starts_with(&start);
     wait_until(&format!("{command} says that {name} is {presence:?}"), || {
-        let before = asking.lines().len();
-        asking.enters(command);
-        asking.waits_for("it answers", |lines| lines.iter().skip(before.saturating_sub(1)).any(is_row));
-        let lines = asking.lines();
-        let row = lines.iter().rfind(|line| is_row(line)).unwrap();
+        let row = answer(asking, command, name);
         ["here", "away", "gone"].iter().find(|word| row.ends_with(*word)).copied().unwrap_or("") == presence
     });
+}
+
+/// The row of an answer that is about this; a row may be painted in pieces, so one that has others below it.
+fn answer(asking: &Terminal, command: &str, about: &str) -> String {
+    let (bare, start) = (format!("  {about}"), format!("  {about} "));
+    let before = asking.lines().len();
+    let mut row = None;
+    asking.enters(command);
+    asking.waits_for(&format!("{command} answers about {about}"), |lines| {
+        let above_the_last = lines.split_last().map_or(&[][..], |(_, above)| above);
+        let mut answered = above_the_last.iter().skip(before.saturating_sub(1));
+        row = answered.rfind(|line| **line == bare || line.starts_with(&start)).cloned();
+        row.is_some()
+    });
+    row.unwrap()
 }
 
 fn terminal(cluster: &crate::support::TestCluster, name: &str, talks_to: &str) -> Terminal {
@@ -52,6 +61,14 @@ fn those_who_were_written_to_see_that_somebody_is_here_and_that_they_go() {
     // In a room, its members; whom somebody blocks is told no more.
     alice.enters("/create #lab");
     alice.ends_with("[123] alice > #lab:");
+    // That there is such a room comes to bob by way of the servers.
+    wait_until("bob knows of the room", || {
+        let before = bob.lines().len();
+        bob.enters("/rooms");
+        let is_heading = |line: &String| line.starts_with("-- ") && line.contains(" room");
+        bob.waits_for("it lists the rooms", |lines| lines.iter().skip(before - 1).any(is_heading));
+        bob.lines().iter().any(|line| line.starts_with("  #lab "))
+    });
     bob.enters("/join #lab");
     bob.ends_with("[123] +1 bob > #lab:");
     alice.shows("* bob joined");

@@ -324,6 +324,7 @@ fn a_dumb_terminal_is_good_enough() {
     bob.hears("alice: from a teletype");
     bob.say("wonderful");
     alice.shows("bob: wonderful");
+    alice.ends_with("[123] alice > bob:");
     assert!(!alice.raw().contains(&0x1b), "{:?}", String::from_utf8_lossy(&alice.raw()));
     alice.types(CTRL_D);
     assert_eq!(alice.finish(), 0);

@@ -162,9 +162,23 @@ pub fn wait_until(what: &str, holds: impl FnMut() -> bool) {
 }
 
 /// Polls a condition until it holds; says what it was if it does not.
-pub fn wait_or_explain(mut holds: impl FnMut() -> bool, what: impl Fn() -> String) {
-    let deadline = Instant::now() + PATIENCE;
+pub fn wait_or_explain(holds: impl FnMut() -> bool, what: impl Fn() -> String) {
+    wait_while_going_on(holds, || 0, what);
+}
+
+/// As [`wait_or_explain`], with patience for as long as something goes on: while `done`, how much of it has been done,
+/// grows. Thousands of lines take as long as they take.
+pub fn wait_while_going_on(
+    mut holds: impl FnMut() -> bool,
+    done: impl Fn() -> usize,
+    what: impl Fn() -> String,
+) {
+    let (mut before, mut deadline) = (done(), Instant::now() + PATIENCE);
     while !holds() {
+        let now = done();
+        if now > before {
+            (before, deadline) = (now, Instant::now() + PATIENCE);
+        }
         assert!(Instant::now() < deadline, "waited in vain until {}", what());
         std::thread::sleep(Duration::from_millis(20));
     }

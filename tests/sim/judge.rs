@@ -320,6 +320,7 @@ pub fn replay(world: &World) -> Vec<Failure> {
         };
         compare("conversations", transcripts(before), transcripts(&after));
         compare("directory", format!("{:?}", before.directory()), format!("{:?}", after.directory()));
+        compare("messages and members", threads(before), threads(&after));
         compare("copies", copies(before), copies(&after));
         compare("waiting lines", before.unsettled().to_string(), after.unsettled().to_string());
         // What was said in a room before it was followed is never displayed, so only the others are counted.
@@ -343,6 +344,13 @@ fn transcripts(client: &Client) -> String {
         format!("{} {:?} {heads:?}", conversation.id().short(), transcript.digest())
     });
     digests.collect::<Vec<_>>().join("; ")
+}
+
+fn threads(client: &Client) -> String {
+    let threads = client
+        .conversations()
+        .map(|(conversation, _)| format!("{} {:?}", conversation.id().short(), client.thread(conversation)));
+    threads.collect::<Vec<_>>().join("; ")
 }
 
 fn copies(client: &Client) -> String {

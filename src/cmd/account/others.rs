@@ -83,7 +83,7 @@ fn owed(cluster: &Cluster, me: &Name, device: DeviceId, log: &Path, wanted: usiz
         window_ms: u64::MAX,
         quorum: 1,
     };
-    let (client, _) = Client::resume(now_ms(), config, &entries).map_err(|error| error.to_string())?;
+    let (client, _) = Client::resume_from(now_ms(), config, entries).map_err(|error| error.to_string())?;
     Ok(client.unsafe_below(wanted).len())
 }
 

@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustyline::ExternalPrinter;
 
 use super::talk::Sink;
-use crate::cmd::screen;
 
 /// One row up.
 const UP: &[u8] = b"\x1b[A";
@@ -101,12 +100,52 @@ impl<P: ExternalPrinter + Send + 'static> Sink for Above<P> {
     }
 }
 
-/// Prints plainly, where the terminal cannot be painted on (`TERM=dumb`).
-pub struct Plain;
+/// The prompt that waits for a line, while one does.
+#[derive(Debug, Default)]
+pub struct Waiting(Mutex<Option<String>>);
+
+impl Waiting {
+    /// What waits from here on.
+    pub fn set(&self, prompt: Option<&str>) {
+        *self.prompt() = prompt.map(str::to_owned);
+    }
+
+    fn prompt(&self) -> MutexGuard<'_, Option<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Prints plainly, where the terminal cannot be painted on (`TERM=dumb`): below the prompt that waits, which is printed
+/// again when nothing more comes. What was typed so far stays typed.
+pub struct Plain {
+    waiting: Arc<Waiting>,
+    out: Box<dyn Write + Send>,
+    /// Whether something was printed below the prompt.
+    is_below: bool,
+}
+
+impl Plain {
+    /// Prints to standard output.
+    pub fn new(waiting: Arc<Waiting>) -> Self {
+        Self { waiting, out: Box::new(anstream::stdout()), is_below: false }
+    }
+}
 
 impl Sink for Plain {
     fn line(&mut self, text: &str) {
-        let _unseen = screen::say(text);
+        let waits = self.waiting.prompt().is_some();
+        let end = if waits && !self.is_below { "\n" } else { "" };
+        // A terminal that has gone shows nothing; the log has it.
+        let _unseen = writeln!(self.out, "{end}{text}").and_then(|()| self.out.flush());
+        self.is_below = waits;
+    }
+
+    fn rest(&mut self) {
+        let prompt = self.waiting.prompt();
+        if let Some(prompt) = prompt.as_ref().filter(|_| self.is_below) {
+            let _unseen = write!(self.out, "{prompt}").and_then(|()| self.out.flush());
+        }
+        self.is_below = false;
     }
 }
 
@@ -123,6 +162,40 @@ mod tests {
             self.0.push(text);
             Ok(())
         }
+    }
+
+    /// What was printed, for whoever looks at it.
+    #[derive(Clone, Default)]
+    struct Printed(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Printed {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_prompt_that_cannot_be_painted_again_is_printed_again_below_what_came() {
+        let (waiting, printed) = (Arc::new(Waiting::default()), Printed::default());
+        let out = Box::new(printed.clone());
+        let mut plain = Plain { waiting: Arc::clone(&waiting), out, is_below: false };
+        plain.line("before");
+        plain.rest();
+        waiting.set(Some("me: "));
+        plain.rest();
+        plain.line("one");
+        plain.line("two");
+        plain.rest();
+        plain.rest();
+        waiting.set(None);
+        plain.line("after");
+        plain.rest();
+        let printed = String::from_utf8(printed.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(printed, "before\n\none\ntwo\nme: after\n");
     }
 
     #[test]

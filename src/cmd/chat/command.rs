@@ -29,8 +29,8 @@ pub enum Line {
     Leave(Option<Name>),
     /// `/rooms`.
     Rooms,
-    /// `/members`.
-    Members,
+    /// `/members [TEXT]`: those whose names hold the text.
+    Members(String),
     /// `/topic [TEXT]`.
     Topic(Option<String>),
     /// `/invite NAME`.
@@ -131,7 +131,7 @@ pub const COMMANDS: [(&str, &str, &str); 33] = [
     ("leave", "/leave [#ROOM]", "leave it"),
     ("create", "/create #ROOM [private]", "open a room; or closed: newcomers read no past"),
     ("invite", "/invite NAME", "let NAME into this room"),
-    ("members", "/members", "who is in this room"),
+    ("members", "/members [TEXT]", "who is in this room, or those whose names hold TEXT"),
     ("topic", "/topic [TEXT]", "what this room is about"),
     ("reply", "/reply [~N] TEXT", "answer the last message, or ~N of /history"),
     ("react", "/react [~N] SIGN", "react to a message, with +1 for instance"),
@@ -191,7 +191,7 @@ pub fn parse(line: &str) -> Result<Line, LineError> {
         ("leave", "") => Ok(Line::Leave(None)),
         ("leave", room) => Ok(Line::Leave(Some(room_name(room)?))),
         ("rooms", "") => Ok(Line::Rooms),
-        ("members", "") => Ok(Line::Members),
+        ("members", text) => Ok(Line::Members(text.to_owned())),
         ("topic", "") => Ok(Line::Topic(None)),
         ("topic", text) => Ok(Line::Topic(Some(text.to_owned()))),
         ("invite", name) if !name.is_empty() => Ok(Line::Invite(name.parse()?)),

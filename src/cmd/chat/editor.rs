@@ -20,7 +20,7 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Editor, Helper};
 use tokio::sync::{mpsc, oneshot};
 
-use super::above::{Above, Paper, Plain};
+use super::above::{Above, Paper, Plain, Waiting};
 use super::bell::Ringer;
 use super::command::{COMMANDS, parse};
 use super::known::Known;
@@ -254,7 +254,7 @@ pub async fn run(
     greet(&eyes, me)?;
     let heard = Arc::clone(&outlook);
     let hear = move |notice: &Notice| heard.heard(notice);
-    let ringer = Ringer::new(settings.bell());
+    let (ringer, waiting) = (Ringer::new(settings.bell()), Arc::new(Waiting::default()));
     let (printer, paper) = match editor.create_external_printer() {
         Ok(printer) => {
             let paper = Arc::new(Paper::default());
@@ -265,7 +265,8 @@ pub async fn run(
             )
         }
         Err(_) => {
-            (tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), Plain, ringer, hear)), None)
+            let plain = Plain::new(Arc::clone(&waiting));
+            (tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), plain, ringer, hear)), None)
         }
     };
     editor.set_helper(Some(Assistant { outlook: Arc::clone(&outlook), colours, paper }));
@@ -273,7 +274,7 @@ pub async fn run(
     let path = history.to_owned();
     let next = || prompt(&eyes, &shared, &outlook, &session);
     let first = next();
-    std::thread::spawn(move || type_lines(editor, first, &lines, &path));
+    std::thread::spawn(move || type_lines(editor, first, &waiting, &lines, &path));
     while let Some(Typed { line, is_gone, done: next_prompt }) = typed.recv().await {
         session.typed().await?;
         let done = match parse(&line) {
@@ -290,6 +291,8 @@ pub async fn run(
                 screen::say(&eyes.complaint(&why))?;
             }
         }
+        // Who may know that the person is here may be others now: whom they wrote to, or whom they block.
+        session.typed().await?;
         drop(next_prompt.send(next())); // the thread ends when we do
     }
     leave(session, printer, &eyes).await
@@ -344,12 +347,15 @@ fn open(history: &Path) -> rustyline::Result<Editor<Assistant, FileHistory>> {
 fn type_lines(
     mut editor: Editor<Assistant, FileHistory>,
     first: String,
+    waiting: &Waiting,
     lines: &mpsc::Sender<Typed>,
     history: &Path,
 ) {
     let mut prompt = first;
     loop {
+        waiting.set(Some(&prompt));
         let read = editor.readline(&prompt);
+        waiting.set(None);
         let is_gone =
             editor.helper().and_then(|helper| helper.paper.as_ref()).is_some_and(|paper| paper.settle());
         let line = match read {

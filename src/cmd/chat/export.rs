@@ -11,11 +11,12 @@ use super::talk::{Done, Shared};
 use crate::client::Client;
 use crate::cmd::failure::Failure;
 use crate::cmd::files;
-use crate::cmd::said::{ABSENT, TAKEN_BACK, thread};
+use crate::cmd::said::{ABSENT, TAKEN_BACK};
 use crate::cmd::session::Session;
 use crate::event::Conversation;
 use crate::id::EventId;
 use crate::text::{count, inert};
+use crate::thread::Message;
 
 /// What Markdown or HTML might act on.
 const MARKUP: &str = "\\`*_{}[]()<>#+-.!|~&$";
@@ -37,6 +38,9 @@ struct Line {
     edited: bool,
     /// The message that it answers.
     answers: Option<EventId>,
+    /// Whose that is, and when it was said, for people; not if they are blocked.
+    #[serde(skip)]
+    answered: Option<(String, String)>,
     /// Who reacted, by sign.
     reactions: BTreeMap<String, Vec<String>>,
     /// When, for people.
@@ -100,19 +104,25 @@ pub fn at_home(path: PathBuf) -> PathBuf {
 
 /// The messages, and how many more there are of people who are blocked.
 fn lines(client: &Client, eyes: &Eyes, conversation: Conversation) -> (Vec<Line>, usize) {
-    let thread = thread(client, conversation);
     let name = |account| client.directory().name(account);
-    let heard = thread.messages.iter().filter(|message| !eyes.blocked.holds(message.author));
-    let lines: Vec<_> = heard
+    let is_heard = |message: &Message| !eyes.blocked.holds(message.author);
+    let all = client.thread(conversation).messages().filter_map(|key| client.message(&key.id));
+    let answered = |id: EventId| {
+        let message = client.message(&id).filter(is_heard)?;
+        Some((name(message.author), eyes.instant_at(message.key.time)))
+    };
+    let lines: Vec<_> = all
+        .filter(is_heard)
         .map(|message| Line {
             id: message.key.id,
             time: Eyes::rfc3339(message.key.time),
             from: name(message.author),
-            text: message.text.clone(),
             deleted: message.text.is_none() && !message.absent,
+            text: message.text,
             absent: message.absent,
             edited: message.edited,
             answers: message.answers,
+            answered: message.answers.and_then(answered),
             reactions: message
                 .reactions
                 .iter()
@@ -121,7 +131,7 @@ fn lines(client: &Client, eyes: &Eyes, conversation: Conversation) -> (Vec<Line>
             instant: eyes.instant_at(message.key.time),
         })
         .collect();
-    let left_out = thread.messages.len() - lines.len();
+    let left_out = client.thread(conversation).count() - lines.len();
     (lines, left_out)
 }
 
@@ -135,9 +145,8 @@ fn markdown(name: &str, lines: &[Line]) -> String {
     let mut text = format!("# {}\n", literal(name));
     for line in lines {
         let edited = if line.edited && line.text.is_some() { ", edited" } else { "" };
-        let answered = line.answers.and_then(|id| lines.iter().find(|line| line.id == id));
-        let answers =
-            answered.map_or_else(String::new, |to| format!(", to {} at {}", literal(&to.from), to.instant));
+        let answered = line.answered.as_ref();
+        let answers = answered.map_or_else(String::new, |(who, at)| format!(", to {} at {at}", literal(who)));
         let _infallible = write!(text, "\n**{}** {}{answers}{edited}\n", literal(&line.from), line.instant);
         match &line.text {
             None => {
@@ -186,6 +195,7 @@ mod tests {
             absent: false,
             edited: false,
             answers: None,
+            answered: None,
             reactions: BTreeMap::new(),
             instant: "2026-01-01 12:00:00".to_owned(),
         }
@@ -195,6 +205,7 @@ mod tests {
     fn markdown_reads_as_it_was_typed() {
         let mut answer = line(2, "bob", Some("<b>no</b>\n# not a heading\u{1b}"));
         answer.answers = Some(EventId::new([1; 32]));
+        answer.answered = Some(("alice".to_owned(), "2026-01-01 12:00:00".to_owned()));
         answer.edited = true;
         answer.reactions.insert("+1".to_owned(), vec!["alice".to_owned()]);
         let text = markdown("#lab", &[line(1, "alice", Some("*yes*?")), answer, line(3, "al_ice", None)]);

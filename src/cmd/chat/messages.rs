@@ -8,13 +8,14 @@ use super::talk::{Done, Shared, perform};
 use crate::client::{Client, Input};
 use crate::cmd::blocked::Blocked;
 use crate::cmd::failure::Failure;
-use crate::cmd::said::{ABSENT, TAKEN_BACK, kept, label, thread};
+use crate::cmd::said::{ABSENT, TAKEN_BACK, label};
 use crate::cmd::session::Session;
 use crate::content::about;
 use crate::event::{Conversation, Kind};
 use crate::id::EventId;
+use crate::order::Key;
 use crate::text::{Name, count, inert};
-use crate::thread::{Message, Thread};
+use crate::thread::Message;
 
 /// Most matches that `/search` shows.
 const MATCHES: usize = 20;
@@ -36,8 +37,7 @@ pub async fn change(
     let account = eyes.account;
     let found = session
         .ask(move |client| {
-            let thread = thread(client, conversation);
-            let message = pick(&thread, back, |message| match own_only {
+            let message = pick(client, conversation, back, |message| match own_only {
                 true => message.author == account,
                 // A reaction or an answer is to somebody else, unless a message is named.
                 false => message.author != account,
@@ -66,17 +66,32 @@ pub const NOWHERE: &str = "in which conversation? /dm NAME or /join #ROOM first"
 ///
 /// # Errors
 /// A sentence for the person.
-pub fn pick(thread: &Thread, back: Back, fits: impl Fn(&Message) -> bool) -> Result<&Message, String> {
-    let mut last = thread.messages.iter().rev();
-    let found = match back {
-        Back::Last => last.find(|message| message.text.is_some() && fits(message)),
-        Back::Nth(number) => last.nth(number.saturating_sub(1)),
-    };
-    match found {
+pub fn pick(
+    client: &Client,
+    conversation: Conversation,
+    back: Back,
+    fits: impl Fn(&Message) -> bool,
+) -> Result<Message, String> {
+    match meant(client, conversation, back, |message| message.text.is_some() && fits(message)) {
         Some(message) if message.text.is_some() => Ok(message),
         Some(message) if message.absent => Err("the words of that message are not here".to_owned()),
         Some(_) => Err("that message was taken back".to_owned()),
         None => Err("there is no such message here; /history numbers them".to_owned()),
+    }
+}
+
+/// The N-th last message of a conversation, whatever became of it, or the last that fits.
+pub fn meant(
+    client: &Client,
+    conversation: Conversation,
+    back: Back,
+    fits: impl Fn(&Message) -> bool,
+) -> Option<Message> {
+    let mut last = client.thread(conversation).messages().rev();
+    let read = |key: Key| client.message(&key.id);
+    match back {
+        Back::Last => last.filter_map(read).find(fits),
+        Back::Nth(number) => last.nth(number.saturating_sub(1)).and_then(read),
     }
 }
 
@@ -96,23 +111,23 @@ pub async fn history(
     let (eyes_in, account) = (eyes.clone(), eyes.account);
     let (mut lines, total, kept) = session
         .ask(move |client| {
-            let thread = thread(client, conversation);
-            let read = thread.read.get(&account).copied();
-            let total = thread.messages.len();
-            let first = total.saturating_sub(number);
+            let thread = client.thread(conversation);
+            let (read, total) = (thread.read(account), thread.count());
+            let mut page: Vec<_> = thread.messages().rev().take(number).collect();
+            page.reverse();
             let mut lines = Vec::new();
-            for (place, message) in thread.messages.iter().enumerate().skip(first) {
+            for (place, message) in page.iter().filter_map(|key| client.message(&key.id)).enumerate() {
                 let is_unread = message.author != account
                     && !eyes_in.blocked.holds(message.author)
                     && read.is_none_or(|read| message.key > read);
-                let before_was_read =
-                    place == first || read.is_some_and(|read| thread.messages[place - 1].key <= read);
-                if is_unread && before_was_read && place > 0 {
+                let before_was_read = place == 0 || read.is_some_and(|read| page[place - 1] <= read);
+                let is_first_of_all = place == 0 && page.len() == total;
+                if is_unread && before_was_read && !is_first_of_all {
                     lines.push(eyes_in.aside("unread from here"));
                 }
-                lines.push(line(client, &eyes_in, &thread, message, total - place));
+                lines.push(line(client, &eyes_in, &message, page.len() - place));
             }
-            (lines, total, kept(client, conversation))
+            (lines, total, client.kept(conversation))
         })
         .await?;
     let what = if conversation_is_room(conversation) { "in" } else { "with" };
@@ -140,15 +155,15 @@ fn conversation_is_room(conversation: Conversation) -> bool {
     matches!(conversation, Conversation::Room(_))
 }
 
-fn line(client: &Client, eyes: &Eyes, thread: &Thread, message: &Message, number: usize) -> String {
+fn line(client: &Client, eyes: &Eyes, message: &Message, number: usize) -> String {
     if eyes.blocked.holds(message.author) {
         return eyes.blocked(message, number);
     }
     let name = |account| client.directory().name(account);
     let answers = message
         .answers
-        .and_then(|target| thread.message(&target))
-        .map(|target| (name(target.author), target.text.clone().unwrap_or_else(|| gone(target).to_owned())));
+        .and_then(|target| client.message(&target))
+        .map(|target| (name(target.author), target.text.clone().unwrap_or_else(|| gone(&target).to_owned())));
     let own = client.event(&message.key.id).filter(|event| event.device() == client.device());
     let reactions: Vec<_> =
         message.reactions.iter().map(|(sign, people)| (sign.clone(), people.len())).collect();
@@ -171,19 +186,18 @@ pub async fn search(session: &Session, eyes: &Eyes, shared: &Shared, text: Strin
     let (eyes_in, wanted) = (eyes.clone(), text.to_lowercase());
     let found = session
         .ask(move |client| {
-            let thread = thread(client, conversation);
-            let total = thread.messages.len();
             let holds = |message: &Message| {
                 let found = message.text.as_ref().is_some_and(|text| text.to_lowercase().contains(&wanted));
                 found && !eyes_in.blocked.holds(message.author)
             };
-            let all: Vec<_> =
-                thread.messages.iter().enumerate().filter(|(_, message)| holds(message)).collect();
-            let last = all.iter().skip(all.len().saturating_sub(MATCHES));
-            let lines: Vec<_> = last
-                .map(|(place, message)| line(client, &eyes_in, &thread, message, total - place))
-                .collect();
-            (all.len(), lines)
+            let keys = client.thread(conversation).messages().rev().zip(1..);
+            let messages = keys.filter_map(|(key, number)| Some((client.message(&key.id)?, number)));
+            let mut found = messages.filter(|(message, _)| holds(message));
+            let last = found.by_ref().take(MATCHES);
+            let mut lines: Vec<_> =
+                last.map(|(message, number)| line(client, &eyes_in, &message, number)).collect();
+            lines.reverse();
+            (lines.len() + found.count(), lines)
         })
         .await?;
     let (all, lines) = found;
@@ -204,19 +218,18 @@ pub async fn late(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Don
     let (eyes_in, late) = (eyes.clone(), shared.late(conversation));
     let (number, lines) = session
         .ask(move |client| {
-            let thread = thread(client, conversation);
-            let total = thread.messages.len();
-            let found =
-                thread.messages.iter().enumerate().filter(|(_, message)| late.contains(&message.key.id));
-            let found: Vec<_> = found.collect();
-            let places = found.iter().flat_map(|(place, message)| {
-                let before = place.checked_sub(1).and_then(|before| thread.messages.get(before));
+            let thread = client.thread(conversation);
+            let mut found: Vec<_> = late.iter().filter_map(|id| client.message(id)).collect();
+            found.sort_unstable_by_key(|message| message.key);
+            let places = found.iter().flat_map(|message| {
+                let before = thread.before(message.key).and_then(|key| client.message(&key.id));
                 let after = before.map(|before| {
                     let is_heard = !eyes_in.blocked.holds(before.author);
                     let text = if is_heard { before.text.as_deref() } else { Some("(blocked)") };
                     eyes_in.before(&client.directory().name(before.author), text)
                 });
-                after.into_iter().chain([line(client, &eyes_in, &thread, message, total - place)])
+                let number = thread.behind(Some(message.key)).count() + 1;
+                after.into_iter().chain([line(client, &eyes_in, message, number)])
             });
             (found.len(), places.collect::<Vec<_>>())
         })
@@ -239,8 +252,7 @@ pub async fn why(session: &Session, eyes: &Eyes, shared: &Shared, back: Back) ->
     let eyes_in = eyes.clone();
     let told = session
         .ask(move |client| {
-            let thread = thread(client, conversation);
-            let message = pick(&thread, back, |_| true)?;
+            let message = pick(client, conversation, back, |_| true)?;
             explain(client, &eyes_in, message.key.id).ok_or_else(|| "that message is not here".to_owned())
         })
         .await?;
@@ -342,7 +354,7 @@ fn waiting_for(client: &Client, blocked: &Blocked) -> Vec<(Conversation, String,
     };
     let conversations = client.conversations().map(|(conversation, _)| conversation).filter(is_open);
     let all = conversations.map(|conversation| {
-        let unread = thread(client, conversation).unread(client.account(), |author| blocked.holds(author));
+        let unread = client.unread(conversation, client.account(), |author| blocked.holds(author));
         (conversation, label(client, conversation), unread)
     });
     all.filter(|(_, _, unread)| *unread > 0).collect()
@@ -358,9 +370,8 @@ pub async fn seen(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
     let told = session
         .ask(move |client| {
             let account = client.directory().account(&asked)?;
-            let thread = thread(client, conversation);
-            let read = thread.read.get(&account).copied();
-            let unread = thread.unread(account, |_| false);
+            let read = client.thread(conversation).read(account);
+            let unread = client.unread(conversation, account, |_| false);
             Some((account, read.and_then(|key| client.event(&key.id).cloned()).map(|event| (event, unread))))
         })
         .await?;
@@ -402,9 +413,9 @@ pub async fn mark_read(session: &Session, eyes: &Eyes, conversation: Conversatio
     let account = eyes.account;
     let last = session
         .ask(move |client| {
-            let thread = thread(client, conversation);
-            let others = thread.messages.iter().rev().find(|message| message.author != account);
-            others.filter(|_| thread.unread(account, |_| false) > 0).map(|message| message.key.id)
+            let is_others = |id: &EventId| client.event(id).is_some_and(|event| event.account() != account);
+            let mut ids = client.thread(conversation).messages().rev().map(|key| key.id);
+            ids.find(is_others).filter(|_| client.unread(conversation, account, |_| false) > 0)
         })
         .await?;
     if let Some(target) = last {

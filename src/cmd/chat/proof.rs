@@ -3,7 +3,8 @@
 //! Three witnesses: each server says what it holds; what each of the others has seen follows from their own signed
 //! events, which name the heads that they had before them; and the words are for two people to read to each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -14,7 +15,7 @@ use crate::client::Client;
 use crate::cmd::failure::Failure;
 use crate::cmd::session::Session;
 use crate::digests::Compared;
-use crate::event::Conversation;
+use crate::event::{Conversation, Event};
 use crate::id::{AccountId, EventId};
 use crate::order::Digest;
 use crate::text::{count, inert};
@@ -24,7 +25,7 @@ use crate::words::speak;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Bytes of the digest that are made words: six of them.
 const SPOKEN_BYTES: usize = 12;
-/// Most people whose words are looked at: those who wrote last. Each costs a walk through the conversation.
+/// Most people whose words are looked at: those who wrote last.
 const PEOPLE: usize = 10;
 
 /// What is here of a conversation.
@@ -127,11 +128,13 @@ fn here(client: &Client, conversation: Conversation, servers: usize) -> Here {
 
 /// The other side, or the others who wrote here last, each with how many events no event of theirs follows.
 fn people(client: &Client, conversation: Conversation) -> Vec<(String, usize)> {
-    let ids: Vec<EventId> =
-        client.transcript(conversation).into_iter().flat_map(|all| all.keys()).map(|key| key.id).collect();
+    let events = || {
+        let keys = client.transcript(conversation).into_iter().flat_map(|all| all.keys().rev());
+        keys.filter_map(|key| client.event(&key.id)).map(Arc::as_ref)
+    };
     let mut last: Vec<AccountId> =
         conversation.other(client.account()).filter(|other| *other != client.account()).into_iter().collect();
-    for author in ids.iter().rev().filter_map(|id| client.event(id)).map(|event| event.account()) {
+    for author in events().map(Event::account) {
         if last.len() == PEOPLE {
             break;
         }
@@ -139,21 +142,67 @@ fn people(client: &Client, conversation: Conversation) -> Vec<(String, usize)> {
             last.push(author);
         }
     }
-    let own = |account: AccountId| {
-        let is_own = |id: &&EventId| client.event(id).is_some_and(|event| event.account() == account);
-        ids.iter().filter(is_own).copied().collect()
-    };
-    let lacking = |account| ids.len() - followed(client, own(account));
-    last.into_iter().map(|account| (client.directory().name(account), lacking(account))).collect()
+    let lacking = lacking(&last, events());
+    last.into_iter().map(|account| client.directory().name(account)).zip(lacking).collect()
 }
 
-/// How many events these are and follow.
-fn followed(client: &Client, mut open: Vec<EventId>) -> usize {
-    let mut followed = BTreeSet::new();
-    while let Some(next) = open.pop() {
-        if followed.insert(next) {
-            open.extend(client.event(&next).into_iter().flat_map(|event| event.parents()));
+/// Of each of some people, at most [`PEOPLE`]: how many events they neither wrote nor follow with what they wrote. The
+/// events come the last first, so each comes after all that follow it.
+fn lacking<'a>(people: &[AccountId], events: impl Iterator<Item = &'a Event>) -> Vec<usize> {
+    let mut lacking = vec![0; people.len()];
+    // Who follows the events that are still to come, one bit each.
+    let mut followed: BTreeMap<EventId, u16> = BTreeMap::new();
+    for event in events {
+        let own = people.iter().position(|person| *person == event.account()).map_or(0, |place| 1 << place);
+        let by = followed.remove(&event.id()).unwrap_or(0) | own;
+        lacking
+            .iter_mut()
+            .enumerate()
+            .filter(|(place, _)| by & (1 << place) == 0)
+            .for_each(|(_, some)| *some += 1);
+        for parent in event.parents() {
+            *followed.entry(*parent).or_default() |= by;
         }
     }
-    followed.len()
+    lacking
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use ed25519_dalek::SigningKey;
+
+    use super::*;
+    use crate::clock::Time;
+    use crate::event::{Draft, Kind, account_of};
+    use crate::id::DeviceId;
+
+    #[test]
+    fn who_wrote_lacks_what_came_after_and_beside_it() {
+        let keys = [1, 2].map(|person| SigningKey::from_bytes(&[person; 32]));
+        let people = [account_of(&keys[0]), account_of(&keys[1])];
+        let mut events: Vec<Event> = Vec::new();
+        // Each with its author and the places of its parents: 1 and 2 are beside each other, 3 follows both.
+        for (author, parents) in [(0, &[][..]), (0, &[0]), (1, &[0]), (1, &[1, 2]), (0, &[3])] {
+            let seq = events.len() as u64 + 1;
+            let draft = Draft {
+                device: DeviceId::new([1; 16]),
+                seq,
+                parents: parents.iter().map(|place: &usize| events[*place].id()).collect::<BTreeSet<_>>(),
+                time: Time::from_millis(seq),
+                conversation: Conversation::direct(people[0], people[1]),
+                kind: Kind::Post,
+                body: b"hello".to_vec(),
+            };
+            events.push(draft.sign(&keys[author]).unwrap());
+        }
+        let nobody = AccountId::new([9; 32]);
+        let lacking = |upto: usize| lacking(&[people[0], people[1], nobody], events[..upto].iter().rev());
+        assert_eq!(lacking(0), [0, 0, 0]);
+        assert_eq!(lacking(2), [0, 2, 2]);
+        assert_eq!(lacking(3), [1, 1, 3]);
+        assert_eq!(lacking(4), [2, 0, 4]);
+        assert_eq!(lacking(5), [0, 1, 5]);
+    }
 }

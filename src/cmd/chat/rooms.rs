@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use super::people::{List, named};
 use super::render::{Eyes, table};
 use super::talk::{Done, Shared, perform};
 use crate::client::{Client, Input};
 use crate::cmd::failure::Failure;
-use crate::cmd::place::{find_room, follows, invitations, rooms};
-use crate::cmd::said::{room_name, thread};
+use crate::cmd::place::{find_room, follows, rooms};
+use crate::cmd::said::room_name;
 use crate::cmd::session::Session;
 use crate::content::{Charter, Past};
 use crate::event::{Conversation, Kind};
-use crate::id::{AccountId, RoomId};
+use crate::id::RoomId;
 use crate::text::{Name, count, inert};
 
 /// How long `/join` waits to hear of a room, and for the beginning of one that the person was invited to.
@@ -81,8 +82,8 @@ pub async fn join(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
     let conversation = Conversation::Room(room);
     let (is_member, members, topic) = session
         .ask(move |client| {
-            let thread = thread(client, conversation);
-            (thread.members.contains(&account), thread.members.len(), thread.topic)
+            let thread = client.thread(conversation);
+            (thread.is_member(account), thread.members_count(), topic_of(client, room))
         })
         .await?;
     if !is_member {
@@ -175,36 +176,35 @@ fn kind_of(charter: &Charter) -> &'static str {
 /// # Errors
 /// See [`create`].
 pub async fn list(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
-    let rows: Vec<_> = session
-        .ask(|client| {
-            let mut all: Vec<_> = rooms(client)
-                .map(|(room, first)| {
-                    let thread = thread(client, Conversation::Room(room));
-                    let charter = first.charter();
-                    let joined = follows(client, room);
-                    // Of a room that is not followed only its beginning is here.
-                    let members = if joined { count(thread.members.len(), "member") } else { String::new() };
-                    vec![
-                        inert(&room_name(client, room)),
-                        charter.as_ref().map_or("private", kind_of).to_owned(),
-                        if joined { "joined" } else { "" }.to_owned(),
-                        members,
-                        inert(&thread.topic.unwrap_or_default()),
-                    ]
-                })
-                .collect();
-            let known: Vec<_> = rooms(client).map(|(room, _)| room).collect();
-            let unknown = invitations(client).filter(|room| !known.contains(room));
-            all.extend(
-                unknown.map(|room| {
+    let rows: Vec<_> =
+        session
+            .ask(|client| {
+                let mut all: Vec<_> = rooms(client)
+                    .map(|(room, first)| {
+                        let members = client.thread(Conversation::Room(room)).members_count();
+                        let charter = first.charter();
+                        let joined = follows(client, room);
+                        // Of a room that is not followed only its beginning is here.
+                        let members = if joined { count(members, "member") } else { String::new() };
+                        vec![
+                            inert(&room_name(client, room)),
+                            charter.as_ref().map_or("private", kind_of).to_owned(),
+                            if joined { "joined" } else { "" }.to_owned(),
+                            members,
+                            inert(&topic_of(client, room).unwrap_or_default()),
+                        ]
+                    })
+                    .collect();
+                let is_known = |room: &RoomId| client.transcript(Conversation::Room(*room)).is_some();
+                let unknown = client.invited().filter(|room| !is_known(room));
+                all.extend(unknown.map(|room| {
                     vec![format!("#?{}", room.short()), "private".to_owned(), "invited".to_owned()]
-                }),
-            );
-            all.sort();
-            all.dedup();
-            all
-        })
-        .await?;
+                }));
+                all.sort();
+                all.dedup();
+                all
+            })
+            .await?;
     let heading = match rows.len() {
         0 => "no rooms yet; /create #NAME [private] [closed] opens one".to_owned(),
         some if rows.iter().any(|row| row[1].ends_with(CLOSED)) => {
@@ -215,27 +215,20 @@ pub async fn list(session: &Session, eyes: &Eyes) -> Result<Done, Failure> {
     Ok(Done::Answer(std::iter::once(eyes.aside(&heading)).chain(table(&rows)).collect()))
 }
 
-/// `/members`: who is in the room.
+/// `/members`: who is in the room, or those whose names hold a text, case aside.
 ///
 /// # Errors
 /// See [`create`].
-pub async fn members(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Done, Failure> {
+pub async fn members(session: &Session, eyes: &Eyes, shared: &Shared, text: &str) -> Result<Done, Failure> {
     let Some(room) = current(shared) else {
         return Ok(Done::Not("/members is for a room; /join #ROOM".to_owned()));
     };
-    let mut names: Vec<_> = session
-        .ask(move |client| {
-            let members = thread(client, Conversation::Room(room)).members;
-            let named = |account| (client.directory().name(account), account);
-            members.into_iter().map(named).collect::<Vec<_>>()
-        })
+    let wanted = text.to_owned();
+    let members = session
+        .ask(move |client| named(client, client.thread(Conversation::Room(room)).members(), &wanted))
         .await?;
-    names.sort();
-    let mut answer = vec![eyes.aside(&count(names.len(), "member"))];
-    let row =
-        |(name, account): &(String, AccountId)| vec![inert(name), eyes.presence(session.presence(*account))];
-    answer.extend(table(&names.iter().map(row).collect::<Vec<_>>()));
-    Ok(Done::Answer(answer))
+    let list = List { of: "member", with: text, command: "/members" };
+    Ok(Done::Answer(list.lines(session, eyes, members, |_, presence| vec![presence])))
 }
 
 /// `/topic`: what the room is about, or what it is to be about.
@@ -259,7 +252,7 @@ pub async fn topic(
             Err(why) => Done::Not(why),
         });
     }
-    let topic = session.ask(move |client| thread(client, conversation).topic).await?;
+    let topic = session.ask(move |client| topic_of(client, room)).await?;
     let words = topic.map_or_else(
         || "no topic; /topic TEXT sets one".to_owned(),
         |topic| format!("topic: {}", inert(&topic)),
@@ -285,6 +278,13 @@ pub async fn invite(session: &Session, eyes: &Eyes, shared: &Shared, name: Name)
         Ok(()) => Done::Answer(vec![eyes.aside(&format!("{name} is invited"))]),
         Err(why) => Done::Not(why),
     })
+}
+
+/// What a room is about, if somebody said so.
+fn topic_of(client: &Client, room: RoomId) -> Option<String> {
+    let topic = client.thread(Conversation::Room(room)).topic()?;
+    let text = client.event(&topic)?.text()?;
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// The room that is typed into.

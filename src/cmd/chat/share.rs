@@ -9,20 +9,19 @@ use std::path::{Path, PathBuf};
 
 use super::command::Back;
 use super::export::at_home;
-use super::messages::{NOWHERE, pick};
+use super::messages::{NOWHERE, meant, pick};
 use super::render::Eyes;
 use super::talk::{Done, Shared, perform};
 use crate::client::{Client, Input};
 use crate::cmd::failure::Failure;
 use crate::cmd::files;
-use crate::cmd::said::thread;
 use crate::cmd::session::Session;
 use crate::content::{Content, SharedFile, is_file_name};
 use crate::erasure::is_part_before;
-use crate::event::{Event, Kind};
+use crate::event::{Conversation, Event, Kind};
 use crate::limits::{CHUNK_MAX_BYTES, FILE_MAX_BYTES, FILE_PARTS_MAX};
 use crate::text::{count, inert, os_error};
-use crate::thread::{Message, Thread};
+use crate::thread::Message;
 
 /// `/share FILE`.
 ///
@@ -84,13 +83,12 @@ pub async fn save(
     let Some((conversation, _)) = shared.current() else { return Ok(Done::Not(NOWHERE.to_owned())) };
     let found = session
         .ask(move |client| {
-            let thread = thread(client, conversation);
             let file =
                 |message: &Message| client.event(&message.key.id).filter(|event| event.kind() == Kind::File);
             let is_file = |message: &Message| file(message).is_some();
-            let message =
-                pick(&thread, back, is_file).map_err(|why| gone(&thread, back, is_file).unwrap_or(why))?;
-            assemble(client, file(message).ok_or("that message shares no file")?)
+            let message = pick(client, conversation, back, is_file)
+                .map_err(|why| gone(client, conversation, back, is_file).unwrap_or(why))?;
+            assemble(client, file(&message).ok_or("that message shares no file")?)
         })
         .await?;
     let (name, bytes) = match found {
@@ -109,13 +107,14 @@ pub async fn save(
 }
 
 /// What to say where the file that is meant was deleted.
-fn gone(thread: &Thread, back: Back, is_file: impl Fn(&Message) -> bool) -> Option<String> {
-    let mut last = thread.messages.iter().rev();
-    let meant = match back {
-        Back::Last => last.find(|message| is_file(message)),
-        Back::Nth(number) => last.nth(number.saturating_sub(1)).filter(|message| is_file(message)),
-    };
-    meant.filter(|file| file.text.is_none() && !file.absent)?;
+fn gone(
+    client: &Client,
+    conversation: Conversation,
+    back: Back,
+    is_file: impl Fn(&Message) -> bool,
+) -> Option<String> {
+    let meant = meant(client, conversation, back, &is_file);
+    meant.filter(|file| is_file(file) && file.text.is_none() && !file.absent)?;
     Some("that file was deleted by who shared it; it cannot be saved any more".to_owned())
 }
 

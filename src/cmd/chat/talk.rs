@@ -29,6 +29,9 @@ pub trait Sink: Send + 'static {
     /// Prints a line; styles in it may be stripped.
     fn line(&mut self, text: &str);
 
+    /// Nothing more is to be printed for now.
+    fn rest(&mut self) {}
+
     /// Prints a line, with something before it that only a terminal understands.
     fn ringing(&mut self, _ring: &str, text: &str) {
         self.line(text);
@@ -209,6 +212,9 @@ pub async fn print(
     let mut risen = Risen::default();
     let mut down = KnownDown::default();
     loop {
+        if notices.is_empty() {
+            sink.rest();
+        }
         let gather = tokio::time::sleep(Duration::from_millis(GATHER_MS));
         let notice = tokio::select! {
             notice = notices.recv() => notice,
@@ -279,7 +285,7 @@ pub async fn carry_out(session: &Session, eyes: &Eyes, shared: &Shared, line: Li
         Line::Join(name) => rooms::join(session, eyes, shared, name).await,
         Line::Leave(name) => rooms::leave(session, eyes, shared, name).await,
         Line::Rooms => rooms::list(session, eyes).await,
-        Line::Members => rooms::members(session, eyes, shared).await,
+        Line::Members(text) => rooms::members(session, eyes, shared, &text).await,
         Line::Topic(text) => rooms::topic(session, eyes, shared, text).await,
         Line::Invite(name) => rooms::invite(session, eyes, shared, name).await,
         Line::About(kind, back, text) => messages::change(session, eyes, shared, kind, back, text).await,

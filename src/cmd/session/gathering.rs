@@ -8,16 +8,15 @@
 //!
 //! It must not know where effects come from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::client::Action;
 use crate::cmd::failure::Failure;
-use crate::event::{Conversation, Event, Kind};
+use crate::event::Event;
 use crate::frame::ToServer;
-use crate::id::{EventId, Position, RoomId, ServerId};
-use crate::order::Key;
+use crate::id::{Position, RoomId, ServerId};
 
 use super::notice::{Notice, Shown};
 use super::worker::Worker;
@@ -96,33 +95,12 @@ impl Worker {
         Ok(())
     }
 
-    /// What the authors of these lines, or of what they are about, have taken back by now. A line that is painted
-    /// only now must not bring it back.
-    fn taken_back(&self, lines: &[(Arc<Event>, bool)]) -> BTreeSet<EventId> {
-        let mut oldest: BTreeMap<Conversation, Key> = BTreeMap::new();
-        for (event, _) in lines {
-            let target = event.target().and_then(|target| self.client.event(&target));
-            let first = target.map_or(event.key(), |target| target.key().min(event.key()));
-            let oldest = oldest.entry(event.conversation()).or_insert(first);
-            *oldest = first.min(*oldest);
-        }
-        let later = oldest.into_iter().flat_map(|(conversation, oldest)| {
-            let keys = self.client.transcript(conversation).into_iter().flat_map(|all| all.keys().rev());
-            keys.take_while(move |key| *key > oldest)
-        });
-        let vouched = later.filter(|key| self.client.is_vouched(&key.id));
-        let deletes = vouched.filter_map(|key| self.client.event(&key.id)).filter_map(|event| {
-            let target = event.target().filter(|_| event.kind() == Kind::Delete)?;
-            (self.client.event(&target)?.account() == event.account()).then_some(target)
-        });
-        deletes.collect()
-    }
-
+    /// Shows lines as they read now: what their authors, or those of what they are about, have taken back meanwhile must
+    /// not be brought back by a line that is painted only now.
     pub(super) async fn show(&self, lines: Vec<(Arc<Event>, bool)>) {
-        let taken_back = self.taken_back(&lines);
         for (event, late) in lines {
             let mut shown = Shown::of(&self.client, &event, late);
-            shown.said = shown.said.without(&event, |id| taken_back.contains(id));
+            shown.said = shown.said.without(&event, |id| self.client.reads_as_taken_back(id));
             self.tell(Notice::Show(shown)).await;
         }
     }

@@ -53,7 +53,7 @@ impl Worker {
     }
 
     pub(super) fn tell_names(&mut self, turn: &mut Turn) {
-        let names = (self.client.directory().changes(), self.client.conversations().count());
+        let names = (self.client.directory().changes(), self.client.conversations().len());
         if names != self.names {
             self.names = names;
             let mut all: Vec<String> =
