@@ -127,7 +127,11 @@ impl Host for ClientHost {
                 self.take(client::Input::Down { server: scope.server_id(*server) }, &mut effects);
             }
             Input::Frame { server, letter } => {
-                let (server, frame) = (scope.server_id(*server), letter.frame().clone());
+                let (server, mut frame) = (scope.server_id(*server), letter.frame().clone());
+                if let (Some(Plant::SwallowsFeeds), ToClient::Feed { after, .. }) = (scope.plant, &mut frame)
+                {
+                    *after = 0;
+                }
                 self.take(client::Input::Frame { server, frame }, &mut effects);
             }
             Input::Tick => {
