@@ -271,7 +271,7 @@ proptest! {
         let thread = talk.thread();
         let (messages, members, read) = folded(&talk.events);
         let read_here = thread.messages().filter_map(|key| thread.message(&key.id, talk.find()));
-        prop_assert_eq!(read_here.collect::<Vec<_>>(), messages.clone());
+        prop_assert_eq!(&read_here.collect::<Vec<_>>(), &messages);
         prop_assert_eq!((thread.members().collect::<BTreeSet<_>>(), thread.members_count()), (members.clone(), members.len()));
         for person in 1..4 {
             prop_assert_eq!(thread.read(who(person)), read.get(&who(person)).copied());
