@@ -44,7 +44,7 @@
 //! | [`client`] (in `client/`: `questions`, `state`, `writing`, `connections`, `views`, `reading`, `showing`) with `links`, [`effects`], [`holdings`], [`outbox`], [`delivery`], [`display`], `quorum` | the endpoint's machine | disk, sockets, terminal |
 //! | [`history`], [`evidence`]; [`intake`] with `expected`, `fingerprint`, [`taken`], [`settle`], [`canonical`], [`mod@signature`], [`bits`] | logs as values; millions of entries and events in little memory | how they were read |
 //! | [`ledger`], [`mod@verify`] with [`durability`], `deletion`, `succession`, [`agreement`], [`screens`], `tellers`, [`anomaly`], [`report`] | the judgement on them | who read them, and how |
-//! | [`names`], [`story`] with [`testimony`], [`diagram`], [`mod@page`], [`export_adya`], [`export_shiviz`], [`export_jsonl`] | the judgement and the history, for people and for other programs | where it is written |
+//! | [`names`], [`story`] with [`testimony`] and [`excerpt`], [`diagram`], [`mod@page`], [`export_adya`], [`export_shiviz`], [`export_jsonl`] | the judgement and the history, for people and for other programs | where it is written |
 //! | [`words`], [`sealed`] | bytes as words that people can say; an account in a file that a passphrase opens | where the file is |
 //! | [`net`] | TLS, frames, listener, links, bounded queues | what frames mean; [`store`] |
 //! | [`store`] | a server's store, a device's log | who may read what; [`net`] |
@@ -98,6 +98,7 @@ pub mod effects;
 pub mod erasure;
 pub mod event;
 pub mod evidence;
+pub mod excerpt;
 mod expected;
 pub mod export_adya;
 pub mod export_jsonl;

@@ -91,6 +91,11 @@ impl Seen {
         }
     }
 
+    /// The same by value.
+    pub(crate) fn event(mut self) -> Option<Number> {
+        self.event_mut().copied()
+    }
+
     /// The event whose bytes it holds.
     pub(crate) fn bytes(self) -> Option<Number> {
         match self {

@@ -9,6 +9,7 @@
 //! these differ is each row looked up, to say what is missing. Signatures are left to whoever takes the
 //! events: see [`Sink`].
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -79,6 +80,15 @@ pub(super) fn take_in(folder: &Path, intake: &Intake) -> Result<ServerLog, Store
 }
 
 fn read_to<S: Sink>(folder: &Path, sink: impl Fn(&Identity, bool) -> S) -> Result<S::Read, StoreError> {
+    repeated(folder, |live| {
+        let copy = Copy::of(folder)?;
+        let sink = sink(&copy.opened.identity, live);
+        whole(&copy.opened, sink).map_err(|failure| failure.of(folder))
+    })
+}
+
+/// Reads a store, of a running server once more if its copy is not whole; `read` is told whether it is running.
+fn repeated<T>(folder: &Path, read: impl Fn(bool) -> Result<T, StoreError>) -> Result<T, StoreError> {
     let identity = folder.join(identity::FILE);
     if !identity.try_exists().map_err(StoreError::io(&identity, "read"))? {
         return Err(StoreError::Absent { path: folder.to_owned() });
@@ -87,7 +97,7 @@ fn read_to<S: Sink>(folder: &Path, sink: impl Fn(&Identity, bool) -> S) -> Resul
     let mut attempts = if live { ATTEMPTS } else { 1 };
     loop {
         attempts -= 1;
-        match read_copy(folder, |identity| sink(identity, live)) {
+        match read(live) {
             Err(StoreError::Damaged { .. }) if attempts > 0 => {}
             Err(StoreError::Damaged { what, .. }) => return Err(StoreError::damaged(folder, what)),
             other => return other,
@@ -95,23 +105,64 @@ fn read_to<S: Sink>(folder: &Path, sink: impl Fn(&Identity, bool) -> S) -> Resul
     }
 }
 
-fn read_copy<S: Sink>(folder: &Path, sink: impl Fn(&Identity) -> S) -> Result<S::Read, StoreError> {
-    let failed = || StoreError::io(folder, "copy");
-    let scratch = Scratch::new().map_err(failed())?;
-    let copy = scratch.path();
-    let tip = folder.join(open::TIP);
-    let has_tip = tip.try_exists().map_err(failed())?;
-    let early = copy.join("tip.early");
-    if has_tip {
-        files::copy_file(&tip, &early).map_err(failed())?;
+/// A store's copy, which goes when this goes.
+struct Copy {
+    opened: Opened,
+    _scratch: Scratch,
+}
+
+impl Copy {
+    fn of(folder: &Path) -> Result<Self, StoreError> {
+        let failed = || StoreError::io(folder, "copy");
+        let scratch = Scratch::new().map_err(failed())?;
+        let copy = scratch.path();
+        let tip = folder.join(open::TIP);
+        let has_tip = tip.try_exists().map_err(failed())?;
+        let early = copy.join("tip.early");
+        if has_tip {
+            files::copy_file(&tip, &early).map_err(failed())?;
+        }
+        files::copy_folder(folder, copy, Some(TABLES)).map_err(failed())?;
+        if has_tip {
+            std::fs::rename(&early, copy.join(open::TIP)).map_err(failed())?;
+        }
+        Ok(Self { opened: open::open(copy, None)?, _scratch: scratch })
     }
-    files::copy_folder(folder, copy, Some(TABLES)).map_err(failed())?;
-    if has_tip {
-        std::fs::rename(&early, copy.join(open::TIP)).map_err(failed())?;
+}
+
+/// See [`super::Replica::read_rows`].
+pub(super) fn rows(folder: &Path, positions: &BTreeSet<Position>) -> Result<Vec<Stored>, StoreError> {
+    repeated(folder, |_| {
+        let copy = Copy::of(folder)?;
+        let check = Check { index: &copy.opened.index, snapshot: copy.opened.index.snapshot() };
+        let rows = positions.iter().map(|position| check.stored(*position));
+        rows.filter_map(Result::transpose).collect::<Result<_, _>>().map_err(|failure| failure.of(folder))
+    })
+}
+
+/// See [`super::Replica::read_index`].
+pub(super) fn index(folder: &Path, take: &mut dyn FnMut(ConversationId, &Key)) -> Result<(), StoreError> {
+    let copy = repeated(folder, |_| Copy::of(folder))?;
+    let check = Check { index: &copy.opened.index, snapshot: copy.opened.index.snapshot() };
+    for row in check.snapshot.iter(&check.index.canonical) {
+        let key = row.key().map_err(StoreError::engine(folder, "read"))?;
+        if let Some((conversation, key)) = keys::read_canonical(&key) {
+            take(conversation, &key);
+        }
     }
-    let opened = open::open(copy, None)?;
-    let sink = sink(&opened.identity);
-    whole(&opened, sink).map_err(|failure| failure.of(folder))
+    Ok(())
+}
+
+impl Check<'_> {
+    /// The event at a position, if there is one.
+    fn stored(&self, position: Position) -> Result<Option<Stored>, Failure> {
+        let Some(value) = self.snapshot.get(&self.index.log, keys::position(position))? else {
+            return Ok(None);
+        };
+        let row = Row::new(position, value)?;
+        let event = super::index::parse(row.event()).map_err(Failure::Damage)?;
+        Ok(Some(Stored { position, event }))
+    }
 }
 
 fn whole<S: Sink>(opened: &Opened, mut sink: S) -> Result<S::Read, Failure> {
