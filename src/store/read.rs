@@ -22,6 +22,7 @@ use super::identity::{self, Identity};
 use super::keys::{self, CHAIN_START, End};
 use super::lock::Lock;
 use super::open::{self, Opened};
+use super::rows::rows;
 use super::tally::Tally;
 use crate::event::Claim;
 use crate::frame::DeviceCursor;
@@ -131,7 +132,7 @@ impl Copy {
 }
 
 /// See [`super::Replica::read_rows`].
-pub(super) fn rows(folder: &Path, positions: &BTreeSet<Position>) -> Result<Vec<Stored>, StoreError> {
+pub(super) fn some_rows(folder: &Path, positions: &BTreeSet<Position>) -> Result<Vec<Stored>, StoreError> {
     repeated(folder, |_| {
         let copy = Copy::of(folder)?;
         let check = Check { index: &copy.opened.index, snapshot: copy.opened.index.snapshot() };
@@ -221,8 +222,8 @@ fn log(check: &Check<'_>, end: &End, sink: &mut impl Sink) -> Result<Tables, Fai
     let mut count = 0;
     // Most events are of the same conversation as the one before, whose id takes a hash.
     let mut last = None;
-    for (row, position) in check.snapshot.iter(&check.index.log).zip(1..) {
-        let (key, value) = row.into_inner()?;
+    for (row, position) in rows(&check.snapshot, &check.index.log).zip(1..) {
+        let (key, value) = row?;
         if keys::read_position(&key) != Some(position) {
             return damage(format!("its log has no event at {position}, and has later ones"));
         }
@@ -261,8 +262,8 @@ fn take<'a>(
 
 fn tally(check: &Check<'_>, table: &Keyspace) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
-    for row in check.snapshot.iter(table) {
-        let (key, value) = row.into_inner()?;
+    for row in rows(&check.snapshot, table) {
+        let (key, value) = row?;
         tally.add(&key, &value);
     }
     Ok(tally)
@@ -281,8 +282,8 @@ fn origins(check: &Check<'_>) -> Result<Tally, Failure> {
 
 fn canonical(check: &Check<'_>, sink: &mut impl Sink) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
-    for row in check.snapshot.iter(&check.index.canonical) {
-        let (key, value) = row.into_inner()?;
+    for row in rows(&check.snapshot, &check.index.canonical) {
+        let (key, value) = row?;
         tally.add(&key, &value);
         let Some((conversation, key)) = keys::read_canonical(&key) else {
             return damage("its table 'canonical' has a key that is no place");
@@ -405,12 +406,12 @@ mod tests {
     fn rows(event: &Event, position: Position) -> [(&'static str, Entry); 4] {
         let (id, place) = (event.id().as_bytes().to_vec(), keys::position(position).to_vec());
         let [stream] = Stream::of(event).collect::<Vec<_>>()[..] else { unreachable!() };
-        let canonical = keys::canonical(event.conversation().id(), &event.key());
+        let canonical = keys::canonical(event.conversation().id(), &event.key()).to_vec();
         [
             ("ids", (id.clone(), place.clone())),
             ("canonical", (canonical, place)),
             ("streams", (keys::stream(stream, position), id.clone())),
-            ("devices", (keys::origin(event.origin()), id)),
+            ("devices", (keys::origin(event.origin()).to_vec(), id)),
         ]
     }
 
@@ -438,6 +439,23 @@ mod tests {
             assert_eq!(read.log.len(), taken.events.len());
         }
         read
+    }
+
+    #[test]
+    fn some_rows_and_the_index_are_read_without_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let replica = Replica::open(&path, ServerId::new([9; 32])).unwrap();
+        let append = |position| Write::Append { position, event: Arc::new(event(position)), fork: false };
+        replica.commit(&(1..=EVENTS).map(append).collect::<Vec<_>>()).unwrap();
+        drop(replica);
+        let rows = Replica::read_rows(&path, &[1, SPOILT, EVENTS + 1].into()).unwrap();
+        let rows: Vec<_> = rows.iter().map(|stored| (stored.position, stored.event.id())).collect();
+        assert_eq!(rows, [1, SPOILT].map(|position| (position, event(position).id())));
+        let mut keys = Vec::new();
+        Replica::read_index(&path, &mut |conversation, key| keys.push((conversation, *key))).unwrap();
+        assert_eq!(Some(keys), read(&path).unwrap().canonical);
+        assert!(Replica::read_rows(&folder.path().join("none"), &[1].into()).is_err());
     }
 
     fn table(index: &super::super::index::Index, name: &str) -> Keyspace {

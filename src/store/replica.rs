@@ -136,7 +136,7 @@ impl Replica {
     /// # Errors
     /// As [`Replica::read`].
     pub fn read_rows(dir: &Path, positions: &BTreeSet<Position>) -> Result<Vec<Stored>, StoreError> {
-        super::read::rows(dir, positions)
+        super::read::some_rows(dir, positions)
     }
 
     /// Every key of the canonical index of a store that was read before, in its order.
