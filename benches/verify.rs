@@ -6,6 +6,7 @@
 //! writers, and then read by `tercet verify` as a process of its own. EVENTS (2,000 if not said) is how many
 //! distinct events there are; each stands in all five logs. In FOLDER the logs are kept, and used again by
 //! the next run that names it. `TERCET=FILE` measures another program than the one of this tree, and no steps.
+//! `BROKEN=1` has one line shown twice in one of the logs, and measures what it takes to find and to tell that.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that cannot go on has failed")]
 
@@ -54,22 +55,43 @@ fn main() {
     if other.is_none() {
         steps(events.min(STEPS_MAX));
     }
-    whole(folder, events, &other.unwrap_or_else(|| env!("CARGO_BIN_EXE_tercet").to_owned()));
+    let mut logs = logs(folder);
+    let is_broken = std::env::var_os("BROKEN").is_some();
+    if is_broken {
+        logs.pop();
+        logs.push(broken(folder));
+    }
+    let program = other.unwrap_or_else(|| env!("CARGO_BIN_EXE_tercet").to_owned());
+    whole(&logs, events, &program, if is_broken { 1 } else { 0 });
+}
+
+/// The last device's log in which its last line was shown once more.
+fn broken(folder: &Path) -> PathBuf {
+    let (good, broken) = (folder.join("log-1"), folder.join("log-broken"));
+    if broken.exists() {
+        return broken;
+    }
+    std::fs::copy(&good, &broken).unwrap();
+    std::fs::copy(folder.join("log-1.tip"), folder.join("log-broken.tip")).unwrap();
+    let (mut log, entries) = DeviceLog::open(&broken).unwrap();
+    let is_line = |entry: &&Entry| matches!(entry, Entry::Displayed { .. });
+    log.append(&[entries.iter().rfind(is_line).unwrap().clone()]).unwrap();
+    log.sync().unwrap();
+    broken
 }
 
 // ---- the program as a whole ---------------------------------------------------------------------------
 
-/// Runs the program over a folder, and prints what it took.
-fn whole(folder: &Path, events: u64, program: &str) {
+/// Runs the program over some logs, and prints what it took.
+fn whole(logs: &[PathBuf], events: u64, program: &str, outcome: i32) {
     let started = Instant::now();
-    let mut child =
-        Command::new(program).arg("verify").args(logs(folder)).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new(program).arg("verify").args(logs).stdout(Stdio::piped()).spawn().unwrap();
     let (cpu, peak_kib) = watch(&child);
     let output = child.stdout.take().map(|stdout| std::io::read_to_string(stdout).unwrap());
     let status = child.wait().unwrap();
     let wall = started.elapsed().as_secs_f64();
     println!("{}", output.unwrap_or_default().lines().last().unwrap_or_default());
-    assert!(status.success(), "a good history is valid: {status}");
+    assert_eq!(status.code(), Some(outcome), "a good history is valid, and a broken one is a violation");
     let per = |count: u64| count as f64 / wall;
     println!(
         "verify: {wall:.2} s, {:.2} s of CPU, at most {} MiB; {:.0} events/s, {:.0} of each log",

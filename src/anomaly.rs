@@ -314,6 +314,43 @@ impl Anomaly {
         }
     }
 
+    /// Where it stands.
+    pub fn places(&self) -> Vec<&Place> {
+        match self {
+            Self::Invented { at, .. }
+            | Self::Corrupt { at, .. }
+            | Self::ShownUnheld { at, .. }
+            | Self::Leaked { at, .. }
+            | Self::LostAck { receipt: at, .. }
+            | Self::TooFewCopies { at, .. }
+            | Self::BodyKept { at, .. }
+            | Self::BodyMissing { at, .. }
+            | Self::Boast { at, .. }
+            | Self::TakenBack { at, .. }
+            | Self::StaleIncarnation { at, .. }
+            | Self::NotClosed { at, .. }
+            | Self::Overlooked { at, .. }
+            | Self::SenderOrder { at, .. }
+            | Self::EffectBeforeCause { at, .. }
+            | Self::Unmarked { at, .. }
+            | Self::Skipped { at, .. }
+            | Self::UnjustifiedLate { at, .. }
+            | Self::Early { at, .. }
+            | Self::Unvouched { at, .. }
+            | Self::CursorBack { at, .. }
+            | Self::AfterSeal { at, .. }
+            | Self::NotDrained { at, .. } => vec![at],
+            Self::Twice { first, second, .. } => vec![first, second],
+            Self::TwoViews { one, other, .. } => vec![one, other],
+            Self::Fork { .. }
+            | Self::ForeignParent { .. }
+            | Self::TimeNotAfterParent { .. }
+            | Self::WrongTarget { .. }
+            | Self::WrongIndex { .. }
+            | Self::Undelivered { .. } => Vec::new(),
+        }
+    }
+
     /// The rule that it breaks, as a sentence; `docs/protocol.md` lists them.
     pub fn rule(&self) -> &'static str {
         match self {

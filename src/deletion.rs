@@ -176,10 +176,10 @@ impl Check<'_> {
 }
 
 /// Who has taken back which message, with the event that does.
-struct Deletions(BTreeSet<(Number, AccountId, Number)>);
+pub(crate) struct Deletions(BTreeSet<(Number, AccountId, Number)>);
 
 impl Deletions {
-    fn among(events: &Events, some: impl Iterator<Item = Number>) -> Self {
+    pub(crate) fn among(events: &Events, some: impl Iterator<Item = Number>) -> Self {
         let deletes = some.filter(|event| events.is_known(*event) && events.kind(*event) == Kind::Delete);
         let about = deletes.filter_map(|delete| Some((delete, events.target(delete)?)));
         let entries = about.flat_map(|(delete, target)| {
@@ -208,7 +208,7 @@ impl Deletions {
     }
 
     /// A deletion that is about an event: see [`crate::erasure::messages_of`].
-    fn about(&self, events: &Events, event: Number) -> Option<Number> {
+    pub(crate) fn about(&self, events: &Events, event: Number) -> Option<Number> {
         if self.0.is_empty() {
             return None;
         }

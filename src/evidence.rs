@@ -11,15 +11,17 @@ use crate::content::Charter;
 use crate::directory::{Change, Directory};
 use crate::erasure::Deletions;
 use crate::event::{Conversation, Event, Kind};
+use crate::excerpt::Excerpt;
 use crate::history::{ClientHistory, Entry, History, ServerHistory};
-use crate::id::{AccountId, ConversationId, DeviceId, EventId, Position, RoomId};
-use crate::order::Key;
+use crate::id::{AccountId, DeviceId, EventId, Position, RoomId};
 
 /// One device's log, decoded.
 #[derive(Debug)]
 pub struct Observer<'a> {
-    /// The log as it was read.
+    /// The log as it was read, or what was excerpted of it.
     pub history: &'a ClientHistory,
+    /// Which entries these are, by number from 0, and how many the log has; `None` if they are all of them.
+    excerpted: Option<(&'a [usize], usize)>,
     /// Whose device, if the log says so.
     pub device: Option<DeviceId>,
     /// Whose account, if the log says so.
@@ -47,6 +49,32 @@ pub struct Evidence<'a> {
     pub corrupt: Vec<Anomaly>,
 }
 
+impl Observer<'_> {
+    /// How many entries its log has.
+    pub(crate) fn length(&self) -> usize {
+        self.excerpted.map_or(self.history.entries.len(), |(_, length)| length)
+    }
+
+    /// An entry by its number from 0, if it was read.
+    pub(crate) fn entry(&self, number: usize) -> Option<&Entry> {
+        let index = match self.excerpted {
+            Some((numbers, _)) => numbers.binary_search(&number).ok()?,
+            None => number,
+        };
+        self.history.entries.get(index)
+    }
+
+    /// The entries that were read before one, in order: number from 0, entry.
+    pub(crate) fn before(&self, end: usize) -> impl DoubleEndedIterator<Item = (usize, &Entry)> {
+        let count = match self.excerpted {
+            Some((numbers, _)) => numbers.partition_point(|number| *number < end),
+            None => end.min(self.history.entries.len()),
+        };
+        let number = |index: usize| self.excerpted.map_or(index, |(numbers, _)| numbers[index]);
+        self.history.entries[..count].iter().enumerate().map(move |(index, entry)| (number(index), entry))
+    }
+}
+
 impl ClientHistory {
     /// The place of an entry, given from 0.
     pub fn place(&self, index: usize) -> Place {
@@ -64,6 +92,19 @@ impl ServerHistory {
 impl<'a> Evidence<'a> {
     /// Decodes and indexes a history.
     pub fn of(history: &'a History) -> Self {
+        let mut evidence = Self::with_bodies(history, |_| None);
+        evidence.forget();
+        evidence
+    }
+
+    /// The same of what was excerpted from a history. What was taken back is known from all of it.
+    pub(crate) fn excerpted(excerpt: &'a Excerpt) -> Self {
+        let mut evidence = Self::with_bodies(&excerpt.history, |client| excerpt.numbers(client));
+        evidence.without_bodies(|event| excerpt.is_deleted(&event.id()));
+        evidence
+    }
+
+    fn with_bodies(history: &'a History, numbers: impl Fn(usize) -> Option<(&'a [usize], usize)>) -> Self {
         let mut evidence =
             Self { history, events: BTreeMap::new(), observers: Vec::new(), corrupt: Vec::new() };
         // The same bytes stand in many logs; their signature is checked once.
@@ -74,18 +115,21 @@ impl<'a> Evidence<'a> {
             }
             evidence.corrupt.extend(gap(server));
         }
-        for client in &history.clients {
-            let observer = evidence.observe(client, &mut checked);
+        for (number, client) in history.clients.iter().enumerate() {
+            let observer = evidence.observe(client, numbers(number), &mut checked);
             evidence.observers.push(observer);
         }
-        evidence.forget();
         evidence
     }
 
     /// What was taken back is told by nobody, though the logs of devices may still hold it.
     fn forget(&mut self) {
         let deletions = Deletions::among(self.events.values().map(AsRef::as_ref));
-        for event in self.events.values_mut().filter(|event| deletions.excuse(event)) {
+        self.without_bodies(|event| deletions.excuse(event));
+    }
+
+    fn without_bodies(&mut self, is_deleted: impl Fn(&Event) -> bool) {
+        for event in self.events.values_mut().filter(|event| is_deleted(event)) {
             if let Some(without) = event.without_body() {
                 *event = Arc::new(without);
             }
@@ -95,10 +139,12 @@ impl<'a> Evidence<'a> {
     fn observe(
         &mut self,
         history: &'a ClientHistory,
+        excerpted: Option<(&'a [usize], usize)>,
         checked: &mut BTreeMap<&'a [u8], EventId>,
     ) -> Observer<'a> {
         let mut observer = Observer {
             history,
+            excerpted,
             device: None,
             account: None,
             name: history.source.clone(),
@@ -107,6 +153,7 @@ impl<'a> Evidence<'a> {
             shown: Vec::new(),
         };
         for (index, entry) in history.entries.iter().enumerate() {
+            let index = excerpted.map_or(index, |(numbers, _)| numbers[index]);
             match entry {
                 Entry::Begun { account, device, name, .. } if index == 0 => {
                     (observer.account, observer.device) = (Some(*account), Some(*device));
@@ -150,19 +197,6 @@ impl<'a> Evidence<'a> {
                 None
             }
         }
-    }
-
-    /// The events of each conversation in canonical order, out of those that `holds` names.
-    pub fn transcripts<'e>(
-        &self,
-        holds: impl IntoIterator<Item = &'e EventId>,
-    ) -> BTreeMap<ConversationId, Vec<Key>> {
-        let mut transcripts: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for event in holds.into_iter().filter_map(|id| self.events.get(id)) {
-            transcripts.entry(event.conversation().id()).or_default().push(event.key());
-        }
-        transcripts.values_mut().for_each(|keys| keys.sort_unstable());
-        transcripts
     }
 
     /// The nearest ancestors that a display shows: parents, or theirs behind a merge.

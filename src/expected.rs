@@ -31,6 +31,8 @@ pub(crate) struct Known {
     pub(crate) author: u32,
     pub(crate) conversation: u32,
     pub(crate) kind: Kind,
+    /// The event behind it, if some log had said so already.
+    pub(crate) next: Option<Number>,
 }
 
 /// One reader's expectations.
@@ -90,8 +92,10 @@ impl<'a> Expected<'a> {
 
     fn look_ahead(&mut self) {
         while self.next.len() < AHEAD {
-            let before = self.next.back().map(|(known, _)| known.number).or(self.last);
-            let next = before.and_then(|before| self.intake.next(before));
+            let next = match self.next.back() {
+                Some((before, _)) => before.next.or_else(|| self.intake.next(before.number)),
+                None => self.last.and_then(|before| self.intake.next(before)),
+            };
             let Some(known) = next.and_then(|next| self.intake.look(next)) else { return };
             self.next.push_back((known, 0));
         }

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::bits::Bits;
 use crate::clock::Time;
 use crate::content::Content;
 use crate::event::{Claim, Conversation, Kind, Origin};
@@ -159,6 +160,9 @@ pub(crate) struct Taken {
     pub(crate) conversations: BTreeMap<Conversation, u32>,
     pub(crate) authors: BTreeMap<(AccountId, DeviceId), u32>,
     pub(crate) variants: Vec<Variant>,
+    /// Which entries of each shard were found with a right signature: all that most questions are about, in little
+    /// memory.
+    right: Vec<Bits>,
 }
 
 impl Default for Intake {
@@ -192,7 +196,8 @@ impl Intake {
         let Entry { id, held } = locked.entries.get(local)?;
         let held = held.as_ref()?;
         let Held { time, seq, author, conversation, kind, .. } = *held;
-        Some(Known { number, print: held.print?, id: *id, time, seq, author, conversation, kind })
+        let next = held.next.map(Next::number);
+        Some(Known { number, print: held.print?, id: *id, time, seq, author, conversation, kind, next })
     }
 
     /// The event that stood behind this one in whichever log was the first to say.
@@ -319,8 +324,10 @@ impl Intake {
     /// All that was taken in.
     pub(crate) fn close(self) -> Taken {
         let open = |shard: Mutex<Shard>| shard.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let shards: Vec<_> = self.shards.into_iter().map(open).collect();
         Taken {
-            shards: self.shards.into_iter().map(open).collect(),
+            right: shards.iter().map(Shard::right).collect(),
+            shards,
             conversations: self.conversations.into_inner().unwrap_or_else(PoisonError::into_inner).numbers,
             authors: self.authors.into_inner().unwrap_or_else(PoisonError::into_inner).numbers,
             variants: self.variants.into_inner().unwrap_or_else(PoisonError::into_inner),
@@ -336,13 +343,11 @@ impl Taken {
 
     /// Whether bytes with this number were found, and their signature right.
     pub(crate) fn is_right(&self, number: Number) -> bool {
-        let state = if number & VARIANT == 0 {
-            let (shard, local) = place(number);
-            self.shards[shard].entries[local].held.map(|held| held.state)
-        } else {
-            Some(self.variants[(number & !VARIANT) as usize].state)
-        };
-        state == Some(State::Right)
+        if number & VARIANT != 0 {
+            return self.variants[(number & !VARIANT) as usize].state == State::Right;
+        }
+        let (shard, local) = place(number);
+        u32::try_from(local).is_ok_and(|local| self.right[shard].contains(local))
     }
 }
 
@@ -401,6 +406,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shard {
+    fn right(&self) -> Bits {
+        let mut right = Bits::new(self.entries.len());
+        for (local, entry) in (0..).zip(&self.entries) {
+            if entry.held.is_some_and(|held| held.state == State::Right) {
+                right.insert(local);
+            }
+        }
+        right
+    }
+
     fn find(&self, id: &EventId) -> Option<usize> {
         self.slots.find(id, &self.entries).ok()
     }
@@ -469,9 +484,14 @@ pub(crate) struct Gathered<'a> {
     numbers: Vec<Number>,
     unchecked: Vec<Unchecked>,
     expected: Expected<'a>,
+    /// Numbers of ids that were asked for lately, each at a place of its own.
+    named: Vec<Option<(EventId, Number)>>,
     authors: Vec<(AccountId, DeviceId)>,
     conversations: Vec<Conversation>,
 }
+
+/// Ids come several times in a row, with their events, receipts and lines; so many are remembered.
+const NAMED: usize = 256;
 
 impl<'a> Gathered<'a> {
     pub(crate) fn new(intake: &'a Intake) -> Self {
@@ -480,18 +500,28 @@ impl<'a> Gathered<'a> {
             numbers: Vec::new(),
             unchecked: Vec::new(),
             expected: Expected::new(intake),
+            named: vec![None; NAMED],
             authors: Vec::new(),
             conversations: Vec::new(),
         }
     }
 
-    pub(crate) fn intake(&self) -> &'a Intake {
-        self.intake
+    /// As [`Intake::name`], without asking again what was asked for lately.
+    pub(crate) fn name(&mut self, id: &EventId) -> Number {
+        let [.., last] = *id.as_bytes();
+        let remembered = &mut self.named[usize::from(last) % NAMED];
+        match remembered {
+            Some((known, number)) if known == id => *number,
+            _ => remembered.insert((*id, self.intake.name(id))).1,
+        }
     }
 
     /// An event whose very bytes another log had, if it is among those that come next; else it has to be decoded.
     pub(crate) fn again(&mut self, bytes: &[u8]) -> Option<Known> {
-        self.expected.take(&self.intake.print(bytes)?)
+        let known = self.expected.take(&self.intake.print(bytes)?)?;
+        let [.., last] = *known.id.as_bytes();
+        self.named[usize::from(last) % NAMED] = Some((known.id, known.number));
+        Some(known)
     }
 
     /// Where such an event belongs.

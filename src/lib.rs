@@ -76,7 +76,7 @@
 //! - [`mod@verify`]: all checks, P1 itself; [`durability`] P2; `deletion` bodies; [`screens`] P3, P4 and P6, with `tellers`;
 //!   [`agreement`] P5; `succession` rule 15
 //! - [`anomaly`]: one variant for each way to break a promise; [`report`]: the verdict and what it stands on
-//! - [`story`], with [`testimony`] and [`names`]: an anomaly told; [`mod@page`] and [`diagram`]: the report as one page
+//! - [`story`], with [`testimony`], [`excerpt`] and [`names`]: an anomaly told; [`mod@page`] and [`diagram`]: the report as one page
 //! - [`export_adya`], [`export_jsonl`], [`export_shiviz`]: the history for other programs
 //!
 //! **The world**
@@ -132,6 +132,7 @@ pub mod effects;
 pub mod erasure;
 pub mod event;
 pub mod evidence;
+pub mod excerpt;
 mod expected;
 pub mod export_adya;
 pub mod export_jsonl;

@@ -8,10 +8,11 @@ use serde::Serialize;
 use crate::anomaly::{Anomaly, Place};
 use crate::event::Kind;
 use crate::evidence::{Evidence, Observer};
+use crate::excerpt::Parting;
 use crate::history::Entry;
 use crate::id::{DeviceId, EventId, Position, Seq};
 use crate::names::{Names, first_words};
-use crate::order::{Digest, Key};
+use crate::order::Digest;
 use crate::report::Outcome;
 use crate::testimony::{Testimony, acts_on, server_name};
 
@@ -59,15 +60,19 @@ pub struct Step {
     pub at: Option<Place>,
 }
 
-/// Tells the first anomalies of every check.
-pub fn tell_all(evidence: &Evidence<'_>, outcomes: &mut [Outcome]) {
+/// The anomalies of a check that are told: the first ones.
+pub(crate) fn told(outcome: &Outcome) -> impl Iterator<Item = &Anomaly> {
+    outcome.anomalies.iter().take(STORIES_MAX)
+}
+
+/// Tells the first anomalies of every check. `partings` are where indexes are wrong: see [`crate::excerpt`].
+pub fn tell_all(evidence: &Evidence<'_>, partings: &[Parting], outcomes: &mut [Outcome]) {
     if outcomes.iter().all(|outcome| outcome.anomalies.is_empty()) {
         return;
     }
-    let testimony = Testimony { evidence, names: Names::of(evidence) };
+    let testimony = Testimony { evidence, partings, names: Names::of(evidence) };
     for outcome in outcomes {
-        outcome.stories =
-            outcome.anomalies.iter().take(STORIES_MAX).map(|anomaly| testimony.tell(anomaly)).collect();
+        outcome.stories = told(outcome).map(|anomaly| testimony.tell(anomaly)).collect();
     }
 }
 
@@ -224,14 +229,13 @@ impl Testimony<'_> {
             Anomaly::CursorBack { server, from, at, .. } => {
                 let before = self.observer(at).and_then(|observer| {
                     let end = usize::try_from(at.entry).unwrap_or(usize::MAX).saturating_sub(1);
-                    let entries = observer.history.entries.iter().take(end).enumerate();
                     let is_it = |entry: &Entry| match entry {
                         Entry::Cursor { server: of, position, .. } => {
                             position == from && self.evidence.history.name_of(*of) == *server
                         }
                         _ => false,
                     };
-                    let index = entries.rev().find(|(_, entry)| is_it(entry)).map(|(index, _)| index)?;
+                    let (index, _) = observer.before(end).rev().find(|(_, entry)| is_it(entry))?;
                     Some(observer.history.place(index))
                 });
                 before.iter().chain([at]).map(|place| self.step(place)).collect()
@@ -248,7 +252,7 @@ impl Testimony<'_> {
             (observer.account, observer.device) == (Some(event.account()), Some(event.device()))
         });
         steps.extend(logs.map(|log| {
-            let entries = log.history.entries.len();
+            let entries = log.length();
             let what =
                 format!("wrote no {}: none of the log's {entries} entries does", self.names.name(event));
             self.absent(log, format!("{what} ({})", log.history.source))
@@ -307,7 +311,8 @@ impl Testimony<'_> {
         let readers = self.evidence.observers.iter().filter(|observer| observer.name == reader);
         for observer in readers {
             let entered = observer.entered.get(event).copied();
-            let passed = observer.history.entries.iter().position(is_cursor);
+            let passed = observer.before(usize::MAX).find(|(_, entry)| is_cursor(entry));
+            let passed = passed.map(|(index, _)| index);
             if entered.zip(passed).is_some_and(|(entered, passed)| entered < passed) {
                 continue; // another device of the same person
             }
@@ -338,51 +343,35 @@ impl Testimony<'_> {
         found: Digest,
         events: &mut Vec<EventId>,
     ) -> Vec<Step> {
-        let Some(store) = self.server(server) else { return Vec::new() };
-        let held: Vec<_> = store.log.iter().map(|stored| stored.event.id()).collect();
-        let own = self.evidence.transcripts(&held);
-        let digest = |keys: &[Key]| Digest::of(keys.iter().map(|key| key.id));
-        let index = store.canonical.as_deref().unwrap_or_default();
-        let conversations = own.keys().chain(index.iter().map(|(conversation, _)| conversation));
-        for conversation in conversations {
-            let ours = own.get(conversation).map_or(&[][..], Vec::as_slice);
-            let theirs: Vec<_> =
-                index.iter().filter(|(of, _)| of == conversation).map(|(_, key)| *key).collect();
-            if (digest(ours), digest(&theirs)) != (expected, found) {
-                continue;
-            }
-            let line = ours.iter().zip(&theirs).take_while(|(ours, theirs)| ours == theirs).count();
-            let (should, is) = (ours.get(line), theirs.get(line));
-            events.extend(should.iter().chain(is.iter()).map(|key| key.id));
-            let say = |key: Option<&Key>| {
-                key.map_or_else(|| "nothing more".to_owned(), |key| self.names.event(&key.id))
-            };
-            let number = line + 1;
-            let what = format!("has {} as number {number} in its canonical index", say(is));
-            let mut steps = vec![self.nothing(store, what)];
-            let what = format!("makes {} number {number}, by its log", say(should));
-            let place = should.and_then(|key| self.place_in(store, &key.id));
-            steps.push(Step { who: server_name(server), what, at: place });
-            let stands = is.and_then(|key| self.place_in(store, &key.id));
-            let last = || store.log.last().map(|last| store.place(last.position));
-            steps.extend(stands.or_else(last).map(|place| self.step(&place)));
-            return steps;
-        }
-        Vec::new()
+        let parting = self.partings.iter().find(|parting| parting.is_of(server, expected, found));
+        let Some((store, parting)) = self.server(server).zip(parting) else { return Vec::new() };
+        let (should, is) = (parting.should, parting.is);
+        events.extend(should.iter().chain(&is));
+        let say =
+            |id: Option<EventId>| id.map_or_else(|| "nothing more".to_owned(), |id| self.names.event(&id));
+        let number = parting.line + 1;
+        let what = format!("has {} as number {number} in its canonical index", say(is));
+        let mut steps = vec![self.nothing(store, what)];
+        let what = format!("makes {} number {number}, by its log", say(should));
+        let place = should.and_then(|id| self.place_in(store, &id));
+        steps.push(Step { who: server_name(server), what, at: place });
+        let stands = is.and_then(|id| self.place_in(store, &id));
+        let last = || store.log.last().map(|last| store.place(last.position));
+        steps.extend(stands.or_else(last).map(|place| self.step(&place)));
+        steps
     }
 
     fn stale(&self, at: &Place) -> Vec<Step> {
         let current = self.observer(at).and_then(|observer| {
             let end = usize::try_from(at.entry).unwrap_or(usize::MAX).saturating_sub(1);
             let (Entry::Receipt { server, .. } | Entry::Cursor { server, .. } | Entry::Told { server, .. }) =
-                observer.history.entries.get(end)?
+                observer.entry(end)?
             else {
                 return None;
             };
-            let entries = observer.history.entries.iter().take(end);
             let is_it =
                 |entry: &Entry| matches!(entry, Entry::Incarnation { server: of, .. } if of == server);
-            match entries.enumerate().rev().find(|(_, entry)| is_it(entry)) {
+            match observer.before(end).rev().find(|(_, entry)| is_it(entry)) {
                 Some((index, _)) => Some(self.step(&observer.history.place(index))),
                 None => {
                     Some(self.absent(observer, "had not heard of any log of that server before".to_owned()))
@@ -404,7 +393,7 @@ impl Testimony<'_> {
     fn views(&self) -> Vec<Step> {
         let last = |observer: &Observer<'_>| {
             let is_view = |entry: &Entry| matches!(entry, Entry::View { .. });
-            let index = observer.history.entries.iter().rposition(is_view)?;
+            let (index, _) = observer.before(usize::MAX).rev().find(|(_, entry)| is_view(entry))?;
             Some(self.step(&observer.history.place(index)))
         };
         self.evidence.observers.iter().filter_map(last).collect()
@@ -414,11 +403,11 @@ impl Testimony<'_> {
     fn unvouched(&self, event: &EventId, at: &Place) -> Vec<Step> {
         let told = self.observer(at).into_iter().flat_map(|observer| {
             let end = usize::try_from(at.entry).unwrap_or(usize::MAX).saturating_sub(1);
-            let entries = observer.history.entries.iter().take(end).enumerate();
             let is_it = |entry: &Entry| {
                 matches!(entry, Entry::Told { id, .. } | Entry::Receipt { id, .. } if id == event)
             };
-            entries.filter(move |(_, entry)| is_it(entry)).map(|(index, _)| observer.history.place(index))
+            let told = observer.before(end).filter(move |(_, entry)| is_it(entry));
+            told.map(|(index, _)| observer.history.place(index))
         });
         told.chain([at.clone()]).map(|place| self.step(&place)).collect()
     }
@@ -428,8 +417,8 @@ impl Testimony<'_> {
         let observer = self.observer(at);
         let window = observer.and_then(|observer| {
             let end = usize::try_from(at.entry).unwrap_or(usize::MAX);
-            let entries = observer.history.entries.iter().take(end).enumerate();
-            let opened = entries.rev().find(|(_, entry)| matches!(entry, Entry::Opened { .. }))?;
+            let is_opening = |entry: &Entry| matches!(entry, Entry::Opened { .. });
+            let opened = observer.before(end).rev().find(|(_, entry)| is_opening(entry))?;
             Some(self.step(&observer.history.place(opened.0)))
         });
         steps.extend(window);

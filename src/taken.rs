@@ -91,6 +91,11 @@ impl Seen {
         }
     }
 
+    /// The same by value.
+    pub(crate) fn event(mut self) -> Option<Number> {
+        self.event_mut().copied()
+    }
+
     /// The event whose bytes it holds.
     pub(crate) fn bytes(self) -> Option<Number> {
         match self {
@@ -273,7 +278,6 @@ impl<'a> ClientIntake<'a> {
     }
 
     fn seen(&mut self, entry: &Entry) -> Option<Seen> {
-        let name = |id| self.gathered.intake().name(id);
         Some(match entry {
             Entry::Begun { account, device, name, .. } => {
                 if self.log.seen.is_empty() {
@@ -299,11 +303,11 @@ impl<'a> ClientIntake<'a> {
                 Seen::Incarnation { life: self.life((*server, *incarnation))? }
             }
             Entry::Receipt { server, incarnation, id, position } => {
-                let event = name(id);
+                let event = self.gathered.name(id);
                 Seen::Receipt { life: self.life((*server, *incarnation))?, event, position: *position }
             }
             Entry::Told { server, incarnation, id } => {
-                let event = name(id);
+                let event = self.gathered.name(id);
                 Seen::Told { life: self.life((*server, *incarnation))?, event }
             }
             Entry::Cursor { server, incarnation, position, room } => {
@@ -311,9 +315,9 @@ impl<'a> ClientIntake<'a> {
                 Seen::Cursor { life: self.life((*server, *incarnation))?, place, position: *position }
             }
             Entry::Displayed { id, late, at_ms } => {
-                Seen::Displayed { late: *late, event: name(id), at_ms: *at_ms }
+                Seen::Displayed { late: *late, event: self.gathered.name(id), at_ms: *at_ms }
             }
-            Entry::Level { id, copies, .. } => Seen::Level { copies: *copies, event: name(id) },
+            Entry::Level { id, copies, .. } => Seen::Level { copies: *copies, event: self.gathered.name(id) },
         })
     }
 

@@ -4,6 +4,7 @@
 use crate::anomaly::Place;
 use crate::event::{Conversation, Event};
 use crate::evidence::{Evidence, Observer};
+use crate::excerpt::Parting;
 use crate::history::{Entry, ServerHistory};
 use crate::id::{EventId, Position};
 use crate::names::Names;
@@ -13,6 +14,7 @@ use crate::view::{Member, Retired, SignedView};
 /// All logs, and what things in them are called.
 pub(crate) struct Testimony<'a> {
     pub(crate) evidence: &'a Evidence<'a>,
+    pub(crate) partings: &'a [Parting],
     pub(crate) names: Names<'a>,
 }
 
@@ -22,7 +24,7 @@ impl Testimony<'_> {
         let what = match (self.observer(at), self.store(at)) {
             (Some(observer), _) => {
                 let index = usize::try_from(at.entry).unwrap_or(usize::MAX).checked_sub(1);
-                let entry = index.and_then(|index| observer.history.entries.get(index));
+                let entry = index.and_then(|index| observer.entry(index));
                 entry.map(|entry| self.entry(entry))
             }
             (None, Some(_)) => self.event_at(at).map(|id| format!("stores {}", self.names.event(&id))),
@@ -129,7 +131,7 @@ impl Testimony<'_> {
     pub(crate) fn event_at(&self, at: &Place) -> Option<EventId> {
         if let Some(observer) = self.observer(at) {
             let index = usize::try_from(at.entry).ok()?.checked_sub(1)?;
-            return match observer.history.entries.get(index)? {
+            return match observer.entry(index)? {
                 Entry::Displayed { id, .. } | Entry::Receipt { id, .. } | Entry::Level { id, .. } => {
                     Some(*id)
                 }
@@ -225,12 +227,7 @@ impl Testimony<'_> {
     /// The receipts for an event in the log of a place, before it.
     pub(crate) fn receipts(&self, at: &Place, event: &EventId) -> Vec<Step> {
         let Some(observer) = self.observer(at) else { return Vec::new() };
-        let before = observer
-            .history
-            .entries
-            .iter()
-            .enumerate()
-            .take_while(|(index, _)| (*index as u64) + 1 < at.entry);
+        let before = observer.before(usize::try_from(at.entry).unwrap_or(usize::MAX).saturating_sub(1));
         let receipts = before.filter(|(_, entry)| matches!(entry, Entry::Receipt { id, .. } if id == event));
         receipts.map(|(index, _)| self.step(&observer.history.place(index))).collect()
     }

@@ -18,6 +18,7 @@ use crate::deletion::bodies;
 use crate::durability::copies;
 use crate::event::Kind;
 use crate::evidence::Evidence;
+use crate::excerpt::{Excerpt, partings};
 use crate::history::History;
 use crate::id::{AccountId, DeviceId, Position};
 use crate::intake::Number;
@@ -56,8 +57,14 @@ pub fn check(history: &History) -> Report {
 pub fn judge(evidence: &Evidence<'_>) -> Report {
     let ledger = Ledger::of(evidence.history);
     let mut report = report(&ledger, CHECKS.iter().flat_map(|check| check(&ledger)).collect());
-    tell_all(evidence, &mut report.outcomes);
+    let partings = partings(evidence.history, &ledger, &report.outcomes);
+    tell_all(evidence, &partings, &mut report.outcomes);
     report
+}
+
+/// Tells of what is broken by an excerpt of the history that was judged.
+pub fn tell(excerpt: &Excerpt, report: &mut Report) {
+    tell_all(&Evidence::excerpted(excerpt), &excerpt.partings, &mut report.outcomes);
 }
 
 /// The report that the outcomes of [`CHECKS`] make; no story is told in it yet.

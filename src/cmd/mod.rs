@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub mod account;
+mod again;
 pub mod ask;
 pub mod bench;
 pub mod blocked;

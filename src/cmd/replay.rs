@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use super::again;
 use super::failure::Failure;
 use crate::history::{ClientHistory, History, ServerHistory};
 use crate::id::ServerId;
@@ -62,10 +63,16 @@ impl Sources {
         }
     }
 
-    /// The report, with the stories of what is broken. For those everything is read again, as plain values.
-    pub fn judge(self, done: impl Fn() + Sync) -> Report {
-        let report = self.check(done);
-        if report.anomalies().next().is_none() { report } else { crate::verify::check(&self.history()) }
+    /// The report, with the stories of what is broken. For those, what they cite is read again. `done` hears of
+    /// each log that was read.
+    pub fn judge(&self, done: impl Fn() + Sync) -> Report {
+        let ledger = self.read(done);
+        let outcomes = on_all_cores(&CHECKS, |check| check(&ledger));
+        let mut report = report(&ledger, outcomes.into_iter().flatten().collect());
+        if report.anomalies().next().is_some() {
+            again::tell_of(self, &ledger, &mut report);
+        }
+        report
     }
 
     /// Everything as plain values: what a page or an export is made of, and too much for millions of events.
@@ -95,19 +102,13 @@ impl Sources {
         history
     }
 
-    /// Reads and checks all of it. Stores are read before device logs, so that whatever a store holds its author's
-    /// log, read later, must hold too. `done` hears of each log that was read.
-    pub fn check(&self, done: impl Fn() + Sync) -> Report {
-        let ledger = self.read(done);
-        let outcomes = on_all_cores(&CHECKS, |check| check(&ledger));
-        report(&ledger, outcomes.into_iter().flatten().collect())
-    }
-
     /// How many logs there are.
     pub fn logs(&self) -> usize {
         self.servers.len() + self.devices.len()
     }
 
+    /// Stores are read before device logs, so that whatever a store holds its author's log, read later, must hold
+    /// too.
     fn read(&self, done: impl Fn() + Sync) -> Ledger {
         let Self { names, servers, devices, absent } = self;
         let mut names = names.clone();
@@ -173,6 +174,14 @@ impl Logs {
 }
 
 impl Server {
+    /// What its log is called.
+    pub(super) fn source(&self) -> &str {
+        match self {
+            Self::Running(history) => &history.source,
+            Self::Stored { source, .. } => source,
+        }
+    }
+
     fn read(&self, intake: &Intake) -> Result<ServerLog, Failure> {
         match self {
             Self::Running(history) => Ok(ServerLog::of(history, intake)),
@@ -191,7 +200,7 @@ fn read_device(path: &Path, source: String, intake: &Intake) -> Result<ClientLog
 }
 
 /// Does the same to everything in a list, some at the same time; what comes of it is in the list's order.
-fn on_all_cores<T: Sync, R: Send>(list: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(super) fn on_all_cores<T: Sync, R: Send>(list: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());

@@ -14,8 +14,10 @@
 //!                                                         name.lock  who has it open
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::error::LogError;
@@ -96,6 +98,23 @@ impl DeviceLog {
     /// As [`DeviceLog::read`].
     pub fn read_each(path: &Path, take: &mut dyn FnMut(Entry)) -> Result<(), LogError> {
         read(path, take).map(|_| ())
+    }
+
+    /// The entries with these numbers, counted from 0, as far as the log has them. The rest is not decoded.
+    ///
+    /// # Errors
+    /// As [`DeviceLog::read`], if it is before the last of them.
+    pub fn read_some(path: &Path, numbers: &BTreeSet<usize>) -> Result<Vec<(usize, Entry)>, LogError> {
+        let mut wanted = numbers.iter().copied().peekable();
+        let (mut found, mut number) = (Vec::new(), 0);
+        walk(path, &mut |payload| {
+            if wanted.next_if_eq(&number).is_some() {
+                found.push((number, decode_entry(payload)?));
+            }
+            number += 1;
+            Ok(if wanted.peek().is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(found)
     }
 
     /// Hands entries to the operating system. They are safe from a crash of the program with that, and from
@@ -229,6 +248,17 @@ impl Window {
 
 /// Reads a log up to its end or to the unfinished record there.
 fn read(path: &Path, take: &mut dyn FnMut(Entry)) -> Result<Reached, LogError> {
+    walk(path, &mut |payload| {
+        take(decode_entry(payload)?);
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// What is done with an entry's bytes: whether more are wanted, or why they are no entry.
+type Take<'a> = &'a mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>, String>;
+
+/// The same for bytes that were not decoded, as far as they are wanted.
+fn walk(path: &Path, take: Take<'_>) -> Result<Reached, LogError> {
     // The tip first: a chat that is running moves it on only after the log.
     let tip = Tip::read(&tip_path(path)).map_err(LogError::io(path, "read the tip of"))?;
     let failed = || LogError::io(path, "read");
@@ -249,11 +279,14 @@ fn read(path: &Path, take: &mut dyn FnMut(Entry)) -> Result<Reached, LogError> {
             tip.is_some_and(|tip| tip == Tip { log: LOG, upto: reached.offset, chain: reached.chain });
         match record::decode(&reached.chain, window.rest()) {
             Found::Record(payload, chain) => {
-                take(decode_entry(payload).map_err(damaged)?);
+                let is_enough = take(payload).map_err(damaged)?.is_break();
                 let bytes = record::HEAD_BYTES + payload.len();
                 reached =
                     Reached { offset: reached.offset + bytes as u64, entries: reached.entries + 1, chain };
                 window.used += bytes;
+                if is_enough {
+                    return Ok(reached);
+                }
             }
             Found::End | Found::Unfinished if !window.is_at_end => window.extend().map_err(failed())?,
             Found::End | Found::Unfinished if tip_found => return Ok(reached),

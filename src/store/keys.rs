@@ -44,7 +44,10 @@ pub(super) const CHAIN_START: Chain = [0; 32];
 
 /// The hash after one more event.
 pub(super) fn chain(before: &Chain, id: &EventId) -> Chain {
-    *blake3::Hasher::new().update(before).update(id.as_bytes()).finalize().as_bytes()
+    let mut both = [0; 64];
+    both[..32].copy_from_slice(before);
+    both[32..].copy_from_slice(id.as_bytes());
+    *blake3::hash(&both).as_bytes()
 }
 
 /// A position as key or value.
@@ -76,9 +79,19 @@ pub(super) fn read_log_value(bytes: &[u8]) -> Option<(Chain, &[u8])> {
 pub(super) const ORIGIN_BYTES: usize = AccountId::BYTES + DeviceId::BYTES + size_of::<Seq>();
 
 /// Where an event comes from.
-pub(super) fn origin(origin: Origin) -> Vec<u8> {
+pub(super) fn origin(origin: Origin) -> [u8; ORIGIN_BYTES] {
     let Origin { account, device, seq } = origin;
-    [account.as_bytes().as_slice(), device.as_bytes(), &seq.to_be_bytes()].concat()
+    joined([account.as_bytes().as_slice(), device.as_bytes(), &seq.to_be_bytes()])
+}
+
+/// Parts that make up a key of a length that is known; so no key of the log's many is put on the heap.
+fn joined<const N: usize, const PARTS: usize>(parts: [&[u8]; PARTS]) -> [u8; N] {
+    let (mut key, mut end) = ([0; N], 0);
+    for part in parts {
+        key[end..end + part.len()].copy_from_slice(part);
+        end += part.len();
+    }
+    key
 }
 
 /// One of several events of the same origin.
@@ -104,15 +117,14 @@ pub(super) fn read_last_position(key: &[u8]) -> Option<Position> {
 }
 
 /// An event's place in its conversation's canonical order.
-pub(super) fn canonical(conversation: ConversationId, key: &Key) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(96);
-    bytes.extend_from_slice(conversation.as_bytes());
-    bytes.extend_from_slice(&key.time.to_be_bytes());
-    bytes.extend_from_slice(key.device.as_bytes());
-    bytes.extend_from_slice(&key.seq.to_be_bytes());
-    bytes.extend_from_slice(key.id.as_bytes());
-    bytes
+pub(super) fn canonical(conversation: ConversationId, key: &Key) -> [u8; CANONICAL_BYTES] {
+    let (time, seq) = (key.time.to_be_bytes(), key.seq.to_be_bytes());
+    joined([conversation.as_bytes().as_slice(), &time, key.device.as_bytes(), &seq, key.id.as_bytes()])
 }
+
+/// Length of [`canonical`].
+const CANONICAL_BYTES: usize =
+    ConversationId::BYTES + 8 + DeviceId::BYTES + size_of::<Seq>() + EventId::BYTES;
 
 /// A canonical place read back.
 pub(super) fn read_canonical(bytes: &[u8]) -> Option<(ConversationId, Key)> {

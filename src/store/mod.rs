@@ -32,6 +32,7 @@ mod recent;
 mod record;
 mod renew;
 mod replica;
+mod rows;
 mod set_aside;
 mod tally;
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! these differ is each row looked up, to say what is missing. Signatures are left to whoever takes the
 //! events: see [`Sink`].
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use super::identity::{self, Identity};
 use super::keys::{self, CHAIN_START, End};
 use super::lock::Lock;
 use super::open::{self, Opened};
+use super::rows::rows;
 use super::tally::Tally;
 use crate::event::Claim;
 use crate::frame::DeviceCursor;
@@ -79,6 +81,15 @@ pub(super) fn take_in(folder: &Path, intake: &Intake) -> Result<ServerLog, Store
 }
 
 fn read_to<S: Sink>(folder: &Path, sink: impl Fn(&Identity, bool) -> S) -> Result<S::Read, StoreError> {
+    repeated(folder, |live| {
+        let copy = Copy::of(folder)?;
+        let sink = sink(&copy.opened.identity, live);
+        whole(&copy.opened, sink).map_err(|failure| failure.of(folder))
+    })
+}
+
+/// Reads a store, of a running server once more if its copy is not whole; `read` is told whether it is running.
+fn repeated<T>(folder: &Path, read: impl Fn(bool) -> Result<T, StoreError>) -> Result<T, StoreError> {
     let identity = folder.join(identity::FILE);
     if !identity.try_exists().map_err(StoreError::io(&identity, "read"))? {
         return Err(StoreError::Absent { path: folder.to_owned() });
@@ -87,7 +98,7 @@ fn read_to<S: Sink>(folder: &Path, sink: impl Fn(&Identity, bool) -> S) -> Resul
     let mut attempts = if live { ATTEMPTS } else { 1 };
     loop {
         attempts -= 1;
-        match read_copy(folder, |identity| sink(identity, live)) {
+        match read(live) {
             Err(StoreError::Damaged { .. }) if attempts > 0 => {}
             Err(StoreError::Damaged { what, .. }) => return Err(StoreError::damaged(folder, what)),
             other => return other,
@@ -95,23 +106,64 @@ fn read_to<S: Sink>(folder: &Path, sink: impl Fn(&Identity, bool) -> S) -> Resul
     }
 }
 
-fn read_copy<S: Sink>(folder: &Path, sink: impl Fn(&Identity) -> S) -> Result<S::Read, StoreError> {
-    let failed = || StoreError::io(folder, "copy");
-    let scratch = Scratch::new().map_err(failed())?;
-    let copy = scratch.path();
-    let tip = folder.join(open::TIP);
-    let has_tip = tip.try_exists().map_err(failed())?;
-    let early = copy.join("tip.early");
-    if has_tip {
-        files::copy_file(&tip, &early).map_err(failed())?;
+/// A store's copy, which goes when this goes.
+struct Copy {
+    opened: Opened,
+    _scratch: Scratch,
+}
+
+impl Copy {
+    fn of(folder: &Path) -> Result<Self, StoreError> {
+        let failed = || StoreError::io(folder, "copy");
+        let scratch = Scratch::new().map_err(failed())?;
+        let copy = scratch.path();
+        let tip = folder.join(open::TIP);
+        let has_tip = tip.try_exists().map_err(failed())?;
+        let early = copy.join("tip.early");
+        if has_tip {
+            files::copy_file(&tip, &early).map_err(failed())?;
+        }
+        files::copy_folder(folder, copy, Some(TABLES)).map_err(failed())?;
+        if has_tip {
+            std::fs::rename(&early, copy.join(open::TIP)).map_err(failed())?;
+        }
+        Ok(Self { opened: open::open(copy, None)?, _scratch: scratch })
     }
-    files::copy_folder(folder, copy, Some(TABLES)).map_err(failed())?;
-    if has_tip {
-        std::fs::rename(&early, copy.join(open::TIP)).map_err(failed())?;
+}
+
+/// See [`super::Replica::read_rows`].
+pub(super) fn some_rows(folder: &Path, positions: &BTreeSet<Position>) -> Result<Vec<Stored>, StoreError> {
+    repeated(folder, |_| {
+        let copy = Copy::of(folder)?;
+        let check = Check { index: &copy.opened.index, snapshot: copy.opened.index.snapshot() };
+        let rows = positions.iter().map(|position| check.stored(*position));
+        rows.filter_map(Result::transpose).collect::<Result<_, _>>().map_err(|failure| failure.of(folder))
+    })
+}
+
+/// See [`super::Replica::read_index`].
+pub(super) fn index(folder: &Path, take: &mut dyn FnMut(ConversationId, &Key)) -> Result<(), StoreError> {
+    let copy = repeated(folder, |_| Copy::of(folder))?;
+    let check = Check { index: &copy.opened.index, snapshot: copy.opened.index.snapshot() };
+    for row in check.snapshot.iter(&check.index.canonical) {
+        let key = row.key().map_err(StoreError::engine(folder, "read"))?;
+        if let Some((conversation, key)) = keys::read_canonical(&key) {
+            take(conversation, &key);
+        }
     }
-    let opened = open::open(copy, None)?;
-    let sink = sink(&opened.identity);
-    whole(&opened, sink).map_err(|failure| failure.of(folder))
+    Ok(())
+}
+
+impl Check<'_> {
+    /// The event at a position, if there is one.
+    fn stored(&self, position: Position) -> Result<Option<Stored>, Failure> {
+        let Some(value) = self.snapshot.get(&self.index.log, keys::position(position))? else {
+            return Ok(None);
+        };
+        let row = Row::new(position, value)?;
+        let event = super::index::parse(row.event()).map_err(Failure::Damage)?;
+        Ok(Some(Stored { position, event }))
+    }
 }
 
 fn whole<S: Sink>(opened: &Opened, mut sink: S) -> Result<S::Read, Failure> {
@@ -170,8 +222,8 @@ fn log(check: &Check<'_>, end: &End, sink: &mut impl Sink) -> Result<Tables, Fai
     let mut count = 0;
     // Most events are of the same conversation as the one before, whose id takes a hash.
     let mut last = None;
-    for (row, position) in check.snapshot.iter(&check.index.log).zip(1..) {
-        let (key, value) = row.into_inner()?;
+    for (row, position) in rows(&check.snapshot, &check.index.log).zip(1..) {
+        let (key, value) = row?;
         if keys::read_position(&key) != Some(position) {
             return damage(format!("its log has no event at {position}, and has later ones"));
         }
@@ -210,8 +262,8 @@ fn take<'a>(
 
 fn tally(check: &Check<'_>, table: &Keyspace) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
-    for row in check.snapshot.iter(table) {
-        let (key, value) = row.into_inner()?;
+    for row in rows(&check.snapshot, table) {
+        let (key, value) = row?;
         tally.add(&key, &value);
     }
     Ok(tally)
@@ -230,8 +282,8 @@ fn origins(check: &Check<'_>) -> Result<Tally, Failure> {
 
 fn canonical(check: &Check<'_>, sink: &mut impl Sink) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
-    for row in check.snapshot.iter(&check.index.canonical) {
-        let (key, value) = row.into_inner()?;
+    for row in rows(&check.snapshot, &check.index.canonical) {
+        let (key, value) = row?;
         tally.add(&key, &value);
         let Some((conversation, key)) = keys::read_canonical(&key) else {
             return damage("its table 'canonical' has a key that is no place");
@@ -354,12 +406,12 @@ mod tests {
     fn rows(event: &Event, position: Position) -> [(&'static str, Entry); 4] {
         let (id, place) = (event.id().as_bytes().to_vec(), keys::position(position).to_vec());
         let [stream] = Stream::of(event).collect::<Vec<_>>()[..] else { unreachable!() };
-        let canonical = keys::canonical(event.conversation().id(), &event.key());
+        let canonical = keys::canonical(event.conversation().id(), &event.key()).to_vec();
         [
             ("ids", (id.clone(), place.clone())),
             ("canonical", (canonical, place)),
             ("streams", (keys::stream(stream, position), id.clone())),
-            ("devices", (keys::origin(event.origin()), id)),
+            ("devices", (keys::origin(event.origin()).to_vec(), id)),
         ]
     }
 
@@ -387,6 +439,23 @@ mod tests {
             assert_eq!(read.log.len(), taken.events.len());
         }
         read
+    }
+
+    #[test]
+    fn some_rows_and_the_index_are_read_without_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let replica = Replica::open(&path, ServerId::new([9; 32])).unwrap();
+        let append = |position| Write::Append { position, event: Arc::new(event(position)), fork: false };
+        replica.commit(&(1..=EVENTS).map(append).collect::<Vec<_>>()).unwrap();
+        drop(replica);
+        let rows = Replica::read_rows(&path, &[1, SPOILT, EVENTS + 1].into()).unwrap();
+        let rows: Vec<_> = rows.iter().map(|stored| (stored.position, stored.event.id())).collect();
+        assert_eq!(rows, [1, SPOILT].map(|position| (position, event(position).id())));
+        let mut keys = Vec::new();
+        Replica::read_index(&path, &mut |conversation, key| keys.push((conversation, *key))).unwrap();
+        assert_eq!(Some(keys), read(&path).unwrap().canonical);
+        assert!(Replica::read_rows(&folder.path().join("none"), &[1].into()).is_err());
     }
 
     fn table(index: &super::super::index::Index, name: &str) -> Keyspace {

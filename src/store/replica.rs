@@ -4,6 +4,7 @@
 //! and publishes it then), all of it at once, and every read goes through one snapshot. After a write that
 //! failed nothing is written again: what the disk then holds is known only by opening the store anew.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -24,10 +25,11 @@ use super::recent::Recent;
 use super::tip::{Tip, TipFile};
 use crate::event::{Event, Origin};
 use crate::frame::DeviceCursor;
-use crate::history::ServerHistory;
-use crate::id::{EventId, Incarnation, Position, ServerId};
+use crate::history::{ServerHistory, Stored};
+use crate::id::{ConversationId, EventId, Incarnation, Position, ServerId};
 use crate::intake::Intake;
 use crate::log::{Log, Stream, Write};
+use crate::order::Key;
 use crate::sync::PeerCursor;
 use crate::taken::ServerLog;
 
@@ -126,6 +128,23 @@ impl Replica {
     /// As [`Replica::read`].
     pub fn take_in(dir: &Path, intake: &Intake) -> Result<ServerLog, StoreError> {
         super::read::take_in(dir, intake)
+    }
+
+    /// The events at these positions of a store that was read before, as far as it has them; nothing else of it is
+    /// read or checked.
+    ///
+    /// # Errors
+    /// As [`Replica::read`].
+    pub fn read_rows(dir: &Path, positions: &BTreeSet<Position>) -> Result<Vec<Stored>, StoreError> {
+        super::read::some_rows(dir, positions)
+    }
+
+    /// Every key of the canonical index of a store that was read before, in its order.
+    ///
+    /// # Errors
+    /// As [`Replica::read`].
+    pub fn read_index(dir: &Path, take: &mut dyn FnMut(ConversationId, &Key)) -> Result<(), StoreError> {
+        super::read::index(dir, take)
     }
 
     /// Writes all of this as one batch, and returns when it is on disk.
@@ -291,8 +310,8 @@ struct Staging {
 struct Staged<'a> {
     store: &'a Inner,
     snapshot: Snapshot,
-    ids: std::collections::BTreeSet<EventId>,
-    origins: std::collections::BTreeSet<Origin>,
+    ids: BTreeSet<EventId>,
+    origins: BTreeSet<Origin>,
 }
 
 impl<'a> Staged<'a> {

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use tercet::anomaly::Place;
 use tercet::evidence::Evidence;
+use tercet::excerpt::{Indexes, Wanted};
 use tercet::history::Entry;
+use tercet::ledger::Ledger;
 use tercet::page::page;
 use tercet::story::Story;
-use tercet::verify::{Report, check};
+use tercet::verify::{CHECKS, Report, check};
 
 use crate::support::{ALICE, BOB, CASES_OF_ALL, World, chat, good, variant_of};
 
@@ -73,6 +75,27 @@ fn every_anomaly_has_a_story_with_its_places() {
         told.extend(report.anomalies().map(variant_of));
     }
     assert_eq!(told, crate::support::VARIANTS.iter().copied().collect(), "each was told once");
+}
+
+/// How many entries and rows are read a second time to tell of a line that was shown twice, after so many messages.
+fn read_again_after(messages: usize) -> usize {
+    let mut good = good();
+    let said: Vec<_> = (0..messages).map(|_| good.world.exchange(ALICE, "more")).collect();
+    good.world.index();
+    good.world.show(BOB, &said[messages - 1..]);
+    let ledger = Ledger::of(&good.world.history);
+    let outcomes: Vec<_> = CHECKS.iter().flat_map(|check| check(&ledger)).collect();
+    assert!(outcomes.iter().any(|outcome| !outcome.anomalies.is_empty()));
+    let wanted = Wanted::of(Indexes::of(&ledger, &outcomes), &outcomes);
+    let entries = (0..ledger.clients.len()).map(|client| wanted.entries(client).len());
+    entries.chain((0..ledger.servers.len()).map(|server| wanted.positions(server).len())).sum()
+}
+
+#[test]
+fn a_story_is_told_from_as_few_entries_however_long_the_logs_are() {
+    let few = read_again_after(1);
+    assert!(few > 0);
+    assert_eq!(read_again_after(100), few);
 }
 
 #[test]

@@ -11,13 +11,14 @@ use serde_bytes::ByteBuf;
 use tercet::anomaly::{Anomaly, Place};
 use tercet::clock::{Clock, Time};
 use tercet::event::{Conversation, Draft, Event, Kind, account_of};
+use tercet::excerpt::Excerpt;
 use tercet::frame::DeviceCursor;
 use tercet::history::{ClientHistory, Entry, History, ServerHistory, Stored};
 use tercet::id::{AccountId, ClusterId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
 use tercet::intake::Intake;
 use tercet::ledger::Ledger;
 use tercet::order::Transcript;
-use tercet::verify::{CHECKS, Outcome, Report, Verdict, check};
+use tercet::verify::{CHECKS, Outcome, Report, Verdict, check, tell};
 
 pub const ALICE: usize = 0;
 pub const BOB: usize = 1;
@@ -451,13 +452,18 @@ pub fn assert_unknown(name: &str, history: &History, sentence: &str) {
     assert!(unknowns.iter().any(|unknown| *unknown == sentence), "{name}: it says {unknowns:#?}");
 }
 
-/// The report. An intake that knows bytes again, as the program's, must come to the same as one that decodes all.
+/// The report. An intake that knows bytes again, as the program's, must come to the same as one that decodes all,
+/// and stories that are told from an excerpt, as the program's, to those that are told from all.
 fn check_both_ways(name: &str, history: &History) -> Report {
     let report = check(history);
     let ledger = Ledger::taken_in(history, Intake::knowing_again(&[11; 32]));
     let outcomes: Vec<_> = CHECKS.iter().flat_map(|check| check(&ledger)).collect();
     let told = report.outcomes.iter().map(|outcome| Outcome { stories: Vec::new(), ..outcome.clone() });
     assert_eq!(outcomes, told.collect::<Vec<_>>(), "{name}: what is known again counts as it did");
+    let mut by_excerpt = Report { outcomes, ..report.clone() };
+    let excerpt = Excerpt::of(history, &ledger, &by_excerpt.outcomes);
+    tell(&excerpt, &mut by_excerpt);
+    assert_eq!(by_excerpt, report, "{name}: an excerpt tells the whole story");
     report
 }
 

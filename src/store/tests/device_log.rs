@@ -87,6 +87,20 @@ fn reopened_log_holds_all_and_goes_on() {
 }
 
 #[test]
+fn some_entries_are_read_without_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ann.log");
+    let all = entries(9);
+    written(&path, &all);
+    let some = DeviceLog::read_some(&path, &[0, 3, 99].into()).unwrap();
+    assert_eq!(some, [(0, all[0].clone()), (3, all[3].clone())]);
+    assert_eq!(DeviceLog::read_some(&path, &[].into()).unwrap(), []);
+    flip(&path, std::fs::metadata(&path).unwrap().len() - 1, 1);
+    assert_eq!(DeviceLog::read_some(&path, &[0, 3].into()).unwrap().len(), 2, "nothing behind them is read");
+    assert!(DeviceLog::read_some(&path, &[0, 8].into()).is_err());
+}
+
+#[test]
 fn second_open_is_refused_with_the_holder() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ann.log");
