@@ -23,7 +23,7 @@ use tercet::event::{Claim, Conversation, Draft, Event, Kind, account_of};
 use tercet::frame::{self, ToServer};
 use tercet::history::Entry;
 use tercet::id::{DeviceId, EventId, Position, Seq, ServerId};
-use tercet::limits::FRAME_EVENTS;
+use tercet::limits::{FRAME_EVENTS, TREE_MAX};
 use tercet::log::Write;
 use tercet::order::Transcript;
 use tercet::signature::{self, Unchecked};
@@ -92,6 +92,17 @@ mod encode {
             .bench_local_values(|draft| draft.sign(&key).unwrap());
     }
 
+    /// The same for several events at once, of which one signature is made.
+    #[divan::bench(args = [1, 8, TREE_MAX])]
+    fn sign_together(bencher: Bencher, events: usize) {
+        let mut author = Author::new(1);
+        let key = author.key.clone();
+        bencher
+            .counter(ItemsCount::new(events))
+            .with_inputs(|| (0..events).map(|_| author.draft(BODY_BYTES)).collect())
+            .bench_local_values(|drafts| Draft::sign_all(drafts, &key).unwrap());
+    }
+
     /// Puts signed events into one frame.
     #[divan::bench(args = [1, 8, FRAME_EVENTS])]
     fn frame(bencher: Bencher, events: usize) {
@@ -137,6 +148,18 @@ mod verify {
     #[divan::bench(args = BATCHES)]
     fn many_authors(bencher: Bencher, events: usize) {
         check(bencher, events, u8::try_from(events.min(64)).unwrap());
+    }
+
+    /// The same where one signature stands for as many events as it may; their paths are followed, too.
+    #[divan::bench(args = [8, TREE_MAX, 1024])]
+    fn together(bencher: Bencher, events: usize) {
+        let mut author = Author::new(1);
+        let drafts = (0..events).map(|_| author.draft(BODY_BYTES)).collect();
+        let signed = Draft::sign_all(drafts, &author.key).unwrap();
+        let claims: Vec<_> = signed.iter().map(|event| Claim::of(event.bytes()).unwrap()).collect();
+        let check = || signature::invalid(&claims.iter().map(Claim::unchecked).collect::<Vec<_>>());
+        assert!(check().is_empty());
+        bencher.counter(ItemsCount::new(events)).bench_local(check);
     }
 
     fn check(bencher: Bencher, events: usize, authors: u8) {

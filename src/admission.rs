@@ -42,9 +42,9 @@ impl Incoming {
         Ok(Self { request: Request::Upload(events), unchecked })
     }
 
-    /// How many signatures it waits for.
+    /// How many signatures it waits for; one over several events counts once.
     pub fn signatures(&self) -> usize {
-        self.unchecked.len()
+        self.unchecked.chunk_by(Unchecked::is_as).count()
     }
 }
 
@@ -142,6 +142,30 @@ mod tests {
         let expected = [Ok(2), Err(by(2)), Ok(99), Ok(0), Err(by(3)), Ok(1)];
         assert_eq!(admitted.iter().map(show).collect::<Vec<_>>(), expected);
         assert!(admit(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn a_signature_over_several_events_counts_once_and_a_path_that_leads_elsewhere_ends_its_frame() {
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let account = account_of(&key);
+        let draft = |seq| Draft {
+            device: DeviceId::new([1; 16]),
+            seq,
+            parents: [].into(),
+            time: Time::from_millis(seq),
+            conversation: Conversation::direct(account, account),
+            kind: Kind::Post,
+            body: b"said".to_vec(),
+        };
+        let together = Draft::sign_all((1..=5).map(draft).collect(), &key).unwrap();
+        let mut events: Vec<_> = together.iter().map(|event| event.bytes().to_vec()).collect();
+        events.push(post(1, 6));
+        assert_eq!(upload(&events).signatures(), 2);
+        // One bit of the last event's path, which stands before its body.
+        let at = events[4].len() - b"said".len() - 3;
+        events[4][at] ^= 1;
+        let admitted = admit(vec![upload(&events[..4]), upload(&events[4..]), upload(&events[5..])]);
+        assert_eq!(admitted.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
     }
 
     #[test]

@@ -145,6 +145,38 @@ impl Client {
     /// # Errors
     /// [`EventError`] if what is to be said cannot be: nothing has changed then. No other input fails.
     pub fn step(&mut self, now_ms: u64, input: Input, effects: &mut Effects) -> Result<(), EventError> {
+        self.take(now_ms, input, effects)?;
+        self.follow_up(now_ms, effects);
+        Ok(())
+    }
+
+    /// Takes several inputs as [`Client::step`] would one after the other, with less work: what is posted to one
+    /// conversation in a row is signed in one go, and what follows from all of them is done once. The answers are in
+    /// the order of the inputs.
+    pub fn steps(
+        &mut self,
+        now_ms: u64,
+        inputs: Vec<Input>,
+        effects: &mut Effects,
+    ) -> Vec<Result<(), EventError>> {
+        let mut answers = Vec::with_capacity(inputs.len());
+        let mut inputs = inputs.into_iter().peekable();
+        while let Some(input) = inputs.next() {
+            let Input::Say { conversation, kind: Kind::Post, body } = input else {
+                answers.push(self.take(now_ms, input, effects));
+                continue;
+            };
+            let mut posts = vec![body];
+            while let Some(Input::Say { body, .. }) = inputs.next_if(|next| next.is_post_to(conversation)) {
+                posts.push(body);
+            }
+            answers.extend(self.say_all(now_ms, conversation, posts, effects));
+        }
+        self.follow_up(now_ms, effects);
+        answers
+    }
+
+    fn take(&mut self, now_ms: u64, input: Input, effects: &mut Effects) -> Result<(), EventError> {
         match input {
             Input::Say { conversation, kind, body } => {
                 self.say(now_ms, conversation, kind, body, effects)?;
@@ -181,6 +213,10 @@ impl Client {
             }
             Input::Tick => {}
         }
+        Ok(())
+    }
+
+    fn follow_up(&mut self, now_ms: u64, effects: &mut Effects) {
         self.holdings.read_names();
         self.settle(effects);
         for link in 0..self.links.len() {
@@ -190,7 +226,6 @@ impl Client {
         }
         self.tick(now_ms, effects);
         self.upload(effects);
-        Ok(())
     }
 
     fn link_of(&self, server: ServerId) -> Option<usize> {

@@ -86,6 +86,13 @@ pub enum Input {
     Tick,
 }
 
+impl Input {
+    /// Whether it says something in this conversation that is about no other message.
+    pub(crate) fn is_post_to(&self, place: Conversation) -> bool {
+        matches!(self, Self::Say { conversation, kind: Kind::Post, .. } if *conversation == place)
+    }
+}
+
 /// What the client wants done, in this order, once [`Effects::log`] is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {

@@ -29,6 +29,10 @@ pub const NAME_MAX_BYTES: usize = 40;
 pub const PARENTS_MAX: usize = 16;
 /// Longest encoded event: the largest body, all parents, and the fixed fields with room to spare.
 pub const EVENT_MAX_BYTES: usize = MESSAGE_MAX_BYTES + 1024;
+/// Most hashes from a text to the root of the tree over several that are signed at once.
+pub const TREE_DEPTH_MAX: usize = 6;
+/// Most texts that are signed at once.
+pub const TREE_MAX: usize = 1 << TREE_DEPTH_MAX;
 /// How far ahead of a server's clock an author's own upload may lie.
 pub const CLOCK_AHEAD_MAX_MS: u64 = 60_000;
 
@@ -172,7 +176,10 @@ pub const SEALED_LANES_MAX: u32 = 16;
 
 const _: () = {
     assert!(DRAIN_MS > CLOSE_MS && DRAIN_MS < 5_000, "a server that is told to stop is gone within 5 s");
-    assert!(EVENT_MAX_BYTES >= MESSAGE_MAX_BYTES + 32 * PARENTS_MAX + 320, "an event must fit its parts");
+    assert!(
+        EVENT_MAX_BYTES >= MESSAGE_MAX_BYTES + 32 * (PARENTS_MAX + TREE_DEPTH_MAX) + 320,
+        "an event must fit its parts"
+    );
     assert!(FRAME_EVENTS_BYTES >= EVENT_MAX_BYTES, "a frame must hold the largest event");
     assert!(
         FRAME_MAX_BYTES >= FRAME_EVENTS_BYTES + EVENT_MAX_BYTES + 64 * FRAME_EVENTS,

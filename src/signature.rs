@@ -11,15 +11,29 @@
 //! changes them all, and a batch that passes wrongly takes 2^128 trials. No random source is needed, and the
 //! answer is the same each time.
 //!
+//! **One for many**: who has several texts to sign may sign the root of a tree over their hashes once, and each
+//! signature then carries its text's path to the root. Each is right or wrong by itself, as any other.
+//!
+//! ```text
+//! signature = 64 bytes                                  Ed25519 of the text
+//!           | 64 bytes, then 1 to 6 hashes of 32 bytes  Ed25519 of "tercet tree 1", a zero byte and the root
+//! root      = the text's hash, joined with one hash of the path after the other
+//! join      = BLAKE3, keyed with [`NODE`], of both, the lower first
+//! ```
+//!
 //! Source: ZIP 215 (zips.z.cash/zip-0215); Bernstein et al., "High-speed high-security signatures", 2012,
 //! section 5; Chalkias, Garillot and Nikolaenko, "Taming the many EdDSAs", 2020.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
+use std::ops::Range;
 
+use ed25519_dalek::{Signer, SigningKey};
 use ed25519_zebra::batch::{Item, Verifier};
 use ed25519_zebra::{Signature, VerificationKeyBytes};
 
 use crate::id::AccountId;
+use crate::limits::{TREE_DEPTH_MAX, TREE_MAX};
 
 /// How many signatures are worth checking at once: with more, hardly any time is saved.
 pub const BATCH: usize = 4096;
@@ -29,8 +43,18 @@ const PARTS: usize = 8;
 /// and parts of no more than this one by one.
 const FEW: usize = 8;
 
+/// Bytes of a signature without a path.
+const PLAIN_BYTES: usize = 64;
 /// Account, hash of the message, signature.
-const BINDING_BYTES: usize = AccountId::BYTES + 32 + 64;
+const BINDING_BYTES: usize = AccountId::BYTES + 32 + PLAIN_BYTES;
+
+/// What a tree's root is signed with, so that no text is taken for a tree: an event begins with its version.
+const ROOT: &[u8; 14] = b"tercet tree 1\0";
+/// What two nodes are joined with, so that no text's hash is taken for a node.
+const NODE: &[u8; 32] = b"tercet 2026-11, a node of a tree";
+
+/// BLAKE3 of a text, or what it comes to with others.
+type Hash = [u8; 32];
 
 /// A signature that was not checked yet.
 #[derive(Debug, Clone)]
@@ -39,28 +63,89 @@ pub struct Unchecked {
     item: Option<Item>,
     /// Key, signature and the message's hash.
     binding: [u8; BINDING_BYTES],
+    /// Whether others may have the very same, which needs to be checked only once.
+    shared: bool,
 }
 
 impl Unchecked {
-    /// An account's signature of some bytes.
+    /// An account's signature of some bytes alone.
     pub fn new(account: AccountId, signed: &[u8], signature: &[u8]) -> Self {
-        Self::of_hashed(account, signed, blake3::hash(signed).as_bytes(), signature)
+        Self::plain(account, signed, blake3::hash(signed).as_bytes(), signature)
     }
 
-    /// The same for bytes whose BLAKE3 hash is known.
-    pub(crate) fn of_hashed(account: AccountId, signed: &[u8], hash: &[u8; 32], signature: &[u8]) -> Self {
+    /// An account's signature of bytes whose BLAKE3 hash is known, alone or with others ([`sign_all`]).
+    pub(crate) fn of_hashed(account: AccountId, signed: &[u8], hash: &Hash, signature: &[u8]) -> Self {
+        let (proper, path) = signature.split_at_checked(PLAIN_BYTES).unwrap_or((signature, &[]));
+        let (path, rest) = path.as_chunks();
+        if path.is_empty() || !rest.is_empty() || path.len() > TREE_DEPTH_MAX {
+            return Self::plain(account, signed, hash, signature);
+        }
+        let root = root_message(&path.iter().fold(*hash, |node, sibling| join(&node, sibling)));
+        Self { shared: true, ..Self::plain(account, &root, blake3::hash(&root).as_bytes(), proper) }
+    }
+
+    /// A signature that is not of 64 bytes is wrong.
+    fn plain(account: AccountId, signed: &[u8], hash: &Hash, signature: &[u8]) -> Self {
         let key = VerificationKeyBytes::from(*account.as_bytes());
         let usable = Signature::from_slice(signature).ok().filter(|_| !is_weak(account));
         let mut binding = [0; BINDING_BYTES];
         let parts = account.as_bytes().iter().chain(hash).chain(signature);
         binding.iter_mut().zip(parts).for_each(|(byte, part)| *byte = *part);
-        Self { item: usable.map(|signature| Item::from((key, signature, signed))), binding }
+        Self { item: usable.map(|signature| Item::from((key, signature, signed))), binding, shared: false }
+    }
+
+    /// Whether it is the same signature of the same tree, so that both are right or neither.
+    pub fn is_as(&self, other: &Self) -> bool {
+        self.shared && self.binding == other.binding
     }
 
     /// Whether it is right.
     pub fn is_valid(self) -> bool {
         self.item.is_some_and(|item| item.verify_single().is_ok())
     }
+}
+
+/// The signatures of texts, each given with its BLAKE3 hash; for up to [`TREE_MAX`] of them one is made. No text may
+/// begin as what is signed for a tree.
+pub(crate) fn sign_all(key: &SigningKey, texts: &[(&[u8], Hash)]) -> Vec<Vec<u8>> {
+    let sign = |texts: &[(&[u8], Hash)]| match texts {
+        [(text, _)] => vec![key.sign(text).to_bytes().to_vec()],
+        _ => sign_tree(key, texts.iter().map(|(_, hash)| *hash)),
+    };
+    texts.chunks(TREE_MAX).flat_map(sign).collect()
+}
+
+fn sign_tree(key: &SigningKey, hashes: impl Iterator<Item = Hash>) -> Vec<Vec<u8>> {
+    // Each node with the texts under it.
+    let mut level: Vec<(Hash, Range<usize>)> = hashes.zip((0..).map(|leaf| leaf..leaf + 1)).collect();
+    let mut paths: Vec<Vec<u8>> = vec![Vec::new(); level.len()];
+    while level.len() > 1 {
+        let join_pair = |pair: &[(Hash, Range<usize>)]| match pair {
+            [(left, of_left), (right, of_right)] => {
+                paths[of_left.clone()].iter_mut().for_each(|path| path.extend(right));
+                paths[of_right.clone()].iter_mut().for_each(|path| path.extend(left));
+                (join(left, right), of_left.start..of_right.end)
+            }
+            alone => alone[0].clone(), // it is joined further up
+        };
+        level = level.chunks(2).map(join_pair).collect();
+    }
+    let Some((root, _)) = level.first() else { return Vec::new() };
+    let signature = key.sign(&root_message(root)).to_bytes();
+    paths.into_iter().map(|path| [&signature[..], &path].concat()).collect()
+}
+
+fn join(one: &Hash, other: &Hash) -> Hash {
+    let both = [*one.min(other), *one.max(other)];
+    *blake3::keyed_hash(NODE, both.as_flattened()).as_bytes()
+}
+
+fn root_message(root: &Hash) -> [u8; ROOT.len() + 32] {
+    let mut message = [0; ROOT.len() + 32];
+    let (start, rest) = message.split_at_mut(ROOT.len());
+    start.copy_from_slice(ROOT);
+    rest.copy_from_slice(root);
+    message
 }
 
 /// Which of these signatures are wrong, by their places here, in ascending order.
@@ -89,10 +174,14 @@ fn in_parts(batch: &[Unchecked], part: usize, start: usize, wrong: &mut Vec<usiz
 
 fn all_valid(batch: &[Unchecked]) -> bool {
     let mut verifier = Verifier::new();
+    let mut seen = HashSet::new();
     // In one piece, which is hashed many times as fast as its pieces one by one.
     let mut bindings = Vec::with_capacity(batch.len() * BINDING_BYTES);
-    for Unchecked { item, binding } in batch {
+    for Unchecked { item, binding, shared } in batch {
         let Some(item) = item else { return false };
+        if *shared && !seen.insert(binding) {
+            continue;
+        }
         verifier.queue(item.clone());
         bindings.extend_from_slice(binding);
     }
@@ -301,6 +390,91 @@ mod tests {
         };
         assert!(off(Scalar::ZERO).is_valid());
         assert_eq!(invalid(&[off(Scalar::ONE), off(-Scalar::ONE)]), [0, 1]);
+    }
+
+    fn key(n: u8) -> SigningKey {
+        SigningKey::from_bytes(&[n; 32])
+    }
+
+    fn texts(count: usize) -> Vec<[u8; 8]> {
+        (0..count).map(usize::to_be_bytes).collect()
+    }
+
+    fn signed_together(texts: &[[u8; 8]]) -> Vec<Vec<u8>> {
+        let hashed: Vec<_> = texts.iter().map(|text| (&text[..], *blake3::hash(text).as_bytes())).collect();
+        sign_all(&key(1), &hashed)
+    }
+
+    fn unchecked(text: &[u8], signature: &[u8]) -> Unchecked {
+        Unchecked::of_hashed(account_of(&key(1)), text, blake3::hash(text).as_bytes(), signature)
+    }
+
+    #[test]
+    fn what_is_signed_together_is_right_one_by_one_and_all_at_once() {
+        for count in [1, 2, 3, 5, 32, TREE_MAX, TREE_MAX + 1, 2 * TREE_MAX + 3] {
+            let texts = texts(count);
+            let signatures = signed_together(&texts);
+            let all: Vec<_> =
+                texts.iter().zip(&signatures).map(|(text, signature)| unchecked(text, signature)).collect();
+            assert!(all.iter().all(|one| one.clone().is_valid()), "{count}, one by one");
+            assert!(all_valid(&all), "{count}, all at once");
+            let made: std::collections::BTreeSet<_> =
+                signatures.iter().map(|signature| &signature[..PLAIN_BYTES]).collect();
+            assert_eq!(made.len(), count.div_ceil(TREE_MAX));
+            assert!(signatures.iter().all(|one| one.len() <= PLAIN_BYTES + 32 * TREE_DEPTH_MAX));
+        }
+        assert_eq!(
+            signed_together(&texts(1)),
+            [key(1).sign(&texts(1)[0]).to_bytes()],
+            "one alone has no path"
+        );
+    }
+
+    #[test]
+    fn a_path_from_another_text_or_to_another_root_is_wrong() {
+        let texts = texts(7);
+        let signatures = signed_together(&texts);
+        let (text, good) = (&texts[2][..], &signatures[2][..]);
+        assert!(unchecked(text, good).is_valid());
+        let altered = |at: usize| {
+            let mut bytes = good.to_vec();
+            bytes[at] ^= 1;
+            bytes
+        };
+        let alone = key(1).sign(text).to_bytes();
+        let wrong = [
+            ("another's", signatures[3].clone()),
+            ("no path", good[..PLAIN_BYTES].to_vec()),
+            ("a shorter path", good[..good.len() - 32].to_vec()),
+            ("a longer path", [good, &[7; 32]].concat()),
+            ("half a hash more", [good, &[7; 16]].concat()),
+            ("less than a signature", good[..63].to_vec()),
+            ("another path", altered(PLAIN_BYTES)),
+            ("another root", altered(good.len() - 1)),
+            ("another signature", altered(40)),
+            ("alone, with a path", [&alone[..], &good[PLAIN_BYTES..]].concat()),
+        ];
+        for (name, signature) in &wrong {
+            assert!(!unchecked(text, signature).is_valid(), "{name}");
+            let among = [unchecked(&texts[1], &signatures[1]), unchecked(text, signature), right(2, b"x")];
+            assert_eq!(invalid(&among), [1], "{name}, among others");
+        }
+        // The root is signed; that is no signature of the root's text, or of a node.
+        let node = join(blake3::hash(&texts[0]).as_bytes(), blake3::hash(&texts[1]).as_bytes());
+        let path = [&good[..PLAIN_BYTES], &good[good.len() - 64..]].concat();
+        assert!(!unchecked(&node, &path).is_valid(), "a node is no text");
+        assert!(!Unchecked::new(account_of(&key(1)), text, good).is_valid(), "alone is alone");
+    }
+
+    #[test]
+    fn a_tree_is_no_deeper_than_it_may_be() {
+        let (text, mut root) = (b"text", *blake3::hash(b"text").as_bytes());
+        for depth in 1..=TREE_DEPTH_MAX + 1 {
+            root = join(&root, &[9; 32]);
+            let signature =
+                [&key(1).sign(&root_message(&root)).to_bytes()[..], &[9; 32].repeat(depth)].concat();
+            assert_eq!(unchecked(text, &signature).is_valid(), depth <= TREE_DEPTH_MAX, "{depth}");
+        }
     }
 
     proptest! {

@@ -9,7 +9,7 @@ use ed25519_dalek::SigningKey;
 use serde_bytes::ByteBuf;
 use tercet::client::{Action, Client, Config, Effects, Input};
 use tercet::clock::Time;
-use tercet::event::{Conversation, Draft, Event, EventError, Kind, account_of};
+use tercet::event::{Claim, Conversation, Draft, Event, EventError, Kind, account_of};
 use tercet::frame::{Item, Receipt, Rejection, ToClient, ToServer};
 use tercet::history::Entry;
 use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
@@ -184,6 +184,67 @@ fn a_message_is_logged_and_then_sent_to_every_server() {
     let actions = alice.says("hello");
     let event = &alice.written()[0];
     assert_eq!(uploads(&actions), [1, 2, 3].map(|n| (server(n), event.id())));
+}
+
+/// What several inputs in one go come to is what they come to one after the other, but for the frames.
+#[test]
+fn what_is_said_at_once_is_what_is_said_one_by_one_and_shares_a_frame_and_a_signature() {
+    let say = |conversation, text: &str| Input::Say { conversation, kind: Kind::Post, body: text.into() };
+    let to_self = Conversation::direct(account_of(&key(1)), account_of(&key(1)));
+    let inputs = || {
+        let mut inputs: Vec<_> = (1..=5).map(|n| say(with_bob(), &n.to_string())).collect();
+        inputs.insert(2, say(with_bob(), "")); // nothing
+        inputs.extend([say(to_self, "6"), Input::Tick, say(with_bob(), "7")]);
+        inputs
+    };
+    let (mut at_once, mut one_by_one) = (Alice::connected(), Alice::connected());
+    let mut effects = Effects::default();
+    let answers = at_once.client.steps(NOW_MS, inputs(), &mut effects);
+    at_once.log.append(&mut effects.log);
+    assert_eq!(
+        answers.iter().map(Result::is_ok).collect::<Vec<_>>(),
+        [1, 1, 0, 1, 1, 1, 1, 1, 1].map(|n| n == 1)
+    );
+    for input in inputs() {
+        let _refused = one_by_one.client.step(NOW_MS, input, &mut effects);
+    }
+    one_by_one.log.append(&mut effects.log);
+    let said = |alice: &Alice| alice.written().iter().map(Event::id).collect::<Vec<_>>();
+    assert_eq!(said(&at_once), said(&one_by_one));
+    assert_eq!(said(&at_once).len(), 7);
+    let frames = |actions: &[Action]| {
+        let to_first = actions.iter().filter_map(|action| match action {
+            Action::Send { server: to, frame: ToServer::Upload { events } } if *to == server(1) => {
+                Some(events.len())
+            }
+            _ => None,
+        });
+        to_first.collect::<Vec<_>>()
+    };
+    assert_eq!(frames(&effects.actions), [7, 1, 1, 1, 1, 1, 1, 1], "one frame, and then one for each");
+    let signed = at_once.written();
+    let lengths: Vec<_> =
+        signed.iter().map(|event| Claim::of(event.bytes()).unwrap().signature().len()).collect();
+    assert!(lengths[..5].iter().all(|length| *length > 64), "{lengths:?}");
+    assert_eq!(lengths[5..], [64, 64]);
+    // A restarted client is the one that stopped, and has all of it to send.
+    let mut again = Alice::resume(at_once.log);
+    assert_eq!(uploads(&again.up(2, 2)).len(), 7);
+}
+
+#[test]
+fn heads_beyond_number_are_merged_before_what_is_said_at_once() {
+    let mut alice = Alice::connected();
+    let heads: Vec<_> = (1_u8..).take(PARENTS_MAX + 1).map(|n| by_bob(n, 1, NOW_MS, &[])).collect();
+    let told: Vec<_> = heads.iter().map(|event| (event, true)).collect();
+    alice.feed(1, &told, told.len() as Position);
+    let say = |n: u8| Input::Say { conversation: with_bob(), kind: Kind::Post, body: vec![b'a' + n] };
+    let mut effects = Effects::default();
+    let answers = alice.client.steps(NOW_MS, (0..3).map(say).collect(), &mut effects);
+    assert_eq!(answers, [Ok(()), Ok(()), Ok(())]);
+    alice.log.extend(effects.log);
+    let kinds: Vec<_> = alice.written().iter().map(Event::kind).collect();
+    assert_eq!(kinds, [Kind::Merge, Kind::Post, Kind::Post, Kind::Post]);
 }
 
 #[test]

@@ -60,6 +60,17 @@ fn events() -> Vec<(&'static str, Event)> {
     let unreact = sign(&alice, laptop, 9, &[&answer, &react], den, Kind::Unreact, &about(&answer, "👍"));
     let bare = |event: &Event| event.without_body().expect("it may stand without");
     let close = sign(&alice, laptop, 10, &[&register], Conversation::Directory, Kind::Close, b"");
+    let drafts = (70_010..70_013).map(|seq| Draft {
+        device: phone,
+        seq,
+        parents: BTreeSet::from([merge.id()]),
+        time: clock.tick(1_767_225_600_000),
+        conversation: chat,
+        kind: Kind::Post,
+        body: format!("number {seq}, signed with others").into_bytes(),
+    });
+    let together = Draft::sign_all(drafts.collect(), &bob).expect("golden events are right");
+    let [first, next, last] = together.try_into().expect("as many events as drafts");
     vec![
         ("post-bare", bare(&post)),
         ("edit-bare", bare(&edit)),
@@ -84,6 +95,9 @@ fn events() -> Vec<(&'static str, Event)> {
         ("react", react),
         ("unreact", unreact),
         ("close", close),
+        ("together-first", first),
+        ("together-next", next),
+        ("together-last", last),
     ]
 }
 

@@ -13,15 +13,51 @@ use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
 
+use crate::clock::Clock;
 use crate::content::{Content, SharedFile, chunk};
 use crate::effects::{Action, Effects};
-use crate::event::{Conversation, Draft, EventError, Kind};
+use crate::event::{Conversation, Draft, EventError, Kind, Unsigned};
 use crate::frame::{Receipt, ToServer};
 use crate::history::Entry;
-use crate::id::{EventId, RoomId};
+use crate::id::{AccountId, DeviceId, EventId, RoomId, Seq};
 use crate::limits::{CHUNK_MAX_BYTES, FRAME_EVENTS, FRAME_EVENTS_BYTES, PARENTS_MAX, UPLOAD_WINDOW};
 
 use super::Client;
+
+/// Events of ours in one conversation, each of which follows from the one before and the first from all heads, if one
+/// event can name them. Nothing of them is written yet.
+struct Run {
+    now_ms: u64,
+    account: AccountId,
+    device: DeviceId,
+    conversation: Conversation,
+    clock: Clock,
+    last_seq: Seq,
+    heads: BTreeSet<EventId>,
+    events: Vec<Unsigned>,
+}
+
+impl Run {
+    /// Adds an event, unless there can be none such; answers its id.
+    fn add(&mut self, kind: Kind, body: Vec<u8>) -> Result<EventId, EventError> {
+        let draft = Draft {
+            device: self.device,
+            seq: self.last_seq + 1,
+            parents: self.heads.clone(),
+            time: self.clock.clone().tick(self.now_ms),
+            conversation: self.conversation,
+            kind,
+            body,
+        };
+        let event = draft.unsigned(self.account)?;
+        let id = event.id();
+        self.clock.observe(event.time());
+        self.last_seq += 1;
+        self.heads = BTreeSet::from([id]);
+        self.events.push(event);
+        Ok(id)
+    }
+}
 
 impl Client {
     pub(super) fn say(
@@ -39,17 +75,35 @@ impl Client {
         // Whether it can be said is found out before anything is written, merges included.
         if self.holdings.heads(conversation) >= PARENTS_MAX {
             let parents = self.holdings.parents(conversation, target, PARENTS_MAX);
-            self.draft(now_ms, conversation, kind, body.clone(), parents).sign(&self.config.key)?;
+            self.draft(now_ms, conversation, kind, body.clone(), parents).unsigned(self.account)?;
         }
-        while self.holdings.heads(conversation) >= PARENTS_MAX {
-            let some = self.holdings.parents(conversation, None, PARENTS_MAX);
-            self.write(now_ms, conversation, Kind::Merge, Vec::new(), some, effects)?;
-        }
+        self.merge(now_ms, conversation, effects)?;
         let parents = self.holdings.parents(conversation, target, PARENTS_MAX);
         self.write(now_ms, conversation, kind, body, parents, effects)
     }
 
-    /// All chunks and the file that they make, so that they are written and synced in one go.
+    /// Several posts to one conversation, which follow each from the one before; answers whether each can be said.
+    pub(super) fn say_all(
+        &mut self,
+        now_ms: u64,
+        conversation: Conversation,
+        posts: Vec<Vec<u8>>,
+        effects: &mut Effects,
+    ) -> Vec<Result<(), EventError>> {
+        let mut posts = posts.into_iter();
+        let mut answers = Vec::new();
+        // The first may need merges before it; behind it there is one head.
+        while self.holdings.heads(conversation) >= PARENTS_MAX {
+            let Some(body) = posts.next() else { return answers };
+            answers.push(self.say(now_ms, conversation, Kind::Post, body, effects));
+        }
+        let mut run = self.run(now_ms, conversation);
+        answers.extend(posts.map(|body| run.add(Kind::Post, body).map(drop)));
+        self.write_all(run, effects);
+        answers
+    }
+
+    /// All chunks and the file that they make, so that they are written, signed and synced in one go.
     pub(super) fn share(
         &mut self,
         now_ms: u64,
@@ -61,15 +115,54 @@ impl Client {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let file =
             |last| SharedFile { last, hash: *blake3::hash(bytes).as_bytes(), bytes: length, name }.encode();
+        let add_to = |run: &mut Run| {
+            let mut last = None;
+            for part in bytes.chunks(CHUNK_MAX_BYTES) {
+                last = Some(run.add(Kind::Chunk, chunk(last, part))?);
+            }
+            run.add(Kind::File, file(last.ok_or(EventError::Body(Kind::File))?))
+        };
         // Whether it can be said is found out before anything is written.
-        Content::read(Kind::File, &file(EventId::new([0; 32])))?;
-        let mut last = None;
-        for part in bytes.chunks(CHUNK_MAX_BYTES) {
-            self.say(now_ms, conversation, Kind::Chunk, chunk(last, part), effects)?;
-            last = self.own.last().map(|key| key.id);
+        add_to(&mut self.run(now_ms, conversation))?;
+        self.merge(now_ms, conversation, effects)?;
+        let mut run = self.run(now_ms, conversation);
+        add_to(&mut run)?;
+        self.write_all(run, effects);
+        Ok(())
+    }
+
+    /// Writes merges until one event can name all heads.
+    fn merge(
+        &mut self,
+        now_ms: u64,
+        conversation: Conversation,
+        effects: &mut Effects,
+    ) -> Result<(), EventError> {
+        while self.holdings.heads(conversation) >= PARENTS_MAX {
+            let some = self.holdings.parents(conversation, None, PARENTS_MAX);
+            self.write(now_ms, conversation, Kind::Merge, Vec::new(), some, effects)?;
         }
-        let last = last.ok_or(EventError::Body(Kind::File))?;
-        self.say(now_ms, conversation, Kind::File, file(last), effects)
+        Ok(())
+    }
+
+    fn run(&self, now_ms: u64, conversation: Conversation) -> Run {
+        Run {
+            now_ms,
+            account: self.account,
+            device: self.config.device,
+            conversation,
+            clock: self.clock.clone(),
+            last_seq: self.last_seq,
+            heads: self.holdings.parents(conversation, None, PARENTS_MAX),
+            events: Vec::new(),
+        }
+    }
+
+    fn write_all(&mut self, run: Run, effects: &mut Effects) {
+        for event in Unsigned::sign_all(run.events, &self.config.key) {
+            effects.log.push(Entry::Authored { event: ByteBuf::from(event.bytes()), at_ms: run.now_ms });
+            self.apply_own(Arc::new(event));
+        }
     }
 
     fn draft(

@@ -64,11 +64,14 @@ fn clock_ahead(servers_ahead_ms: &BTreeMap<ServerId, i64>) -> Option<u64> {
     u64::try_from(least).ok().filter(|ahead_ms| *ahead_ms > CLOCK_AHEAD_MAX_MS)
 }
 
-pub(super) type Reply = (oneshot::Sender<Result<(), SayError>>, Result<(), SayError>);
+type Asker = oneshot::Sender<Result<(), SayError>>;
+pub(super) type Reply = (Asker, Result<(), SayError>);
 
 /// What one turn of the worker brings about.
 #[derive(Default)]
 pub(super) struct Turn {
+    /// What the machine is to take in one go, in order, with whom to tell whether it could.
+    pub(super) inputs: Vec<(Input, Option<Asker>)>,
     pub(super) effects: Effects,
     pub(super) replies: Vec<Reply>,
     pub(super) notices: Vec<Notice>,
@@ -97,7 +100,7 @@ impl Worker {
                     None => return self.finish_gathered().await,
                 },
                 Some(event) = events.recv() => self.link_event(event, &mut turn),
-                () = tokio::time::sleep(wait) => self.step(Input::Tick, &mut turn),
+                () = tokio::time::sleep(wait) => turn.inputs.push((Input::Tick, None)),
             }
             for _ in 0..CLIENT_QUEUE {
                 if let Ok(event) = events.try_recv() {
@@ -108,6 +111,7 @@ impl Worker {
                     break;
                 }
             }
+            self.step(&mut turn);
             if let Some(event) = self.client.overtaken() {
                 return Err(self.overtaken(event));
             }
@@ -118,18 +122,25 @@ impl Worker {
         }
     }
 
-    fn step(&mut self, input: Input, turn: &mut Turn) {
-        // Only what is to be written can fail, and it goes through `write_down`.
-        let _unsaid = self.client.step(now_ms(), input, &mut turn.effects);
+    /// Has the machine take what was gathered for it.
+    fn step(&mut self, turn: &mut Turn) {
+        let (inputs, askers): (Vec<_>, Vec<_>) = std::mem::take(&mut turn.inputs).into_iter().unzip();
+        let answers = self.client.steps(now_ms(), inputs, &mut turn.effects);
+        let replies = askers.into_iter().zip(answers);
+        let asked = replies.filter_map(|(asker, said)| Some((asker?, said.map_err(SayError::from))));
+        turn.replies.extend(asked);
     }
 
     fn command(&mut self, command: Command, turn: &mut Turn) {
         match command {
-            Command::Perform { input, reply } => {
-                let said = self.write_down(*input, turn);
-                turn.replies.push((reply, said));
+            Command::Perform { input, reply } => match self.clock_fits() {
+                Ok(()) => turn.inputs.push((*input, Some(reply))),
+                Err(why) => turn.replies.push((reply, Err(why))),
+            },
+            Command::Ask(question) => {
+                self.step(turn);
+                question(&self.client);
             }
-            Command::Ask(question) => question(&self.client),
             Command::Compare(comparing) => {
                 self.send_all(&comparing.question());
                 self.comparing = Some(comparing);
@@ -145,10 +156,12 @@ impl Worker {
     }
 
     pub(super) fn write_down(&mut self, input: Input, turn: &mut Turn) -> Result<(), SayError> {
-        if let Some(ahead_ms) = clock_ahead(&self.ahead_ms) {
-            return Err(SayError::ClockAhead { ahead_ms });
-        }
+        self.clock_fits()?;
         Ok(self.client.step(now_ms(), input, &mut turn.effects)?)
+    }
+
+    fn clock_fits(&self) -> Result<(), SayError> {
+        clock_ahead(&self.ahead_ms).map_or(Ok(()), |ahead_ms| Err(SayError::ClockAhead { ahead_ms }))
     }
 
     fn link_event(&mut self, event: LinkEvent, turn: &mut Turn) {
@@ -168,8 +181,8 @@ impl Worker {
                 if let Some(said) = self.presenting.as_ref().and_then(Presenting::all) {
                     self.send(server, said);
                 }
-                self.step(Input::Up { server, incarnation: welcome.incarnation }, turn);
-                self.step(Input::Frame { server, frame: welcome.frame() }, turn);
+                turn.inputs.push((Input::Up { server, incarnation: welcome.incarnation }, None));
+                turn.inputs.push((Input::Frame { server, frame: welcome.frame() }, None));
             }
             LinkEvent::Frame { server, frame: answer @ ToClient::Digest { .. } } => {
                 let next = self.comparing.as_mut().and_then(|all| all.take(&self.client, server, &answer));
@@ -178,13 +191,13 @@ impl Worker {
                 }
             }
             LinkEvent::Frame { server, frame: ToClient::Present(told) } => self.around().take(server, told),
-            LinkEvent::Frame { server, frame } => self.step(Input::Frame { server, frame }, turn),
+            LinkEvent::Frame { server, frame } => turn.inputs.push((Input::Frame { server, frame }, None)),
             LinkEvent::Down { server, why } => {
                 self.queues.remove(&server);
                 self.ahead_ms.remove(&server);
                 self.around().forget(server);
                 turn.notices.push(Notice::Down { server, why });
-                self.step(Input::Down { server }, turn);
+                turn.inputs.push((Input::Down { server }, None));
             }
         }
     }
