@@ -95,6 +95,8 @@ impl Bench {
             view: view(),
             incarnation: Incarnation::new([1; 16]),
             started_ms: NOW_MS,
+            sealed: false,
+            asks: false,
         };
         Self::start(config, log)
     }
@@ -194,7 +196,7 @@ fn a_private_room_is_silent_until_its_reader_is_invited() {
 
 #[test]
 fn a_server_that_starts_knows_who_was_invited() {
-    let log = Memory { events: vec![begin(false), invite(ALICE, BOB, 2)], view: None };
+    let log = Memory { events: vec![begin(false), invite(ALICE, BOB, 2)], ..Memory::default() };
     let mut bench = Bench::over(log);
     [BOB, CAROL].into_iter().for_each(|person| bench.welcomes(person));
     assert_eq!(bench.follows(BOB, 0), [begin(false).id()]);

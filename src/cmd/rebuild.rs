@@ -29,7 +29,7 @@ use crate::net::ask::Conn;
 use crate::net::tls::Identity;
 use crate::store::{Renewed, Replica, StoreError};
 use crate::text::inert;
-use crate::view::Member;
+use crate::view::{Member, View};
 
 /// How long the other servers are given to answer, for they may just be starting too.
 const PEERS_PATIENCE: Duration = Duration::from_secs(5);
@@ -64,6 +64,24 @@ fn renew_copy(setup: &ServerSetup) -> Result<(), Failure> {
         Err(StoreError::Damaged { .. }) => Ok(()),
         Err(error) => Err(Failure::of(&error)),
     }
+}
+
+/// Another life for a log that was sealed, whose server is to append by the view in force.
+///
+/// # Errors
+/// It cannot be copied.
+pub(super) fn renew_sealed(setup: &ServerSetup, view: &View) -> Result<Replica, Failure> {
+    let (store, server) = (&setup.config.store, setup.member.id);
+    let renewed = Replica::renew(store, server).map_err(|error| Failure::of(&error))?;
+    screen::note(&format!(
+        "{} this log was sealed by a view that counts for less than the one in force (epoch {})",
+        timestamp(),
+        view.epoch()
+    ));
+    screen::note(&renewed_words(store, &renewed));
+    let replica = Replica::open(store, server).map_err(|error| Failure::of(&error))?;
+    Replica::note_place(store).map_err(|error| Failure::of(&error))?;
+    Ok(replica)
 }
 
 /// What became of a store that was renewed.

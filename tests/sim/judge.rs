@@ -25,6 +25,8 @@ pub const NO_REST: &str = "no-rest";
 pub const APART: &str = "apart";
 /// A person was shown a line of which too few servers had told.
 pub const UNVOUCHED: &str = "unvouched";
+/// A server appends to a log whose life has ended.
+pub const UNSEALED: &str = "unsealed";
 /// A machine ends the connection to one that did nothing wrong.
 pub const REFUSAL: &str = "refusal";
 /// A device that starts from its log is another than the one that wrote it.
