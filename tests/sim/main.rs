@@ -219,7 +219,10 @@ fn without_a_quorum_what_only_liars_told_of_is_displayed_and_nothing_that_they_a
 #[test]
 fn replay() {
     let Some(seed) = number("TERCET_SEED") else { return };
-    let failures = run(seed, true, |_| {}).failures;
+    let failures = match number("TERCET_LIARS") {
+        Some(_) => run(seed, true, Swarm::lie).failures,
+        None => run(seed, true, |_| {}).failures,
+    };
     assert!(failures.is_empty(), "seed {seed}:\n{}", listed(&failures));
 }
 
