@@ -85,17 +85,21 @@ impl Display {
     }
 
     /// A conversation is left: nothing that waits there is shown any more, but what stays. That waits for nothing
-    /// beside its own window and quorum.
-    pub fn leave(&mut self, conversation: ConversationId, stays: impl Fn(&Key) -> bool) {
-        let is_left = |of: ConversationId, key: &Key| of == conversation && !stays(key);
-        self.held.retain(|(key, of)| !is_left(*of, key));
-        self.short.retain(|(of, key)| !is_left(*of, key));
-        self.behind.retain(|(of, key)| !is_left(*of, key));
+    /// beside its own window and quorum, and what else stays. Returns what does not.
+    pub fn leave(&mut self, conversation: ConversationId, stays: impl Fn(&Key) -> bool) -> Vec<Key> {
         let behind: Vec<_> = in_conversation(&self.behind, conversation).collect();
         for key in behind {
             self.behind.remove(&(conversation, key));
             self.held.insert((key, conversation));
         }
+        let held = self.held.iter().filter(|(_, of)| *of == conversation).map(|(key, _)| *key);
+        let waiting: Vec<_> = held.chain(in_conversation(&self.short, conversation)).collect();
+        let left: Vec<_> = waiting.into_iter().filter(|key| !stays(key)).collect();
+        for key in &left {
+            self.held.remove(&(*key, conversation));
+            self.short.remove(&(conversation, *key));
+        }
+        left
     }
 
     /// Whether an event was set aside, or is behind one that was.
@@ -193,7 +197,8 @@ mod tests {
         display.set_aside(key(10), HERE);
         display.set_behind(key(20), HERE);
         display.set_behind(key(30), HERE);
-        display.leave(HERE, |left| *left == key(30));
+        let left = display.leave(HERE, |waiting| *waiting == key(30));
+        assert_eq!(left.into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([10, 20, 40].map(key)));
         assert_eq!(display.keys().collect::<Vec<_>>(), [key(5), key(30)]);
         display.shown(key(5), THERE);
         assert_eq!(display.due(1_000, 40), Some((key(30), HERE)), "it is behind nothing any more");

@@ -39,6 +39,8 @@ struct Held {
     event: Arc<Event>,
     at: u32,
     told: u32,
+    /// Whether it was, or is to be, shown as a line of the display.
+    is_line: bool,
     /// As many servers as it takes had told of it at one time, or it was shown; what they lose later does not unsay
     /// it.
     vouched: bool,
@@ -61,7 +63,7 @@ impl Holdings {
 
     /// Takes an event whose parents are here.
     pub fn take(&mut self, event: Arc<Event>) {
-        let (conversation, kind) = (event.conversation(), event.kind());
+        let (conversation, kind, is_line) = (event.conversation(), event.kind(), self.is_line(&event));
         let (_, transcript) = self
             .transcripts
             .entry(conversation.id())
@@ -69,7 +71,7 @@ impl Holdings {
         transcript.insert(&event);
         self.note_coming(&event);
         self.note_body(&event);
-        self.held.insert(event.id(), Held { event, at: 0, told: 0, vouched: false });
+        self.held.insert(event.id(), Held { event, at: 0, told: 0, is_line, vouched: false });
         match kind {
             Kind::Register | Kind::Close => self.read_directory(),
             Kind::Follow | Kind::Unfollow => self.read_followed(),
@@ -221,19 +223,21 @@ impl Holdings {
     }
 
     /// Whether an event follows from one that waits, as `waits` says of keys from `first` on. Behind a line that does
-    /// not wait none does, since that was shown after all that it follows from.
+    /// not wait none does, since that was shown after all that it follows from; what is no line tells nothing of that.
     pub fn comes_after(&self, id: &EventId, first: Key, waits: impl Fn(Key) -> bool) -> bool {
         let mut open: Vec<_> = self.event(id).into_iter().collect();
         let mut seen = BTreeSet::new();
         while let Some(event) = open.pop() {
-            for parent in event.parents().iter().filter_map(|parent| self.event(parent)) {
+            for Held { event: parent, is_line, .. } in
+                event.parents().iter().filter_map(|id| self.held.get(id))
+            {
                 if parent.key() < first || !seen.insert(parent.id()) {
                     continue;
                 }
                 if waits(parent.key()) {
                     return true;
                 }
-                if !parent.kind().is_shown() {
+                if !is_line {
                     open.push(parent);
                 }
             }
@@ -293,6 +297,13 @@ impl Holdings {
         let told = held.told.count_ones() as usize;
         held.vouched = told >= quorum;
         Some(told)
+    }
+
+    /// An event is not to be shown any more.
+    pub fn note_left(&mut self, id: &EventId) {
+        if let Some(held) = self.held.get_mut(id) {
+            held.is_line = false;
+        }
     }
 
     /// An event was shown.

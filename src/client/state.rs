@@ -93,7 +93,8 @@ impl Client {
         self.holdings.take(event);
         // A later note may say otherwise, and be here already.
         if let Some(room) = left.filter(|room| !self.holdings.follows(*room)) {
-            self.display.leave(Conversation::Room(room).id(), |key| self.own.contains(key));
+            let left = self.display.leave(Conversation::Room(room).id(), |key| self.own.contains(key));
+            left.into_iter().for_each(|key| self.holdings.note_left(&key.id));
         }
     }
 

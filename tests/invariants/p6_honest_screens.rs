@@ -178,6 +178,7 @@ fn parting(world: &mut World) -> Parting {
     for (person, id) in [(ALICE, begin), (ALICE, said), (BOB, own)] {
         SERVERS.into_iter().for_each(|server| world.upload(person, server, id));
     }
+    world.index();
     Parting { room, place, said, own }
 }
 
@@ -186,6 +187,7 @@ fn note(world: &mut World, kind: Kind, room: RoomId) {
     let own = Conversation::direct(world.account(BOB), world.account(BOB));
     let id = world.write(BOB, own, kind, room.as_bytes());
     SERVERS.into_iter().for_each(|server| world.upload(BOB, server, id));
+    world.index();
 }
 
 /// Bob asks for two of three servers, and has an event of Alice's of which these told him.
