@@ -7,6 +7,9 @@
 //! Whoever asked for a quorum waits for that too: a line whose window has passed and of which too few servers have
 //! told is set aside, and so is what follows from it, while others go on. When it comes back it is late, like any
 //! other that comes after a later one.
+//!
+//! Whoever leaves a room is shown no more of it, but what they wrote themselves: servers tell of the rest no more, and
+//! it would wait for its quorum for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,6 +81,24 @@ impl Display {
             self.behind.remove(&(conversation, behind));
             self.held.insert((behind, conversation));
         }
+    }
+
+    /// A conversation is left: nothing that waits there is shown any more, but what stays. That waits for nothing
+    /// beside its own window and quorum, and what else stays. Returns what does not.
+    pub fn leave(&mut self, conversation: ConversationId, stays: impl Fn(&Key) -> bool) -> Vec<Key> {
+        let behind: Vec<_> = in_conversation(&self.behind, conversation).collect();
+        for key in behind {
+            self.behind.remove(&(conversation, key));
+            self.held.insert((key, conversation));
+        }
+        let held = self.held.iter().filter(|(_, of)| *of == conversation).map(|(key, _)| *key);
+        let waiting: Vec<_> = held.chain(in_conversation(&self.short, conversation)).collect();
+        let left: Vec<_> = waiting.into_iter().filter(|key| !stays(key)).collect();
+        for key in &left {
+            self.held.remove(&(*key, conversation));
+            self.short.remove(&(conversation, *key));
+        }
+        left
     }
 
     /// Whether an event was set aside, or is behind one that was.
@@ -165,6 +186,21 @@ mod tests {
         assert!(!display.is_late(key(30), HERE));
         display.shown(key(10), HERE);
         assert!(display.is_late(key(15), HERE), "a late line does not move the front back");
+    }
+
+    #[test]
+    fn of_a_conversation_that_is_left_only_what_stays_is_shown() {
+        let mut display = Display::default();
+        [10, 20, 30, 40].into_iter().for_each(|ms| display.hold(key(ms), HERE));
+        display.hold(key(5), THERE);
+        display.set_aside(key(10), HERE);
+        display.set_behind(key(20), HERE);
+        display.set_behind(key(30), HERE);
+        let left = display.leave(HERE, |waiting| *waiting == key(30));
+        assert_eq!(left.into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([10, 20, 40].map(key)));
+        assert_eq!(display.keys().collect::<Vec<_>>(), [key(5), key(30)]);
+        display.shown(key(5), THERE);
+        assert_eq!(display.due(1_000, 40), Some((key(30), HERE)), "it is behind nothing any more");
     }
 
     #[test]

@@ -66,6 +66,8 @@ struct Held {
     event: Arc<Event>,
     at: u32,
     told: u32,
+    /// Whether it was, or is to be, shown as a line of the display.
+    is_line: bool,
     /// As many servers as it takes had told of it at one time, or it was shown; what they lose later does not unsay
     /// it.
     vouched: bool,
@@ -94,7 +96,7 @@ impl Holdings {
 
     /// Takes an event whose parents are here. Names are as they were until [`Holdings::read_names`].
     pub fn take(&mut self, event: Arc<Event>) {
-        let conversation = event.conversation();
+        let (conversation, is_line) = (event.conversation(), self.is_line(&event));
         let (_, transcript) = self
             .transcripts
             .entry(conversation.id())
@@ -104,7 +106,7 @@ impl Holdings {
         let opens_a_past = self.note_coming(&event);
         self.note_body(&event);
         let taken = Arc::clone(&event);
-        self.held.insert(taken.id(), Held { event, at: 0, told: 0, vouched: false });
+        self.held.insert(taken.id(), Held { event, at: 0, told: 0, is_line, vouched: false });
         if opens_a_past {
             self.read_past(conversation);
         } else {
@@ -336,19 +338,21 @@ impl Holdings {
     }
 
     /// Whether an event follows from one that waits, as `waits` says of keys from `first` on. Behind a line that does
-    /// not wait none does, since that was shown after all that it follows from.
+    /// not wait none does, since that was shown after all that it follows from; what is no line tells nothing of that.
     pub fn comes_after(&self, id: &EventId, first: Key, waits: impl Fn(Key) -> bool) -> bool {
         let mut open: Vec<_> = self.event(id).into_iter().collect();
         let mut seen = BTreeSet::new();
         while let Some(event) = open.pop() {
-            for parent in event.parents().iter().filter_map(|parent| self.event(parent)) {
+            for Held { event: parent, is_line, .. } in
+                event.parents().iter().filter_map(|id| self.held.get(id))
+            {
                 if parent.key() < first || !seen.insert(parent.id()) {
                     continue;
                 }
                 if waits(parent.key()) {
                     return true;
                 }
-                if !parent.kind().is_shown() {
+                if !is_line {
                     open.push(parent);
                 }
             }
@@ -412,6 +416,13 @@ impl Holdings {
             self.note_readable(&event);
         }
         Some(told)
+    }
+
+    /// An event is not to be shown any more.
+    pub fn note_left(&mut self, id: &EventId) {
+        if let Some(held) = self.held.get_mut(id) {
+            held.is_line = false;
+        }
     }
 
     /// An event was shown.

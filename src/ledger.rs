@@ -335,8 +335,19 @@ impl Events {
         self.conversations[self.conversation(event)].1
     }
 
+    /// The room that somebody follows no more, if an event says so.
+    pub(crate) fn left_by(&self, event: Number) -> Option<RoomId> {
+        if !self.is_known(event) || self.kind(event) != Kind::Unfollow {
+            return None;
+        }
+        match self.content(event) {
+            Content::Room(room) => Some(room),
+            _ => None,
+        }
+    }
+
     /// The room where it belongs, if it is one.
-    fn room(&self, event: Number) -> Option<RoomId> {
+    pub(crate) fn room(&self, event: Number) -> Option<RoomId> {
         match self.place(event) {
             Conversation::Room(room) => Some(room),
             _ => None,

@@ -95,6 +95,8 @@ pub const FEED_FRAMES: usize = 256;
 pub const FOLLOWER_STALL_MS: u64 = 30_000;
 /// Rooms that one connection may follow.
 pub const ROOMS_FOLLOWED_MAX: usize = 256;
+/// Longest that a server with a new log has devices wait for a peer to tell which view is the newest.
+pub const WORD_MS: u64 = 1_500;
 /// How long a server waits for an author's upload of what a peer has announced, before it fetches it there.
 pub const SYNC_AFTER_MS: u64 = 500;
 /// Least time between two announcements of fresh events to one peer: it has them from their authors as a rule,
@@ -204,6 +206,7 @@ const _: () = {
         "no wait for a body may be longer than the one between two fetches of it"
     );
     assert!(PEER_GATHER_MS < SYNC_AFTER_MS, "a peer is told while it waits for the author anyway");
+    assert!(2 * WORD_MS < HANDSHAKE_MS, "whoever waits for its welcome must not give up meanwhile");
     assert!(PARENTS_MAX >= 2, "a merge must join at least two heads");
     assert!(SERVERS_MAX <= 32, "a client keeps its servers in 32 bits");
 };

@@ -138,6 +138,8 @@ pub enum Write {
     Cursor(DeviceCursor),
     /// This server's cursor in a peer's log has moved; it replaces the one before.
     Peer(PeerCursor),
+    /// This life of the log ends where it ends now: nothing is appended to it any more, whatever views come.
+    Seal,
     /// A newer view; it replaces the one before, and the server acts on it once it is durable.
     View(SignedView),
 }

@@ -4,6 +4,10 @@
 //! later than that is it told to anybody. So a server that has stopped to append never starts again: whether it
 //! is sealed follows from what is on its disk.
 //!
+//! Of two views of one epoch one may seal a server and the other not; whoever took the first may then hear of the
+//! second, which counts. By then somebody may have relied on the seal: the log was read to its end, and left. So a
+//! sealed log stays sealed (`Write::Seal`), and a server that is to append again has to begin another life of it.
+//!
 //! [`Log::view`]: crate::log::Log::view
 
 use std::collections::BTreeSet;
@@ -20,12 +24,17 @@ pub(crate) struct Membership {
     view: View,
     /// A newer view that is on its way to the disk.
     pending: Option<SignedView>,
+    /// Whether this life of the log has ended.
+    sealed: bool,
+    /// Whether it will have, once what is on its way to the disk is there.
+    seals: bool,
 }
 
 impl Membership {
-    /// A server under this view, which is durable.
-    pub(crate) fn new(own: ServerId, view: View) -> Self {
-        Self { own, view, pending: None }
+    /// A server under this view, which is durable; `sealed`: whether its log was sealed before.
+    pub(crate) fn new(own: ServerId, view: View, sealed: bool) -> Self {
+        let sealed = sealed || !view.lets_append(own);
+        Self { own, view, pending: None, sealed, seals: sealed }
     }
 
     /// The view in force.
@@ -38,9 +47,19 @@ impl Membership {
         self.view.member(self.own).is_some()
     }
 
-    /// Whether this server may append: it is a member and not sealed.
+    /// Whether this server may append: it is a member, not sealed, and its log never was.
     pub(crate) fn may_append(&self) -> bool {
-        self.view.member(self.own).is_some_and(|member| !member.sealed)
+        !self.sealed
+    }
+
+    /// Whether the view has this server append, and the end of its log's life forbids it.
+    pub(crate) fn needs_another_life(&self) -> bool {
+        self.sealed && self.view.lets_append(self.own)
+    }
+
+    /// Whether the log's life ends with what is on its way to the disk, if it has not ended before.
+    pub(crate) fn ends(&self) -> bool {
+        self.seals
     }
 
     /// Whether this key may speak as a peer: another server's of the cluster, or its administrator's, who need not
@@ -76,6 +95,7 @@ impl Membership {
         }
         let newer = SignedView::newer(bytes, newest)?;
         if let Some(signed) = &newer {
+            self.seals |= !signed.view().lets_append(self.own);
             self.pending = Some(signed.clone());
         }
         Ok(newer)
@@ -90,6 +110,7 @@ impl Membership {
     pub(crate) fn settle(&mut self, durable: Option<&[u8]>) -> Option<SignedView> {
         let signed = self.pending.take_if(|pending| durable == Some(&*pending.bytes()))?;
         self.view = signed.view().clone();
+        self.sealed |= self.seals;
         Some(signed)
     }
 }

@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
 pub use self::exchange::{Config, ConnId, Input, Output, Request};
-use self::views::Guest;
+use self::views::{Asking, Guest};
 use crate::digests::{self, Digests};
 use crate::frame::{DeviceCursor, Present, Receipt, Refusal, ToClient, ToServer};
 use crate::id::{DeviceId, EventId, Position, RoomId};
@@ -55,6 +55,8 @@ pub struct Server {
     /// Up to which position hollow events were asked for; from the start again when all were.
     asked: Position,
     readers: Readers,
+    /// While a peer's word is waited for: the devices that are to be welcomed then.
+    asking: Option<Asking>,
     /// Connections that are welcome to exchange views and to nothing else, each with since when.
     guests: BTreeMap<ConnId, (Guest, u64)>,
     cursors: BTreeMap<(DeviceId, Option<RoomId>), DeviceCursor>,
@@ -78,9 +80,10 @@ impl Server {
     /// A server over a log that ends at `durable` and holds `forks` forks, and has read its peers' logs up to
     /// these cursors.
     pub fn new(config: Config, durable: Position, forks: u64, cursors: &[PeerCursor]) -> Self {
-        let membership = Membership::new(config.server, config.view.clone());
+        let membership = Membership::new(config.server, config.view.clone(), config.sealed);
         Self {
             sync: Sync::new(membership.read(), cursors),
+            asking: Asking::begin(&config, &membership),
             membership,
             guests: BTreeMap::new(),
             config,
@@ -127,6 +130,7 @@ impl Server {
             Input::Closed { conn } => {
                 self.readers.forget(conn);
                 self.guests.remove(&conn);
+                self.forget_caller(conn);
                 self.presences.forget(conn);
                 Ok(())
             }
@@ -177,6 +181,7 @@ impl Server {
             (None, Request::Plain(ToServer::Hello { version, cluster, view, role })) => {
                 self.hello(now_ms, conn, (version, cluster, view), &role, out);
             }
+            (None, Request::Plain(ToServer::Ping)) if self.waits(conn) => send(out, conn, ToClient::Pong),
             (None, _) => self.refuse(conn, protocol("the first frame must be Hello"), out),
             (Some(_), Request::Plain(ToServer::Hello { .. })) => {
                 self.refuse(conn, protocol("a second Hello"), out);
@@ -266,7 +271,11 @@ impl Server {
         self.filled(log, out)?;
         let ids = fresh.iter().map(|(_, event)| event.id()).collect();
         send_peers(out, self.sync.settle(&ids));
+        let is_news = self.membership.is_pending();
         self.settle_view(log, out)?;
+        if is_news && !self.membership.is_pending() {
+            self.end_asking(now_ms, out);
+        }
         self.append_ready(log, out)
     }
 
@@ -279,6 +288,7 @@ impl Server {
         let read = self.sync.take_cursors();
         out.extend(read.into_iter().map(|cursor| Output::Write(Write::Peer(cursor))));
         send_peers(out, self.sync.fetch(now_ms));
+        self.stop_waiting(now_ms, out);
         let stays_too_long = |(_, since_ms): &(Guest, u64)| now_ms.abs_diff(*since_ms) > GUEST_MS;
         let guests = self.guests.iter().filter(|(_, guest)| stays_too_long(guest));
         for conn in guests.map(|(conn, _)| *conn).collect::<Vec<_>>() {
@@ -292,6 +302,7 @@ impl Server {
     fn refuse(&mut self, conn: ConnId, refusal: Refusal, out: &mut Outputs) {
         self.readers.forget(conn);
         self.guests.remove(&conn);
+        self.forget_caller(conn);
         self.presences.forget(conn);
         out.push(Output::Refuse { conn, refusal });
     }

@@ -290,6 +290,11 @@ impl View {
         self.servers().iter().filter(|member| !member.sealed)
     }
 
+    /// Whether a server appends to its log: it is a member, and not sealed.
+    pub fn lets_append(&self, id: ServerId) -> bool {
+        self.member(id).is_some_and(|member| !member.sealed)
+    }
+
     /// Those that were members, the newest last.
     pub fn retired(&self) -> &[Retired] {
         &self.content.retired

@@ -95,6 +95,8 @@ impl Bench {
             view: view(),
             incarnation: Incarnation::new([1; 16]),
             started_ms: NOW_MS,
+            sealed: false,
+            asks: false,
         };
         Self::start(config, log)
     }
@@ -194,7 +196,7 @@ fn a_private_room_is_silent_until_its_reader_is_invited() {
 
 #[test]
 fn a_server_that_starts_knows_who_was_invited() {
-    let log = Memory { events: vec![begin(false), invite(ALICE, BOB, 2)], view: None };
+    let log = Memory { events: vec![begin(false), invite(ALICE, BOB, 2)], ..Memory::default() };
     let mut bench = Bench::over(log);
     [BOB, CAROL].into_iter().for_each(|person| bench.welcomes(person));
     assert_eq!(bench.follows(BOB, 0), [begin(false).id()]);
@@ -207,10 +209,16 @@ fn a_server_that_starts_knows_who_was_invited() {
 struct Bob {
     client: Client,
     log: Vec<Entry>,
+    config: ClientConfig,
 }
 
 impl Bob {
     fn new() -> Self {
+        Self::with(0, 1)
+    }
+
+    /// He is shown a line after its window, and after so many servers have told of it.
+    fn with(window_ms: u64, quorum: usize) -> Self {
         let member = Member {
             name: "1".to_owned(),
             address: "host:1".to_owned(),
@@ -222,11 +230,11 @@ impl Bob {
             name: "bob".to_owned(),
             device: DeviceId::new([BOB; 16]),
             view: View::new(CLUSTER, 1, vec![member]).unwrap(),
-            window_ms: 0,
-            quorum: 1,
+            window_ms,
+            quorum,
         };
-        let (client, effects) = Client::resume(NOW_MS, config, &[]).unwrap();
-        let mut bob = Self { client, log: effects.log };
+        let (client, effects) = Client::resume(NOW_MS, config.clone(), &[]).unwrap();
+        let mut bob = Self { client, log: effects.log, config };
         bob.step(ClientInput::Up { server: ServerId::new([10; 32]), incarnation: Incarnation::new([1; 16]) });
         bob.feed(None, &[], 0);
         bob
@@ -338,6 +346,35 @@ fn what_was_said_before_a_room_is_followed_is_read_back_and_not_displayed() {
     assert_eq!(displayed, [new.id()]);
     let transcript = bob.client.transcript(Conversation::Room(room())).unwrap();
     assert_eq!(transcript.keys().map(|key| key.id).collect::<Vec<_>>(), [first.id(), old.id(), new.id()]);
+}
+
+/// Nobody tells of a room that is left: what lacks its quorum would wait for ever.
+#[test]
+fn who_leaves_a_room_waits_for_nothing_of_it_but_what_they_wrote_themselves() {
+    for (window_ms, quorum) in [(0, 2), (5_000, 2), (5_000, 1)] {
+        let mut bob = Bob::with(window_ms, quorum);
+        bob.notes(Kind::Follow);
+        let first = begin(true);
+        let (unsure, elsewhere) = (post(2_000, &first), invite(ALICE, BOB, 2_001));
+        bob.feed(Some(room()), &[&first, &unsure], 2);
+        bob.feed(None, &[&elsewhere], 3);
+        let own = ClientInput::Say {
+            conversation: Conversation::Room(room()),
+            kind: Kind::Post,
+            body: b"goodbye".to_vec(),
+        };
+        bob.step(own);
+        let mut effects = Effects::default();
+        bob.client.step(NOW_MS + 4_000, ClientInput::Tick, &mut effects).unwrap();
+        assert_eq!((shown(&effects.actions), bob.client.unsettled()), (Vec::new(), 3));
+
+        bob.notes(Kind::Unfollow);
+        assert_eq!(bob.client.unsettled(), 2, "his own line, and what is said elsewhere");
+        let (resumed, _) = Client::resume(NOW_MS, bob.config.clone(), &bob.log).unwrap();
+        assert_eq!(resumed.unsettled(), 2, "window {window_ms} ms, quorum {quorum}");
+        bob.notes(Kind::Follow);
+        assert_eq!(bob.client.unsettled(), 2, "what was said before is read back");
+    }
 }
 
 #[test]

@@ -70,6 +70,8 @@ impl Bench {
             view: first(),
             incarnation: Incarnation::new([1; 16]),
             started_ms: NOW_MS,
+            sealed: false,
+            asks: false,
         };
         Self::start(config, Memory::default())
     }

@@ -17,8 +17,8 @@ use tercet::frame::{
 };
 use tercet::history::Entry;
 use tercet::id::{AdminKey, ClusterId, DeviceId, EventId, Incarnation, Position, Seq, ServerId};
-use tercet::limits::GUEST_MS;
-use tercet::server::{Config, ConnId, Input, Output};
+use tercet::limits::{GUEST_MS, WORD_MS};
+use tercet::server::{Config, ConnId, Input, Output, Server};
 use tercet::view::{Member, SignedView, View};
 
 use shared::{Bench, Memory};
@@ -76,8 +76,27 @@ impl Bench {
     fn over(log: Memory) -> Self {
         let view = log.view.clone().map_or_else(first, View::from);
         let token = Token::new([5; 32]);
-        let config = Config { server: server(1), token, view, incarnation: LIFE, started_ms: NOW_MS };
+        let config = Config {
+            server: server(1),
+            token,
+            view,
+            incarnation: LIFE,
+            sealed: log.sealed,
+            started_ms: NOW_MS,
+            asks: false,
+        };
         Self::start(config, log)
+    }
+
+    /// Server 1 over a new log.
+    fn anew() -> Self {
+        let mut bench = Self::new();
+        let (token, view) = (Token::new([5; 32]), first());
+        let (incarnation, started_ms) = (LIFE, NOW_MS);
+        let config =
+            Config { server: server(1), token, view, incarnation, sealed: false, started_ms, asks: true };
+        bench.server = Server::new(config, 0, 0, &[]);
+        bench
     }
 
     /// Alice's device connects, who knows this view.
@@ -170,6 +189,106 @@ fn a_sealed_server_acks_what_it_has_and_appends_nothing_more() {
     again.alice(sealed.view());
     assert_eq!(again.status(ALICE).sealed, Some(2), "it is sealed after a restart, too");
     assert_eq!(rejected(&again.uploads(&[3])), [by_alice(3).id()]);
+}
+
+/// Two views of one epoch, the one that counts for less first: it seals server 1, the other server 2.
+fn twins() -> (SignedView, SignedView) {
+    // The one with the greater hash counts for less: another fourth server, other hashes.
+    let twins = (4..).map(|n: u8| {
+        let before = first().add(member(n)).unwrap();
+        let seals = |n| signed(before.seal(server(n)).unwrap());
+        (seals(1), seals(2))
+    });
+    let (one, other) = twins.into_iter().find(|(one, other)| one.view().id() < other.view().id()).unwrap();
+    assert_eq!(one.view().epoch(), other.view().epoch());
+    (one, other)
+}
+
+#[test]
+fn a_log_that_was_sealed_stays_so_under_a_twin_that_counts_for_more() {
+    let (seals, spares) = twins();
+    let mut bench = Bench::new();
+    bench.alice(&first());
+    bench.uploads(&[1]);
+    bench.syncs();
+    assert!(!bench.learns(&seals).contains(&Output::Renew));
+    assert_eq!(bench.status(ALICE).sealed, Some(1), "whoever drains it may rely on that");
+    let outputs = bench.learns(&spares);
+    assert!(outputs.contains(&Output::View(spares.clone())), "it acts on the view that counts: {outputs:?}");
+    assert_eq!(outputs.last(), Some(&Output::Renew));
+    assert_eq!((bench.status(ALICE).sealed, bench.status(ALICE).view), (Some(1), spares.view().id()));
+    assert_eq!(rejected(&bench.uploads(&[2])), [by_alice(2).id()]);
+    assert!(bench.gathered.is_empty(), "{:?}", bench.gathered);
+
+    // Started again with the same life of its log, which nobody should do, it is sealed still.
+    let mut again = Bench::over(bench.log);
+    again.alice(spares.view());
+    assert_eq!(again.status(ALICE).sealed, Some(1));
+    assert_eq!(rejected(&again.uploads(&[2])), [by_alice(2).id()]);
+
+    // Another life of it goes on.
+    again.log.sealed = false;
+    let mut other = Bench::over(again.log);
+    other.alice(spares.view());
+    other.uploads(&[2]);
+    assert_eq!(acked(&other.syncs()), [by_alice(2).id()]);
+}
+
+#[test]
+fn a_view_that_is_overtaken_on_its_way_to_the_disk_seals_what_the_disk_says() {
+    let (seals, spares) = twins();
+    let mut bench = Bench::new();
+    bench.alice(&first());
+    bench.step(Input::View(seals));
+    bench.step(Input::View(spares));
+    assert_eq!(bench.syncs().last(), Some(&Output::Renew), "after a crash it would be sealed as well");
+    assert!(bench.log.sealed);
+}
+
+#[test]
+fn over_a_new_log_devices_are_welcomed_once_a_peer_has_told_its_view() {
+    let welcome = |view: &View| ToClient::Welcome {
+        version: 1,
+        incarnation: LIFE,
+        position: 0,
+        view: view.id(),
+        time_ms: NOW_MS,
+    };
+    let hears = |bench: &mut Bench, frame| bench.step(Input::PeerFrame { peer: server(2), frame });
+    let is_welcome = |outputs: &[Output]| {
+        outputs
+            .iter()
+            .any(|output| matches!(output, Output::Send { conn: ALICE, frame: ToClient::Welcome { .. } }))
+    };
+
+    let mut bench = Bench::anew();
+    assert_eq!(bench.alice(&first()), []);
+    let pong = Output::Send { conn: ALICE, frame: ToClient::Pong };
+    assert_eq!(bench.says(ALICE, ToServer::Ping), [pong], "it has not hung up");
+    assert!(!bench.peer(TWO, 2, &first()).is_empty(), "peers never wait for each other");
+    let outputs = hears(&mut bench, welcome(&first()));
+    assert!(is_welcome(&outputs), "{outputs:?}");
+    bench.uploads(&[1]);
+    assert_eq!(acked(&bench.syncs()), [by_alice(1).id()]);
+
+    // It has left while it was away.
+    let mut bench = Bench::anew();
+    bench.alice(&first());
+    let gone = signed(first().retire(server(1), None, Vec::new()).unwrap());
+    assert!(!is_welcome(&hears(&mut bench, welcome(gone.view()))), "the view itself is on its way");
+    hears(&mut bench, ToClient::View(ByteBuf::from(gone.bytes())));
+    assert_eq!(told(&bench.syncs()).0, [ALICE], "she is told who left");
+    assert_eq!(refusals(&bench.uploads(&[1])), [(ALICE, Refusal::Retired)]);
+
+    // Nobody answers.
+    let mut bench = Bench::anew();
+    bench.alice(&first());
+    bench.now_ms += WORD_MS;
+    assert_eq!(bench.step(Input::Tick), []);
+    bench.now_ms += 1;
+    let outputs = bench.step(Input::Tick);
+    assert!(is_welcome(&outputs) && outputs.contains(&Output::NoWord), "{outputs:?}");
+    assert_eq!(bench.step(Input::Tick), [], "that is said once");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_bytes::ByteBuf;
 
 use crate::delivery::Delivery;
 use crate::effects::ResumeError;
-use crate::event::{Event, EventError};
+use crate::event::{Conversation, Event, EventError, Kind};
 use crate::history::Entry;
 use crate::id::{EventId, Incarnation};
 use crate::outbox::Outbox;
@@ -89,7 +89,13 @@ impl Client {
         if self.holdings.is_line(&event) {
             self.display.hold(event.key(), event.conversation().id());
         }
+        let left = event.room().filter(|_| event.kind() == Kind::Unfollow);
         self.holdings.take(event);
+        // A later note may say otherwise, and be here already.
+        if let Some(room) = left.filter(|room| !self.holdings.follows(*room)) {
+            let left = self.display.leave(Conversation::Room(room).id(), |key| self.own.contains(key));
+            left.into_iter().for_each(|key| self.holdings.note_left(&key.id));
+        }
     }
 
     pub(super) fn apply_own(&mut self, event: Arc<Event>) {

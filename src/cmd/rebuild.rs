@@ -23,13 +23,14 @@ use super::failure::Failure;
 use super::screen;
 use super::serve::timestamp;
 use crate::frame::{Role, ServerStatus, ToClient, ToServer};
-use crate::id::Position;
+use crate::id::{Position, ServerId};
 use crate::limits::{PROTOCOL_VERSION, SILENCE_MS};
+use crate::log::Write;
 use crate::net::ask::Conn;
 use crate::net::tls::Identity;
 use crate::store::{Renewed, Replica, StoreError};
 use crate::text::inert;
-use crate::view::Member;
+use crate::view::{Member, SignedView, View};
 
 /// How long the other servers are given to answer, for they may just be starting too.
 const PEERS_PATIENCE: Duration = Duration::from_secs(5);
@@ -66,6 +67,24 @@ fn renew_copy(setup: &ServerSetup) -> Result<(), Failure> {
     }
 }
 
+/// Another life for a log that was sealed, whose server is to append by the view in force.
+///
+/// # Errors
+/// It cannot be copied.
+pub(super) fn renew_sealed(setup: &ServerSetup, view: &View) -> Result<Replica, Failure> {
+    let (store, server) = (&setup.config.store, setup.member.id);
+    let renewed = Replica::renew(store, server).map_err(|error| Failure::of(&error))?;
+    screen::note(&format!(
+        "{} this log was sealed by a view that counts for less than the one in force (epoch {})",
+        timestamp(),
+        view.epoch()
+    ));
+    screen::note(&renewed_words(store, &renewed));
+    let replica = Replica::open(store, server).map_err(|error| Failure::of(&error))?;
+    Replica::note_place(store).map_err(|error| Failure::of(&error))?;
+    Ok(replica)
+}
+
 /// What became of a store that was renewed.
 pub(super) fn renewed_words(store: &Path, renewed: &Renewed) -> String {
     format!(
@@ -87,7 +106,8 @@ async fn open_whole(setup: &ServerSetup, identity: &Arc<Identity>) -> Result<Rep
         other => return other.map_err(|error| Failure::of(&error)),
     };
     let acked = Replica::acked(store).map_err(|error| Failure::of(&error))?;
-    let standin = match find_standin(setup, identity, acked).await {
+    let mut search = Search { own: server, identity, acked, view: setup.cluster.view().clone() };
+    let standin = match search.standin().await {
         Ok(standin) => standin,
         Err(why) => return Err(stopped(store, &what, &why)),
     };
@@ -100,66 +120,129 @@ async fn open_whole(setup: &ServerSetup, identity: &Arc<Identity>) -> Result<Rep
         inert(&what),
         away.display(),
     ));
-    Replica::open(store, server).map_err(|error| Failure::of(&error))
+    let replica = Replica::open(store, server).map_err(|error| Failure::of(&error))?;
+    search.keep_view(&replica)?;
+    Ok(replica)
 }
 
-/// Waits for a server that can stand in for this one's store, and tells which; else says why none can.
-async fn find_standin(
-    setup: &ServerSetup,
-    identity: &Arc<Identity>,
+/// A search for a server that can stand in for this one's store. The store cannot be asked for the newest view, and the
+/// cluster file may know an old one; so whoever is asked tells the newest that it knows, and who is in that is asked too.
+struct Search<'a> {
+    own: ServerId,
+    identity: &'a Arc<Identity>,
     acked: Option<Position>,
-) -> Result<String, String> {
-    let view = setup.cluster.view();
-    let others: Vec<&Member> = view.servers().iter().filter(|member| member.id != setup.member.id).collect();
-    if others.is_empty() {
-        return Err("it is the only server of its cluster, so this may be the last copy".to_owned());
+    /// The newest that is known.
+    view: View,
+}
+
+/// What a server said, or why it said nothing; and a newer view than it was told of, if it knows one.
+struct Answer {
+    name: String,
+    news: Option<SignedView>,
+    status: Result<ServerStatus, String>,
+}
+
+impl Search<'_> {
+    /// Waits for a server that can stand in, and tells which; else says why none can.
+    async fn standin(&mut self) -> Result<String, String> {
+        let deadline = Instant::now() + PEERS_PATIENCE;
+        loop {
+            let before = self.view.id();
+            let mut judged = Vec::new();
+            for Answer { name, news, status } in self.ask_all().await {
+                self.take(news);
+                judged.push(judge(&name, status, self.acked));
+            }
+            if self.view.member(self.own).is_none() {
+                return Err(format!("it has left the cluster (view epoch {})", self.view.epoch()));
+            }
+            if self.others().next().is_none() {
+                return Err("it is the only server of its cluster, so this may be the last copy".to_owned());
+            }
+            let (standins, mut whys): (Vec<_>, Vec<_>) = judged.into_iter().partition(Result::is_ok);
+            if let Some(Ok(standin)) = standins.into_iter().next() {
+                return Ok(standin);
+            }
+            if self.view.id() > before {
+                continue; // there may be others
+            }
+            if Instant::now() >= deadline {
+                whys.sort();
+                let whys: Vec<_> = whys.into_iter().filter_map(Result::err).collect();
+                return Err(format!(
+                    "no other server can stand in for it, so this may be the last copy ({})",
+                    whys.join("; ")
+                ));
+            }
+            sleep(ASK_AGAIN).await;
+        }
     }
+
+    /// Everybody else in the view is asked at once; returns what each said, in the order of answers.
+    async fn ask_all(&self) -> Vec<Answer> {
+        let mut asked = JoinSet::new();
+        for member in self.others() {
+            let (member, identity, view) = (member.clone(), Arc::clone(self.identity), self.view.clone());
+            asked.spawn(async move { ask(&member, &identity, &view).await });
+        }
+        asked.join_all().await
+    }
+
+    fn others(&self) -> impl Iterator<Item = &Member> {
+        self.view.servers().iter().filter(|member| member.id != self.own)
+    }
+
+    fn take(&mut self, news: Option<SignedView>) {
+        if let Some(signed) = news.filter(|signed| signed.view().id() > self.view.id()) {
+            self.view = signed.into_view();
+        }
+    }
+
+    /// The newest view is the first thing in a new store: the server acts on no older one.
+    fn keep_view(&self, replica: &Replica) -> Result<(), Failure> {
+        let Some(signed) = self.view.signed() else { return Ok(()) };
+        let seal = (!self.view.lets_append(self.own)).then_some(Write::Seal);
+        let writes: Vec<_> = seal.into_iter().chain([Write::View(signed)]).collect();
+        replica.commit(&writes).map_err(|error| Failure::of(&error))
+    }
+}
+
+async fn ask(member: &Member, identity: &Identity, view: &View) -> Answer {
+    let mut news = None;
+    let status = ask_status(member, identity, view, &mut news).await;
+    Answer { name: member.name.clone(), news, status }
+}
+
+async fn ask_status(
+    member: &Member,
+    identity: &Identity,
+    view: &View,
+    news: &mut Option<SignedView>,
+) -> Result<ServerStatus, String> {
+    let patience = Duration::from_millis(SILENCE_MS);
+    let failed = |error: &dyn std::error::Error| Failure::of(error).what().to_owned();
     let hello = ToServer::Hello {
         version: PROTOCOL_VERSION,
         cluster: view.cluster(),
         view: view.id(),
         role: Role::Peer,
     };
-    let deadline = Instant::now() + PEERS_PATIENCE;
-    loop {
-        let mut asked = JoinSet::new();
-        for member in &others {
-            let (member, identity, hello) = ((*member).clone(), Arc::clone(identity), hello.clone());
-            asked.spawn(async move {
-                let answer = ask(&member, &identity, &hello).await;
-                judge(&member.name, answer, acked)
-            });
-        }
-        let mut whys = Vec::new();
-        while let Some(judged) = asked.join_next().await {
-            match judged {
-                Ok(Ok(standin)) => return Ok(standin),
-                Ok(Err(why)) => whys.push(why),
-                Err(error) => whys.push(error.to_string()),
-            }
-        }
-        if Instant::now() >= deadline {
-            whys.sort();
-            return Err(format!(
-                "no other server can stand in for it, so this may be the last copy ({})",
-                whys.join("; ")
-            ));
-        }
-        sleep(ASK_AGAIN).await;
-    }
-}
-
-async fn ask(member: &Member, identity: &Identity, hello: &ToServer) -> Result<ServerStatus, String> {
-    let patience = Duration::from_millis(SILENCE_MS);
-    let failed = |error: &dyn std::error::Error| Failure::of(error).what().to_owned();
     let (mut conn, _) =
-        Conn::open(member, identity, hello, patience).await.map_err(|error| failed(&error))?;
+        Conn::open(member, identity, &hello, patience).await.map_err(|error| failed(&error))?;
     conn.send(&ToServer::Status, patience).await.map_err(|error| failed(&error))?;
-    let answer = conn.recv(patience).await.map_err(|error| failed(&error))?;
-    conn.close().await;
-    match answer {
-        ToClient::Status(status) => Ok(status),
-        _ => Err("answers something else than how it is".to_owned()),
+    loop {
+        match conn.recv(patience).await.map_err(|error| failed(&error))? {
+            // It tells it of its own accord to whoever knows an older one.
+            ToClient::View(bytes) if view.admin().is_some() => {
+                *news = SignedView::newer(&bytes, view).map_err(|error| failed(&error))?.or(news.take());
+            }
+            ToClient::View(_) => {}
+            ToClient::Status(status) => {
+                conn.close().await;
+                return Ok(status);
+            }
+            _ => return Err("answers something else than how it is".to_owned()),
+        }
     }
 }
 
@@ -196,7 +279,7 @@ fn stopped(store: &Path, what: &str, why: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{Incarnation, ServerId};
+    use crate::id::Incarnation;
 
     #[test]
     fn only_a_server_that_holds_as_much_and_is_in_step_can_stand_in() {

@@ -6,13 +6,14 @@
 use std::io::{IsTerminal, Read};
 use std::time::Duration;
 
+use super::chat::{self, Wanted};
+use super::complete;
 use super::failure::{Failure, Outcome};
 use super::home::Cluster;
 use super::place::Place;
 use super::screen;
 use super::settings::Settings;
 use super::visit::{self, Visit};
-use super::{chat, complete};
 use crate::client::Client;
 use crate::event::Conversation;
 use crate::id::EventId;
@@ -103,7 +104,7 @@ pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     };
     visit::run(async {
         let visit = Visit::open(&cluster, &me, patience, quorum).await?;
-        let sent = match chat::safe_at(args.copies, visit.eyes.view.count()) {
+        let sent = match Wanted::new(args.copies, &visit.eyes.view) {
             Ok(wanted) => deliver(&visit, args, text, wanted).await,
             Err(failure) => Err(failure),
         };
@@ -112,7 +113,7 @@ pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     })
 }
 
-async fn deliver(visit: &Visit, args: &Args, text: String, wanted: usize) -> Result<Report, Failure> {
+async fn deliver(visit: &Visit, args: &Args, text: String, wanted: Wanted) -> Result<Report, Failure> {
     let conversation = visit.conversation(&args.to).await?;
     visit.session.say(conversation, text).await?.map_err(|error| {
         Failure::new(format!("not sent: {error}"))
@@ -121,9 +122,10 @@ async fn deliver(visit: &Visit, args: &Args, text: String, wanted: usize) -> Res
     let id = visit.session.ask(move |client| last_own(client, conversation)).await?;
     let id = id.ok_or_else(|| Failure::new("the message is not in this device's log"))?;
     if !args.no_wait {
-        let _in_time = visit.waits_for(move |client| client.copies(&id) >= wanted).await?;
+        let _in_time = visit.waits_for(move |client| client.copies(&id) >= wanted.copies(client)).await?;
     }
-    let copies = visit.session.ask(move |client| client.copies(&id)).await?;
+    let (copies, wanted) =
+        visit.session.ask(move |client| (client.copies(&id), wanted.copies(client))).await?;
     let outcome = if args.no_wait { Fate::Kept } else { Fate::of(copies, wanted) };
     let servers = visit.eyes.view.count();
     Ok(Report { id, to: args.to.to_string(), outcome, copies, servers, wanted })

@@ -136,6 +136,7 @@ async fn serve(setup: &ServerSetup, args: &Args) -> Result<(), Failure> {
 
     let name = &setup.config.name;
     let view = view_in_force(setup, &replica)?;
+    let replica = alive(setup, replica, &view)?;
     if view.member(setup.member.id).is_none() {
         screen::note(&format!("{} {}", timestamp(), retired_words(name, view.epoch())));
         return Ok(());
@@ -161,10 +162,15 @@ async fn serve(setup: &ServerSetup, args: &Args) -> Result<(), Failure> {
         true => format!("server {name} stops"),
         false => retired_words(name, core.view.epoch()),
     };
+    let must_renew = core.must_renew;
     screen::note(&format!("{} {why}", timestamp()));
     manager.tell("STOPPING=1\nSTATUS=stopping");
     let links = core.peers.take_links();
     Leaving { doors, stop_listening, listening, links }.leave(core, from_net).await?;
+    if must_renew {
+        // With its pid file in place it is one that died, and not one that somebody stopped: it is to come back.
+        return Err(sealed_for_nothing(name));
+    }
     pid.remove()
 }
 
@@ -197,6 +203,8 @@ struct Core {
     synced: mpsc::Receiver<Synced>,
     /// Ends when the writer has closed the store.
     closed: oneshot::Receiver<()>,
+    /// Whether the log needs another life before anything can be appended.
+    must_renew: bool,
     /// What was last told of catching up: how many events, of how many.
     told: Option<(Position, Position)>,
     metrics: Arc<Metrics>,
@@ -217,7 +225,10 @@ impl Core {
             token: setup.cluster.token().clone(),
             view: view.clone(),
             incarnation: replica.incarnation(),
+            sealed: replica.is_sealed().map_err(|error| fatal(&error))?,
             started_ms: now_ms(),
+            // Nobody has told yet how far they read it: it is new, or was renewed.
+            asks: replica.cursors().map_err(|error| fatal(&error))?.is_empty(),
         };
         let (batches, to_write) = blocking::sync_channel(1);
         let (done, synced) = mpsc::channel(1);
@@ -244,6 +255,7 @@ impl Core {
             batches,
             synced,
             closed,
+            must_renew: false,
             told: None,
             metrics,
             manager,
@@ -282,7 +294,7 @@ impl Core {
                 Some(event) = from_peers.recv(), if may_listen => self.heard_peer(event)?,
             }
             self.write()?;
-            if !self.is_member() {
+            if !self.is_member() || self.must_renew {
                 return Ok(());
             }
         }
@@ -465,6 +477,12 @@ impl Core {
                     }
                 }
                 Output::View(signed) => self.take_view(signed.into_view()),
+                Output::Renew => self.must_renew = true,
+                Output::NoWord => screen::note(&format!(
+                    "{} no other server has told yet which view is the newest; it serves by view epoch {}",
+                    timestamp(),
+                    self.view.epoch()
+                )),
                 Output::Refuse { conn, refusal } => self.refuse(conn, refusal),
             }
         }
@@ -529,9 +547,30 @@ fn view_in_force(setup: &ServerSetup, replica: &Replica) -> Result<View, Failure
         return Ok(stored.into_view());
     }
     if let Some(signed) = file.signed().filter(|signed| stored != Some(signed.bytes())) {
-        replica.commit(&[Write::View(signed)]).map_err(|error| fatal(&error))?;
+        let seal = (!file.lets_append(setup.member.id)).then_some(Write::Seal);
+        let writes: Vec<_> = seal.into_iter().chain([Write::View(signed)]).collect();
+        replica.commit(&writes).map_err(|error| fatal(&error))?;
     }
     Ok(file.clone())
+}
+
+/// The log, or another life of it if this one was sealed and the view has its server append.
+fn alive(setup: &ServerSetup, replica: Replica, view: &View) -> Result<Replica, Failure> {
+    let sealed = replica.is_sealed().map_err(|error| fatal(&error))?;
+    if !sealed || !view.lets_append(setup.member.id) {
+        return Ok(replica);
+    }
+    drop(replica);
+    rebuild::renew_sealed(setup, view)
+}
+
+fn sealed_for_nothing(name: &str) -> Failure {
+    let name = inert(name);
+    Failure::new(format!(
+        "server {name} stops: its log was sealed by a view, and another of the same epoch, which counts for more, has \
+         the server go on; what is sealed stays sealed"
+    ))
+    .next(format!("start it again, and it goes on under a new incarnation: tercet cluster start {name}"))
 }
 
 /// A view in a server's log: `servers 1, 2 (sealed), 3`.

@@ -6,7 +6,7 @@
 //! It must not know events.
 
 use crate::frame::{Refusal, Role, ServerStatus, ToClient};
-use crate::id::{AccountId, ClusterId, Position};
+use crate::id::{AccountId, ClusterId, DeviceId, Position};
 use crate::limits::PROTOCOL_VERSION;
 use crate::readers::Caller;
 use crate::view::ViewId;
@@ -23,7 +23,6 @@ impl Server {
         role: &Role,
         out: &mut Outputs,
     ) {
-        let Some((key, _)) = self.readers.get(conn) else { return };
         let view = self.membership.view();
         let refusal = match role {
             _ if version != PROTOCOL_VERSION => Some(Refusal::Version { server: PROTOCOL_VERSION }),
@@ -34,10 +33,30 @@ impl Server {
         if let Some(refusal) = refusal {
             return self.refuse(conn, refusal, out);
         }
+        let device = match role {
+            Role::Device { device, .. } => Some(*device),
+            Role::Peer => None,
+        };
+        if device.is_none_or(|device| !self.has_wait(conn, known, device)) {
+            self.welcome(now_ms, conn, known, device, out);
+        }
+    }
+
+    /// Greets a device, or a peer if it is none, who may be here.
+    pub(super) fn welcome(
+        &mut self,
+        now_ms: u64,
+        conn: ConnId,
+        known: ViewId,
+        device: Option<DeviceId>,
+        out: &mut Outputs,
+    ) {
+        let Some((key, _)) = self.readers.get(conn) else { return };
+        let view = self.membership.view();
         let news = self.membership.news_for(known);
-        let is_stranger = *role == Role::Peer && !self.membership.is_peer(key);
+        let is_stranger = device.is_none() && !self.membership.is_peer(key);
         let is_ahead = known > view.id() && view.admin().is_some();
-        match role {
+        match device {
             _ if is_stranger && is_ahead => {
                 self.guests.insert(conn, (Guest::Herald, now_ms));
             }
@@ -45,10 +64,8 @@ impl Server {
             _ if is_stranger || !self.membership.is_member() => {
                 self.guests.insert(conn, (Guest::Outdated, now_ms));
             }
-            Role::Device { device, .. } => {
-                self.readers.greet(conn, Caller::Device(AccountId::new(key), *device));
-            }
-            Role::Peer => self.readers.greet(conn, Caller::Peer),
+            Some(device) => self.readers.greet(conn, Caller::Device(AccountId::new(key), device)),
+            None => self.readers.greet(conn, Caller::Peer),
         }
         let welcome = ToClient::Welcome {
             version: PROTOCOL_VERSION,

@@ -130,6 +130,11 @@ pub enum Output {
     /// This view is durable and in force: dial its other servers, and no others; nobody, if it does not name this
     /// server.
     View(SignedView),
+    /// The view in force has this server append, and its log was sealed by one that counts for less: stop, and start
+    /// over a new life of the log, with the same events. Until then it appends nothing.
+    Renew,
+    /// No peer has told in time which view is the newest: devices are welcomed by the one that is known here.
+    NoWord,
     /// End a connection, with this as its last frame.
     Refuse {
         /// Which connection.
@@ -150,6 +155,12 @@ pub struct Config {
     pub view: View,
     /// The life of its log.
     pub incarnation: Incarnation,
+    /// Whether the log was sealed in this life ([`Write::Seal`]).
+    pub sealed: bool,
     /// When it started, Unix milliseconds.
     pub started_ms: u64,
+    /// Whether this life of the log is so young that there may be news of the cluster from before it: a disk was
+    /// replaced, or set back. Devices then wait until a peer has told its view, at most
+    /// [`WORD_MS`](crate::limits::WORD_MS).
+    pub asks: bool,
 }

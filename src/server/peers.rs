@@ -73,6 +73,9 @@ impl Server {
             ToClient::Welcome { view, .. } => {
                 let news = self.membership.news_for(view);
                 send_peers(out, news.map(|bytes| (peer, ToServer::View(bytes))));
+                if view <= self.membership.view().id() && !self.membership.is_pending() {
+                    self.end_asking(now_ms, out);
+                }
                 return Ok(());
             }
             ToClient::View(bytes) => {

@@ -3,19 +3,24 @@
 //! **Invariants**
 //! - A view counts once it is durable; until then nobody is told of it and nobody has to go.
 //! - A guest exchanges views and nothing else.
+//! - Over a new log devices are welcomed after a peer has told its view, if one does in time.
 //!
 //! It must not know events.
 
+use std::collections::BTreeMap;
 use std::hash::Hash;
 
 use serde_bytes::ByteBuf;
 
 use crate::frame::{Refusal, ToClient, ToServer};
+use crate::id::DeviceId;
+use crate::limits::WORD_MS;
 use crate::log::{Log, Write};
+use crate::membership::Membership;
 use crate::readers::Caller;
-use crate::view::ViewError;
+use crate::view::{ViewError, ViewId};
 
-use super::{ConnId, Output, Outputs, Request, Server, protocol, send, send_peers};
+use super::{Config, ConnId, Output, Outputs, Request, Server, protocol, send, send_peers};
 
 /// Why a connection is welcome to exchange views only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,7 +31,64 @@ pub(super) enum Guest {
     Outdated,
 }
 
+/// Devices that wait until a peer has told its view.
+///
+/// A disk that was replaced, or set back, does not say that its server has left meanwhile. By its cluster file's view
+/// the server would ack for devices that know no newer one; their receipts would count an incarnation that nobody
+/// reads, and that is gone as soon as the server hears. That is one disk loss more than promise P2 speaks of. A log
+/// that goes on needs no such wait: if its server was drained before it left, its seal is on the disk; and one that
+/// was given up is a disk loss, of which whoever else acked had not heard when it did, or would have told.
+#[derive(Debug, Clone, Hash)]
+pub(super) struct Asking {
+    since_ms: u64,
+    /// The view that each knows.
+    callers: BTreeMap<ConnId, (ViewId, DeviceId)>,
+}
+
+impl Asking {
+    /// `None` if there is nothing to ask, or nobody.
+    pub(super) fn begin(config: &Config, membership: &Membership) -> Option<Self> {
+        let may_have_changed = config.asks && config.view.admin().is_some();
+        (may_have_changed && membership.others().next().is_some())
+            .then(|| Self { since_ms: config.started_ms, callers: BTreeMap::new() })
+    }
+}
+
 impl Server {
+    /// Has a device wait for its welcome, if a peer's word is waited for; answers whether it did.
+    pub(super) fn has_wait(&mut self, conn: ConnId, known: ViewId, device: DeviceId) -> bool {
+        let Some(asking) = &mut self.asking else { return false };
+        asking.callers.insert(conn, (known, device));
+        true
+    }
+
+    /// Whether a device waits for its welcome.
+    pub(super) fn waits(&self, conn: ConnId) -> bool {
+        self.asking.as_ref().is_some_and(|asking| asking.callers.contains_key(&conn))
+    }
+
+    /// Whoever waits on this connection is gone.
+    pub(super) fn forget_caller(&mut self, conn: ConnId) {
+        if let Some(asking) = &mut self.asking {
+            asking.callers.remove(&conn);
+        }
+    }
+
+    /// A peer's word has come, or is waited for no more: who waited is welcomed.
+    pub(super) fn end_asking(&mut self, now_ms: u64, out: &mut Outputs) {
+        let callers = self.asking.take().map(|asking| asking.callers).unwrap_or_default();
+        for (conn, (known, device)) in callers {
+            self.welcome(now_ms, conn, known, Some(device), out);
+        }
+    }
+
+    pub(super) fn stop_waiting(&mut self, now_ms: u64, out: &mut Outputs) {
+        if self.asking.as_ref().is_some_and(|asking| now_ms.abs_diff(asking.since_ms) > WORD_MS) {
+            self.end_asking(now_ms, out);
+            out.push(Output::NoWord);
+        }
+    }
+
     pub(super) fn guest_says(&mut self, conn: ConnId, request: Request, out: &mut Outputs) {
         match (self.guests.get(&conn), request) {
             (_, Request::Plain(ToServer::View(bytes))) => self.told_view(conn, &bytes, out),
@@ -50,6 +112,9 @@ impl Server {
     /// A view has come: it is written, if it is newer, and counts once it is durable.
     pub(super) fn hear_view(&mut self, bytes: &[u8], out: &mut Outputs) -> Result<(), ViewError> {
         if let Some(signed) = self.membership.hear(bytes)? {
+            if self.membership.ends() {
+                out.push(Output::Write(Write::Seal));
+            }
             out.push(Output::Write(Write::View(signed)));
         }
         Ok(())
@@ -82,6 +147,9 @@ impl Server {
             self.refuse(conn, self.why_not(), out);
         }
         out.push(Output::View(signed));
+        if self.membership.needs_another_life() {
+            out.push(Output::Renew);
+        }
         Ok(())
     }
 }

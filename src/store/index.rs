@@ -30,6 +30,7 @@ const WORKERS: usize = 2;
 const IDENTITY: &[u8] = b"identity";
 const END: &[u8] = b"end";
 const VIEW: &[u8] = b"view";
+const SEALED: &[u8] = b"sealed";
 
 /// The keyspaces, by the names of [`keys`].
 #[derive(Clone)]
@@ -140,6 +141,16 @@ impl Index {
     /// The view that the server acts on.
     pub(super) fn put_view(&self, batch: &mut OwnedWriteBatch, signed: &SignedView) {
         batch.insert(&self.meta, VIEW, signed.bytes());
+    }
+
+    /// This life of the log has ended.
+    pub(super) fn put_seal(&self, batch: &mut OwnedWriteBatch) {
+        batch.insert(&self.meta, SEALED, []);
+    }
+
+    /// Whether this life of the log has ended.
+    pub(super) fn is_sealed(&self, snapshot: &Snapshot) -> fjall::Result<bool> {
+        snapshot.contains_key(&self.meta, SEALED)
     }
 
     /// The view that was written last.

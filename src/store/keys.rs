@@ -9,6 +9,7 @@
 //! forks      device, seq, id                       -> (every later one)
 //! cursors    device, room if it is not home        -> account, position
 //! meta       "identity", "end", "view"             -> Identity, End, the signed view; see also [`super::bodies`]
+//! meta       "sealed"                              -> (this life of the log has ended)
 //! ```
 //!
 //! The chain hash at a position is BLAKE3 of the one before it and the event's id; before the first event

@@ -42,7 +42,8 @@ pub struct Renewed {
 
 impl Replica {
     /// Gives the log in this folder a new incarnation: the same events in the same order, how far this
-    /// server has read its peers, and the view that it acts on, but not how far devices have read it.
+    /// server has read its peers, and the view that it acts on, but not how far devices have read it, nor
+    /// that this life of it was sealed.
     ///
     /// # Errors
     /// There is no store, it cannot be opened, or the copy cannot be written.

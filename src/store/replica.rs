@@ -97,6 +97,14 @@ impl Replica {
         damaged::move_away(dir)
     }
 
+    /// Whether this life of the log has ended: nothing may be appended to it any more.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn is_sealed(&self) -> Result<bool, StoreError> {
+        self.0.reading(|index, snapshot| index.is_sealed(&snapshot))
+    }
+
     /// How many events a store, however damaged, is known to have acked; `None` if nothing says.
     ///
     /// # Errors
@@ -266,6 +274,7 @@ impl Inner {
                 Write::Body(event) => bodies.fill(event).map_err(failed)?,
                 Write::Cursor(cursor) => self.index.put_cursor(&mut batch, cursor),
                 Write::Peer(cursor) => self.index.put_peer(&mut batch, cursor),
+                Write::Seal => self.index.put_seal(&mut batch),
                 Write::View(signed) => self.index.put_view(&mut batch, signed),
             }
         }

@@ -178,6 +178,28 @@ fn a_damaged_store_stays_while_no_server_can_stand_in_for_it() {
     wait_for_step(&cluster, 42);
 }
 
+/// The cluster file of before a server was replaced: who stayed tells of that, and stands in all the same.
+#[test]
+fn who_can_stand_in_is_looked_for_in_the_newest_view() {
+    let cluster = cluster_with_people();
+    say_some(&cluster, "3");
+    let file = cluster.dir().join("cluster.toml");
+    let old = fs::read(&file).unwrap();
+    cluster.run(&["cluster", "replace", "2"]).ok();
+    let held = position(&cluster, "1").unwrap();
+    kill(&cluster, &["1"]);
+    let store = cluster.server("1").join("store");
+    flip(&store);
+    let newest = fs::read(&file).unwrap();
+    fs::write(&file, old).unwrap();
+    cluster.start("1");
+    assert!(cluster.server("1").join("store.damaged-1").exists());
+    fs::write(&file, newest).unwrap();
+    let is_back = || position(&cluster, "1").is_some_and(|position| position >= held);
+    wait_or_explain(is_back, || format!("server 1 has fetched everything: {}", log(&cluster, "1")));
+    assert_eq!(cluster.status("1")["epoch"], 4);
+}
+
 #[test]
 fn a_store_in_use_is_no_damaged_store() {
     let cluster = TestCluster::up(1);

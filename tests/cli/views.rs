@@ -114,6 +114,25 @@ fn servers_are_added_and_removed_under_traffic_and_nothing_is_lost() {
     assert_valid(&cluster.run(&["verify"]));
 }
 
+/// It began in a cluster of one, where a message on that is safe.
+#[test]
+fn a_script_waits_for_as_many_copies_as_the_servers_of_the_time_can_keep() {
+    let cluster = TestCluster::up(1);
+    assert_eq!(Chat::start(cluster.dir(), "bob", &[]).finish().code, 0);
+    let mut alice = Chat::with(cluster.dir(), "alice", "bob", &["--timeout", "4"]);
+    cluster.run(&["cluster", "add"]).ok();
+    alice.is_told("server 2 has joined: 2 servers now");
+    cluster.signal(&["2"], "stop");
+    cluster.wait_for_state("2", "paused");
+    alice.say("held by one");
+    let ran = alice.finish();
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("not safe on 2 servers yet: held by one"), "{ran:?}");
+    cluster.signal(&["2"], "cont");
+    let ran = Chat::start(cluster.dir(), "alice", &[]).finish();
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
 #[test]
 fn a_dead_server_is_replaced_only_by_whoever_says_so() {
     let cluster = cluster_with_people();

@@ -1,11 +1,13 @@
 //! P6: a display follows the canonical order at a distance of Δ, and marks what it could not put in its place.
 
 use tercet::anomaly::Anomaly;
+use tercet::content::{Charter, Past};
+use tercet::event::{Conversation, Draft, Kind, Origin};
 use tercet::history::Entry;
-use tercet::id::{EventId, Incarnation};
+use tercet::id::{EventId, Incarnation, RoomId};
 
 use crate::support::{
-    ALICE, BOB, Case, Good, SERVERS, WINDOW_MS, World, assert_refused, assert_valid, good, server_id,
+    ALICE, BOB, Case, Good, SERVERS, WINDOW_MS, World, assert_refused, assert_valid, chat, good, server_id,
 };
 
 pub const CASES: &[Case] = &[
@@ -132,7 +134,61 @@ pub const CASES: &[Case] = &[
             vec![Anomaly::Skipped { event: early, shown: later, at: world.at_end(BOB) }]
         },
     },
+    Case {
+        name: "a line of a room that was not left was never shown, and a later one was",
+        spoil: |Good { world, .. }| {
+            let Parting { said, own, .. } = parting(world);
+            world.show(BOB, &[own]);
+            vec![Anomaly::Skipped { event: said, shown: own, at: world.at_end(BOB) }]
+        },
+    },
+    Case {
+        name: "a person's own line in a room that they left was never shown, and a later one was",
+        spoil: |Good { world, .. }| {
+            let Parting { room, place, own, .. } = parting(world);
+            [Kind::Unfollow, Kind::Follow].into_iter().for_each(|kind| note(world, kind, room));
+            let later = world.write(ALICE, place, Kind::Post, b"are you back?");
+            world.receive(BOB, later);
+            world.show(BOB, &[later]);
+            vec![Anomaly::Skipped { event: own, shown: later, at: world.at_end(BOB) }]
+        },
+    },
 ];
+
+/// A room in which Alice and Bob have said something without having seen the other's, Bob later.
+struct Parting {
+    room: RoomId,
+    place: Conversation,
+    said: EventId,
+    own: EventId,
+}
+
+/// Bob has what Alice said, and nothing of it was shown.
+fn parting(world: &mut World) -> Parting {
+    let Draft { device, seq, .. } = world.draft(ALICE, chat(), Kind::Post, b"");
+    let room = RoomId::of(Origin { account: world.account(ALICE), device, seq });
+    let place = Conversation::Room(room);
+    let charter = Charter { name: "lab".parse().unwrap(), public: true, history: Past::Open };
+    let begin = world.write(ALICE, place, Kind::Create, &charter.encode());
+    note(world, Kind::Follow, room);
+    world.receive(BOB, begin);
+    let said = world.write(ALICE, place, Kind::Post, b"stay");
+    let own = world.write(BOB, place, Kind::Post, b"goodbye");
+    world.receive(BOB, said);
+    for (person, id) in [(ALICE, begin), (ALICE, said), (BOB, own)] {
+        SERVERS.into_iter().for_each(|server| world.upload(person, server, id));
+    }
+    world.index();
+    Parting { room, place, said, own }
+}
+
+/// Bob notes to himself that he follows a room, or does no more.
+fn note(world: &mut World, kind: Kind, room: RoomId) {
+    let own = Conversation::direct(world.account(BOB), world.account(BOB));
+    let id = world.write(BOB, own, kind, room.as_bytes());
+    SERVERS.into_iter().for_each(|server| world.upload(BOB, server, id));
+    world.index();
+}
 
 /// Bob asks for two of three servers, and has an event of Alice's of which these told him.
 fn with_quorum(world: &mut World, tellers: &[usize]) -> EventId {
@@ -211,6 +267,17 @@ fn a_line_without_its_quorum_is_passed_over_and_shown_late_when_it_has_it() {
     world.show(ALICE, &[early, later]);
     world.index();
     assert_valid("late for want of a quorum", world);
+}
+
+#[test]
+fn a_line_that_waited_in_a_room_that_was_left_need_not_be_shown() {
+    let mut good = good();
+    let world = &mut good.world;
+    let Parting { room, own, .. } = parting(world);
+    note(world, Kind::Unfollow, room);
+    world.show(BOB, &[own]);
+    world.index();
+    assert_valid("left", world);
 }
 
 /// The program stopped before the window had passed: the line is shown after the next start.

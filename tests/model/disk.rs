@@ -95,7 +95,7 @@ impl Disk {
                 }
                 Write::Body(event) => self.with_events(|log| erasure::fill(log, event)),
                 // No scope changes views.
-                Write::Cursor(_) | Write::View(_) => {}
+                Write::Cursor(_) | Write::Seal | Write::View(_) => {}
                 Write::Peer(cursor) => {
                     self.peers.insert(cursor.peer, cursor);
                 }

@@ -103,6 +103,8 @@ impl Scope {
             view: self.view(),
             incarnation,
             started_ms: EPOCH_MS,
+            sealed: false,
+            asks: false,
         }
     }
 

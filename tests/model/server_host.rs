@@ -133,7 +133,11 @@ impl ServerHost {
                     let peer = (0..scope.servers).find(|index| scope.server_id(*index) == peer).unwrap();
                     sent.push(Output::SendPeer { peer, letter: Letter::new(frame) });
                 }
-                server::Output::View(_) | server::Output::HangUp { .. } => {}
+                // No scope changes views.
+                server::Output::View(_)
+                | server::Output::HangUp { .. }
+                | server::Output::Renew
+                | server::Output::NoWord => {}
                 server::Output::DropPeer { why, .. } => self.complaint = Some(format!("it drops: {why}")),
                 server::Output::Refuse { refusal, .. } => {
                     self.complaint = Some(format!("it refuses: {refusal}"));

@@ -17,6 +17,7 @@ use tercet::view::{SignedView, View};
 pub struct Memory {
     pub events: Vec<Arc<Event>>,
     pub view: Option<SignedView>,
+    pub sealed: bool,
 }
 
 impl Memory {
@@ -34,6 +35,7 @@ impl Memory {
             }
             Write::Body(event) => erasure::fill(&mut self.events, event),
             Write::View(signed) => self.view = Some(signed),
+            Write::Seal => self.sealed = true,
             Write::Cursor(_) | Write::Peer(_) => {}
         }
     }

@@ -30,6 +30,8 @@ pub struct Disk {
     cursors: BTreeMap<(DeviceId, Option<RoomId>), DeviceCursor>,
     peers: BTreeMap<ServerId, PeerCursor>,
     view: Option<SignedView>,
+    /// Whether this life of the log has ended.
+    pub sealed: bool,
     gathering: Vec<Write>,
     syncing: Option<Vec<Write>>,
     /// Events of which a bit has flipped, by their place from 0, as they would now be read.
@@ -64,6 +66,7 @@ impl Disk {
             cursors: BTreeMap::new(),
             peers: BTreeMap::new(),
             view: None,
+            sealed: false,
             gathering: Vec::new(),
             syncing: None,
             rotten: BTreeMap::new(),
@@ -167,10 +170,16 @@ impl Disk {
         after.safe = after.log.len();
         after.cursors = std::mem::take(&mut self.cursors);
         after.peers = std::mem::take(&mut self.peers);
-        after.view = std::mem::take(&mut self.view);
+        (after.view, after.sealed) = (std::mem::take(&mut self.view), self.sealed);
         after.rotten = std::mem::take(&mut self.rotten);
         after.holes = std::mem::take(&mut self.holes);
         *self = after;
+    }
+
+    /// The same log in another life: how far devices have read it is void.
+    pub fn renew(&mut self, incarnation: Incarnation) {
+        (self.incarnation, self.sealed) = (incarnation, false);
+        self.cursors.clear();
     }
 
     /// What would be read in place of what has rotted, by its place from 0.
@@ -217,6 +226,7 @@ impl Disk {
                 self.peers.insert(cursor.peer, cursor);
             }
             Write::View(signed) => self.view = Some(signed),
+            Write::Seal => self.sealed = true,
         }
     }
 

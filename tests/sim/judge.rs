@@ -27,6 +27,8 @@ pub const NO_REST: &str = "no-rest";
 pub const APART: &str = "apart";
 /// A person was shown a line of which too few servers had told.
 pub const UNVOUCHED: &str = "unvouched";
+/// A server appends to a log whose life has ended.
+pub const UNSEALED: &str = "unsealed";
 /// A machine ends the connection to one that did nothing wrong.
 pub const REFUSAL: &str = "refusal";
 /// A device that starts from its log is another than the one that wrote it.
@@ -89,7 +91,7 @@ pub fn unrest(world: &World) -> Option<String> {
                 return Some(format!("client {index} owes server {server} {}", machine.owed(server)));
             }
         }
-        if machine.unsettled() > 0 && !waits_for_what_it_left(machine) {
+        if machine.unsettled() > 0 {
             let (unsettled, (waiting, told)) = (machine.unsettled(), machine.waiting_for_quorum());
             return Some(format!(
                 "client {index} has {unsettled} unsettled, {waiting} of them without a quorum, told by {told} at most"
@@ -100,18 +102,6 @@ pub fn unrest(world: &World) -> Option<String> {
         }
     }
     apart(world).or_else(|| undelivered(world)).or_else(|| hollow(world))
-}
-
-/// Whether a client waits only for the quorum of lines in rooms that it follows no more: nobody tells it of them.
-fn waits_for_what_it_left(machine: &Client) -> bool {
-    let followed: BTreeSet<_> = machine.followed().collect();
-    let is_left = |of: &Conversation| matches!(of, Conversation::Room(room) if !followed.contains(room));
-    let told_of = machine.conversations().filter(|(conversation, _)| !is_left(conversation));
-    let mut keys = told_of.flat_map(|(_, transcript)| transcript.keys());
-    let is_line = |event: &Event| event.kind().is_shown();
-    machine.unsettled() == machine.waiting_for_quorum().0
-        && keys
-            .all(|key| machine.is_vouched(&key.id) || machine.event(&key.id).is_some_and(|it| !is_line(it)))
 }
 
 /// An event that lacks its body though nobody has deleted it.

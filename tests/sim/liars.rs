@@ -45,6 +45,7 @@ impl Rumours {
 
     /// A client starts from its log, and knows no newer logs of servers than that names.
     pub fn restart(&mut self, client: usize, entries: &[Entry]) {
+        self.current.retain(|(of, _), _| *of != client);
         for entry in entries {
             if let Entry::Incarnation { server, incarnation, .. } = entry {
                 self.current.insert((client, *server), *incarnation);

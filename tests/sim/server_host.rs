@@ -6,11 +6,12 @@ use tercet::event::Event;
 use tercet::frame::{Refusal, ToClient, ToServer, decode, encode};
 use tercet::id::{Incarnation, Position, ServerId};
 use tercet::limits::{CLIENT_SILENCE_MS, SEND_QUEUE_FRAMES};
+use tercet::log::Write;
 use tercet::server::{Config, ConnId, Input, Output, Request, Server};
 use tercet::view::{SignedView, View};
 
 use crate::disk::{Disk, Left};
-use crate::judge::{Failure, REFUSAL, RESTART};
+use crate::judge::{Failure, REFUSAL, RESTART, UNSEALED};
 use crate::nemesis::{Remedy, Trouble};
 use crate::network::{Caller, Way};
 use crate::world::{What, World};
@@ -24,6 +25,8 @@ pub struct ServerHost {
     /// Loses power after so many more outputs.
     pub fuse: Option<u32>,
     pub trouble: Option<Trouble>,
+    /// The life of its log that ended when it acted on a view, if one did.
+    pub sealed: Option<Incarnation>,
     /// What its cluster file says.
     pub file: View,
     /// The view that it acts on, or did last with this disk.
@@ -42,6 +45,7 @@ impl ServerHost {
             stalled: false,
             fuse: None,
             trouble: None,
+            sealed: None,
             file,
             acts_on: None,
             deployed: true,
@@ -63,12 +67,18 @@ impl World {
             self.replace_disk(server);
         }
         self.age_disk(server);
+        // At the very beginning there is no news.
+        let asks = self.servers[server].acts_on.is_none() && self.swarm.peers && self.now_ms > 0;
+        let view = self.view_in_force(server);
+        self.begin_another_life(server, &view);
         let config = Config {
             server: self.server_id(server),
             token: self.token.clone(),
-            view: self.view_in_force(server),
+            view,
             incarnation: self.servers[server].disk.incarnation,
+            sealed: self.servers[server].disk.sealed,
             started_ms: self.clock_ms(self.servers[server].skew_ms),
+            asks,
         };
         let host = &mut self.servers[server];
         host.machine = Some(Server::new(config, host.disk.tip(), host.disk.forks(), &host.disk.peers()));
@@ -81,14 +91,25 @@ impl World {
         }
     }
 
+    /// A log that was sealed goes on as another, if its server is to append, as `cmd::serve` has it.
+    fn begin_another_life(&mut self, server: usize, view: &View) {
+        if self.servers[server].disk.sealed && view.lets_append(self.server_id(server)) {
+            let incarnation = self.incarnation();
+            self.servers[server].disk.renew(incarnation);
+            self.saw("a sealed log goes on as another");
+        }
+    }
+
     /// The newest view of a server's file and its disk, as `cmd::serve` has it.
     fn view_in_force(&mut self, server: usize) -> View {
         self.forget_view(server);
+        let id = self.server_id(server);
         let host = &mut self.servers[server];
         let stored = tercet::log::Log::view(&host.disk).unwrap();
         let newer = stored.and_then(|bytes| SignedView::newer(&bytes, &host.file).unwrap());
         if newer.is_none() {
             host.disk.put_view(host.file.signed());
+            host.disk.sealed |= !host.file.lets_append(id);
         }
         let view = newer.map_or_else(|| host.file.clone(), View::from);
         if host.acts_on.as_ref().is_some_and(|before| before.id() > view.id()) {
@@ -263,7 +284,14 @@ impl World {
 
     fn carry_out_output(&mut self, server: usize, output: Output) {
         match output {
-            Output::Write(write) => self.servers[server].disk.stage(write),
+            Output::Write(write) => {
+                let host = &mut self.servers[server];
+                if matches!(write, Write::Append { .. }) && host.sealed == Some(host.disk.incarnation) {
+                    let what = format!("server {server} appends to a log that was sealed");
+                    self.failures.push(Failure::new(UNSEALED, what));
+                }
+                self.servers[server].disk.stage(write);
+            }
             Output::Send { conn, frame } if self.is_liar(server) && !self.healed => {
                 let frame = self.lie(server, conn, frame);
                 self.server_says(server, conn, &frame);
@@ -284,9 +312,16 @@ impl World {
             Output::HangUp { peer } => self.hang_up_on(server, peer),
             Output::View(signed) => {
                 self.note(|| format!("server {server} acts on view {}", signed.view().epoch()));
-                self.servers[server].acts_on = Some(signed.into_view());
+                let (view, id) = (signed.into_view(), self.server_id(server));
+                let host = &mut self.servers[server];
+                if !view.lets_append(id) {
+                    host.sealed = Some(host.disk.incarnation);
+                }
+                host.acts_on = Some(view);
                 self.follow_view(Caller::Peer(server));
             }
+            Output::Renew => self.crash_server(server),
+            Output::NoWord => self.saw("nobody tells a new server of the newest view"),
             Output::Refuse { conn, refusal: refusal @ (Refusal::NotAPeer | Refusal::Retired) }
                 if self.swarm.changes > 0 =>
             {

@@ -39,7 +39,7 @@ pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     let cluster = Cluster::load(home)?;
     let me = settings.me(args.me.as_ref(), "tercet account delete --as NAME")?;
     person::key(home, &me)?;
-    let wanted = chat::safe_at(args.telling.copies, cluster.view().servers().len())?;
+    let wanted = chat::safe_at(args.telling.copies, cluster.view().writable().count())?;
     confirm(&me, args.yes)?;
     let owing = others::owing(&cluster, &me, wanted)?;
     let outcome = visit::run(async {

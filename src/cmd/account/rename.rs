@@ -32,7 +32,7 @@ pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     let cluster = Cluster::load(settings.home())?;
     let me = settings.me(args.me.as_ref(), "tercet account rename NEW --as NAME")?;
     person::key(settings.home(), &me)?;
-    let wanted = chat::safe_at(args.telling.copies, cluster.view().servers().len())?;
+    let wanted = chat::safe_at(args.telling.copies, cluster.view().writable().count())?;
     let outcome = visit::run(async {
         let visit = Visit::open(&cluster, &me, args.telling.patience(), None).await?;
         let renamed = rename(&visit, args, wanted).await;

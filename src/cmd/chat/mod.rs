@@ -82,7 +82,26 @@ pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     outcome
 }
 
-/// On how many servers a message is safe.
+/// On how many servers a message is safe, whichever there are at the time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted(Option<usize>);
+
+impl Wanted {
+    /// As asked for, in a cluster that has this view now.
+    ///
+    /// # Errors
+    /// It has not so many servers.
+    pub(super) fn new(asked: Option<usize>, view: &Known) -> Result<Self, Failure> {
+        safe_at(asked, view.count()).map(|_| Self(asked))
+    }
+
+    /// How many by the view that a client knows. What was asked for stays, even if there are fewer servers by now.
+    pub(super) fn copies(self, client: &Client) -> usize {
+        self.0.unwrap_or_else(|| SENT_AT.min(client.view().writable().count()))
+    }
+}
+
+/// On how many servers of so many a message is safe.
 pub(super) fn safe_at(asked: Option<usize>, servers: usize) -> Result<usize, Failure> {
     match asked {
         None => Ok(SENT_AT.min(servers)),
@@ -112,7 +131,7 @@ async fn chat(settings: &Settings, cluster: &Cluster, name: &Name, args: &Args) 
     let (session, notices) = Session::open(cluster, name, options)?;
     let (account, called) = session.ask(who).await?;
     let view = Known::new(session.ask(|client| client.view().clone()).await?);
-    let safe_at = safe_at(args.copies, view.count())?;
+    let wanted = Wanted::new(args.copies, &view)?;
     let on_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let eyes = Eyes {
         account,
@@ -126,6 +145,6 @@ async fn chat(settings: &Settings, cluster: &Cluster, name: &Name, args: &Args) 
     if on_terminal {
         editor::run(session, notices, eyes, name, &history, settings).await
     } else {
-        script::run(session, notices, eyes, Duration::from_secs(args.timeout), safe_at).await
+        script::run(session, notices, eyes, Duration::from_secs(args.timeout), wanted).await
     }
 }

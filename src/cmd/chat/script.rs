@@ -12,13 +12,16 @@ use tokio::io::{AsyncBufReadExt, BufReader, Stdin};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+use super::Wanted;
 use super::bell::Ringer;
 use super::command::parse;
 use super::render::{Eyes, is_aside};
 use super::talk::{Done, Shared, Sink, Standing, carry_out, print};
+use crate::client::Client;
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::screen;
 use crate::cmd::session::{Notice, Session};
+use crate::event::Event;
 use crate::limits::MESSAGE_MAX_BYTES;
 use crate::text::{count, inert};
 
@@ -49,7 +52,7 @@ pub async fn run(
     notices: mpsc::Receiver<Notice>,
     eyes: Eyes,
     patience: Duration,
-    safe_at: usize,
+    wanted: Wanted,
 ) -> Result<Outcome, Failure> {
     let shared = Shared::new();
     let printer =
@@ -78,15 +81,15 @@ pub async fn run(
         }
     }
     let deadline = Instant::now() + patience;
-    let (settled, at_risk) = loop {
-        let settled = timeout_at(deadline, settle(&session, safe_at)).await;
-        let at_risk = session.ask(move |client| client.unsafe_below(safe_at)).await?;
+    let (settled, at_risk, safe_at) = loop {
+        let settled = timeout_at(deadline, settle(&session, wanted)).await;
+        let (at_risk, safe_at) = session.ask(move |client| unsafe_now(client, wanted)).await?;
         // A server that was counted may have come back without its log just then.
         if at_risk.is_empty() || !matches!(settled, Ok(Ok(()))) {
-            break (settled, at_risk);
+            break (settled, at_risk, safe_at);
         }
     };
-    let caught_up = session.ask(crate::client::Client::is_caught_up).await?;
+    let caught_up = session.ask(Client::is_caught_up).await?;
     session.close().await?;
     drop(printer.await); // it ends with the session; what it printed is printed
     if let Ok(ended) = settled {
@@ -99,6 +102,12 @@ pub async fn run(
     if !at_risk.is_empty() {
         screen::note(&eyes.aside("it is kept on this machine and goes out the next time this chat runs"));
         return Ok(Outcome::Negative);
+    }
+    let servers = eyes.view.count();
+    if safe_at > servers {
+        complaints += 1;
+        let (asked, there_are) = (safe_at, count(servers, "server"));
+        screen::warn(&eyes.complaint(&format!("--copies {asked} cannot be had any more: {there_are} now")));
     }
     Ok(match (complaints, caught_up) {
         (0, true) => Outcome::Done,
@@ -169,12 +178,19 @@ async fn carry_out_bytes(
     }
 }
 
+/// What of ours is not safe, and on how many servers it has to be for that.
+fn unsafe_now(client: &Client, wanted: Wanted) -> (Vec<Arc<Event>>, usize) {
+    let safe_at = wanted.copies(client);
+    (client.unsafe_below(safe_at), safe_at)
+}
+
 /// Waits until everything of ours is safe and everything that has come is shown.
-async fn settle(session: &Session, safe_at: usize) -> Result<(), Failure> {
+async fn settle(session: &Session, wanted: Wanted) -> Result<(), Failure> {
     loop {
         let settled = session
             .ask(move |client| {
-                client.is_caught_up() && client.unsettled() == 0 && client.unsafe_below(safe_at).is_empty()
+                let is_safe = unsafe_now(client, wanted).0.is_empty();
+                client.is_caught_up() && client.unsettled() == 0 && is_safe
             })
             .await?;
         if settled {

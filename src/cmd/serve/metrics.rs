@@ -202,7 +202,7 @@ impl Metrics {
         self.sync.observe(took.as_secs_f64());
         let appended = batch.iter().filter_map(|write| match write {
             Write::Append { event, .. } => Some(event.bytes().len()),
-            Write::Body(_) | Write::Cursor(_) | Write::Peer(_) | Write::View(_) => None,
+            Write::Body(_) | Write::Cursor(_) | Write::Peer(_) | Write::Seal | Write::View(_) => None,
         });
         self.appended.inc_by(appended.clone().count() as u64);
         self.count(Way::Written, appended.sum());

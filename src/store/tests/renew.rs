@@ -30,6 +30,22 @@ fn a_renewed_log_holds_the_same_events_under_another_incarnation() {
 }
 
 #[test]
+fn a_seal_outlasts_a_restart_and_ends_with_the_life_of_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let replica = Replica::open(&path, SERVER).unwrap();
+    assert!(!replica.is_sealed().unwrap());
+    replica.commit(&[Write::Seal, Write::View(view(2))]).unwrap();
+    replica.commit(&[Write::View(view(3))]).unwrap();
+    assert!(replica.is_sealed().unwrap());
+    drop(replica);
+    assert!(Replica::open(&path, SERVER).unwrap().is_sealed().unwrap(), "whatever views came since");
+    Replica::renew(&path, SERVER).unwrap();
+    let replica = Replica::open(&path, SERVER).unwrap();
+    assert_eq!((replica.is_sealed().unwrap(), replica.view().unwrap()), (false, Some(view(3).bytes())));
+}
+
+#[test]
 fn a_renewal_that_is_cut_short_ends_with_one_whole_store() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
