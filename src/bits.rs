@@ -18,6 +18,11 @@ impl Bits {
         is_new
     }
 
+    /// Takes a number below the bound out.
+    pub fn remove(&mut self, number: u32) {
+        self.0[number as usize / 64] &= !(1 << (number % 64));
+    }
+
     /// Whether a number is in the set.
     pub fn contains(&self, number: u32) -> bool {
         self.0.get(number as usize / 64).is_some_and(|word| word & (1 << (number % 64)) != 0)
@@ -43,5 +48,7 @@ mod tests {
         }
         assert_eq!(bits.count(), 4);
         assert!(!bits.contains(1) && !bits.contains(10_000));
+        bits.remove(64);
+        assert!(!bits.contains(64) && bits.contains(63) && bits.count() == 3);
     }
 }

@@ -18,7 +18,7 @@ use crate::id::{AccountId, ConversationId, DeviceId, EventId, RoomId, Seq, Serve
 use crate::intake::{Held, Intake, Number};
 use crate::order::{Key, Sequence};
 use crate::rooms::{Rooms, followed};
-use crate::taken::{ClientIntake, ClientLog, ServerLog};
+use crate::taken::{ClientIntake, ClientLog, Seen, ServerLog};
 use crate::text::Name;
 
 /// Everything that was read.
@@ -164,21 +164,36 @@ impl<'a> Following<'a> {
 }
 
 /// Which events are lines of a device's display. What comes into a log while its room is not followed, or was said
-/// before it was, is read back and not displayed.
+/// before it was, is read back and not displayed; and what others said there and was not displayed when the room is
+/// left, is not any more.
 pub(crate) fn lines_of(events: &Events, log: &ClientLog) -> Bits {
     let (mut lines, mut entered) = (Bits::new(events.known()), Bits::new(events.known()));
     let mut following = Following::of(events);
-    for (_, event) in log.stands() {
+    let mut waiting: BTreeMap<RoomId, BTreeSet<Number>> = BTreeMap::new();
+    for seen in &log.seen {
+        if let Seen::Displayed { event, .. } = *seen
+            && events.is_known(event)
+            && let Some(others) = events.room(event).and_then(|room| waiting.get_mut(&room))
+        {
+            others.remove(&event);
+        }
+        let Some(event) = seen.stands() else { continue };
         following.take(event);
+        if let Some(room) = events.left_by(event).filter(|room| !following.now.contains_key(room)) {
+            waiting.remove(&room).into_iter().flatten().for_each(|left| lines.remove(left));
+        }
         if !entered.insert(event) || !events.is_line(event) {
             continue;
         }
-        let is_line = match events.room(event) {
-            Some(room) => following.now.get(&room).is_some_and(|since| events.time(event) >= *since),
-            None => true,
-        };
-        if is_line {
+        let Some(room) = events.room(event) else {
             lines.insert(event);
+            continue;
+        };
+        if following.now.get(&room).is_some_and(|since| events.time(event) >= *since) {
+            lines.insert(event);
+            if !matches!(seen, Seen::Authored { .. }) {
+                waiting.entry(room).or_default().insert(event);
+            }
         }
     }
     lines
@@ -347,7 +362,7 @@ impl Events {
     }
 
     /// The room where it belongs, if it is one.
-    pub(crate) fn room(&self, event: Number) -> Option<RoomId> {
+    fn room(&self, event: Number) -> Option<RoomId> {
         match self.place(event) {
             Conversation::Room(room) => Some(room),
             _ => None,

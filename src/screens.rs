@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::anomaly::Anomaly;
 use crate::bits::Bits;
 use crate::intake::Number;
-use crate::ledger::{Events, Following, Ledger, lines_of};
+use crate::ledger::{Events, Ledger, lines_of};
 use crate::report::Outcome;
 use crate::taken::{ClientLog, Seen};
 use crate::tellers::Tellers;
@@ -71,7 +71,7 @@ pub(crate) fn honest_screens(ledger: &Ledger) -> Outcome {
                     continue;
                 }
                 Seen::Authored { event } | Seen::Received { event } => {
-                    hand.take(event, matches!(seen, Seen::Authored { .. }));
+                    hand.take(event);
                     continue;
                 }
                 Seen::Displayed { event, late, at_ms } if events.is_known(event) => (event, late, at_ms),
@@ -116,35 +116,17 @@ struct Hand<'a> {
     /// What came to hand at some time.
     entered: Bits,
     held: BTreeSet<Number>,
-    /// What the device wrote itself.
-    own: Bits,
-    following: Following<'a>,
 }
 
 impl<'a> Hand<'a> {
     fn of(events: &'a Events, lines: Bits) -> Self {
-        let (entered, own) = (Bits::new(events.known()), Bits::new(events.known()));
-        Self { events, lines, entered, held: BTreeSet::new(), own, following: Following::of(events) }
+        Self { events, lines, entered: Bits::new(events.known()), held: BTreeSet::new() }
     }
 
     /// An event comes to hand; a second time is another check's.
-    fn take(&mut self, event: Number, is_own: bool) {
-        if is_own && self.events.is_known(event) {
-            self.own.insert(event);
-        }
+    fn take(&mut self, event: Number) {
         if self.entered.insert(event) && self.lines.contains(event) {
             self.held.insert(event);
-        }
-        self.leave(event);
-    }
-
-    /// A room is left, if this event says so: nothing of it is to be shown any more, but what the device wrote itself.
-    fn leave(&mut self, note: Number) {
-        self.following.take(note);
-        let Some(room) = self.events.left_by(note) else { return };
-        if !self.following.now.contains_key(&room) {
-            let (events, own) = (self.events, &self.own);
-            self.held.retain(|event| events.room(*event) != Some(room) || own.contains(*event));
         }
     }
 

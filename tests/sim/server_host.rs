@@ -67,8 +67,9 @@ impl World {
             self.replace_disk(server);
         }
         self.age_disk(server);
-        // At the very beginning there is no news.
-        let asks = self.servers[server].acts_on.is_none() && self.swarm.peers && self.now_ms > 0;
+        // At the very beginning there is no news; and mutants are hunted from seeds that were noted without it.
+        let may_ask = self.swarm.peers && self.now_ms > 0 && self.swarm.mutant.is_none();
+        let asks = may_ask && self.servers[server].acts_on.is_none();
         let view = self.view_in_force(server);
         self.begin_another_life(server, &view);
         let config = Config {
