@@ -200,17 +200,18 @@ impl World {
         if host.suspended {
             return self.after(100, What::Turn { client, boot });
         }
-        let mut effects = Effects::default();
+        let mut inputs = Vec::new();
         for arrival in std::mem::take(&mut host.arrived) {
             let input = self.input_of(client, arrival);
             self.overhear(client, &input);
-            for input in self.altered_arrival(client, input) {
-                let Some(machine) = &mut self.clients[client].machine else { return };
-                if let Err(error) = machine.step(now_ms, input, &mut effects) {
-                    let what = format!("client {client} cannot say it: {error}");
-                    self.failures.push(Failure::new(REFUSAL, what));
-                }
-            }
+            inputs.extend(self.altered_arrival(client, input));
+        }
+        let mut effects = Effects::default();
+        let Some(machine) = &mut self.clients[client].machine else { return };
+        let answers = machine.steps(now_ms, inputs, &mut effects);
+        for error in answers.into_iter().filter_map(Result::err) {
+            let what = format!("client {client} cannot say it: {error}");
+            self.failures.push(Failure::new(REFUSAL, what));
         }
         let Some(machine) = &self.clients[client].machine else { return };
         let wakes_ms = machine.next_wake_ms(now_ms);
