@@ -55,7 +55,7 @@ pub enum Plant {
     KeepsIncarnation,
     /// The device never waits for its disk.
     NeverSyncs,
-    /// A frame with bodies gets lost in the middle of a connection.
+    /// A frame with bodies gets lost in the middle of a connection, and nobody looks where the next begins.
     SwallowsFeeds,
 }
 

@@ -1,7 +1,7 @@
 //! What may happen next, and the reductions that keep the search small. The head of `main.rs` says why they
 //! lose nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 
 use stateright::{Model, Property};
@@ -9,7 +9,7 @@ use tercet::frame::{ToClient, ToServer};
 use tercet::id::ServerId;
 
 use crate::client_host;
-use crate::cluster::{Cluster, Dynamics, first, frames};
+use crate::cluster::{Cluster, Dynamics, Parcel, first, frames};
 use crate::judge;
 use crate::node::Letter;
 use crate::scope::{Plant, Scope};
@@ -177,6 +177,9 @@ impl Search {
                 if swallows && has_bodies {
                     parcels.pop_front();
                 } else {
+                    if swallows {
+                        looks_nowhere(parcels);
+                    }
                     dynamics.to_caller(cluster, link, pipe);
                 }
             }
@@ -324,5 +327,14 @@ impl Model for Search {
 
     fn properties(&self) -> Vec<Property<Self>> {
         judge::properties()
+    }
+}
+
+/// The next frame of a feed does not say that one before it is lacking.
+fn looks_nowhere(parcels: &mut VecDeque<Parcel<ToClient>>) {
+    if let Some(Some(letter)) = parcels.front_mut()
+        && let ToClient::Feed { room, items, upto, caught_up, .. } = letter.frame().clone()
+    {
+        *letter = Letter::new(ToClient::Feed { room, items, after: 0, upto, caught_up });
     }
 }
