@@ -53,9 +53,9 @@ pub struct Holdings {
 /// A room whose past is closed.
 #[derive(Debug, Clone, Default, Hash)]
 struct Closed {
-    /// The place of the account's first coming.
-    came: Option<Key>,
-    /// How many messages before that are here without their words.
+    /// The account was a member, and then was not.
+    left: bool,
+    /// How many messages that may be from before it came are here without their words.
     kept: usize,
 }
 
@@ -68,6 +68,8 @@ struct Held {
     told: u32,
     /// Whether it was, or is to be, shown as a line of the display.
     is_line: bool,
+    /// Whether it is, or follows from, a coming of the account to the event's room.
+    after_coming: bool,
     /// As many servers as it takes had told of it at one time, or it was shown; what they lose later does not unsay
     /// it.
     vouched: bool,
@@ -103,16 +105,13 @@ impl Holdings {
             .or_insert_with(|| (conversation, Transcript::default()));
         transcript.insert(&event);
         let is_last = transcript.keys().next_back() == Some(event.key());
-        let opens_a_past = self.note_coming(&event);
+        let after_coming = self.is_coming(&event) || self.follows_coming(&event);
+        self.note_closed(&event);
         self.note_body(&event);
         let taken = Arc::clone(&event);
-        self.held.insert(taken.id(), Held { event, at: 0, told: 0, is_line, vouched: false });
-        if opens_a_past {
-            self.read_past(conversation);
-        } else {
-            self.note_kept(&taken);
-            self.note_readable(&taken);
-        }
+        self.held.insert(taken.id(), Held { event, at: 0, told: 0, is_line, after_coming, vouched: false });
+        self.note_kept(&taken);
+        self.note_readable(&taken);
         if taken.account() == self.account {
             self.written.insert(conversation.id());
         }
@@ -155,11 +154,21 @@ impl Holdings {
     }
 
     /// Whether the body of an event, if it is not here, is kept from this account: it was said in a room whose past is
-    /// closed, before the account came.
+    /// closed, and not by somebody who knew that the account had come. For all that such a person says, the coming
+    /// comes first in every server's log; what was said meanwhile each server has where it came.
     pub fn is_kept(&self, event: &Event) -> bool {
-        let Conversation::Room(room) = event.conversation() else { return false };
-        let closed = self.closed.get(&room).filter(|_| !event.has_body());
-        closed.is_some_and(|closed| closed.came.is_none_or(|came| event.key() < came))
+        self.closed_room_of(event).is_some() && !event.has_body() && !self.follows_coming(event)
+    }
+
+    /// Whether servers may keep the body of an event from this account: as [`Holdings::is_kept`], or because the
+    /// account was away when it was said, or may have been.
+    pub fn may_be_kept(&self, event: &Event) -> bool {
+        self.is_kept(event) || self.closed_room_of(event).is_some_and(|closed| closed.left)
+    }
+
+    fn closed_room_of(&self, event: &Event) -> Option<&Closed> {
+        let Conversation::Room(room) = event.conversation() else { return None };
+        self.closed.get(&room)
     }
 
     /// How many messages of a conversation are kept from this account.
@@ -168,31 +177,29 @@ impl Holdings {
         self.closed.get(&room).map_or(0, |closed| closed.kept)
     }
 
-    /// Answers whether less of a room's past is kept from this account now.
-    fn note_coming(&mut self, event: &Event) -> bool {
-        let Conversation::Room(room) = event.conversation() else { return false };
+    /// Whether the account comes to a room with this event.
+    fn is_coming(&self, event: &Event) -> bool {
+        event.account() == self.account && matches!(event.kind(), Kind::Create | Kind::Join)
+    }
+
+    fn follows_coming(&self, event: &Event) -> bool {
+        let parents = event.parents().iter().filter_map(|id| self.held.get(id));
+        parents.into_iter().any(|parent| parent.after_coming)
+    }
+
+    /// A room whose past is closed begins, or the account leaves one.
+    fn note_closed(&mut self, event: &Event) {
+        let Conversation::Room(room) = event.conversation() else { return };
         if event.charter().is_some_and(|charter| charter.history == Past::SinceJoining) {
             self.closed.entry(room).or_default();
         }
-        let is_coming = event.account() == self.account && matches!(event.kind(), Kind::Create | Kind::Join);
-        let Some(closed) = self.closed.get_mut(&room).filter(|_| is_coming) else { return false };
-        let is_first = closed.came.is_none_or(|came| event.key() < came);
-        if is_first {
-            closed.came = Some(event.key());
-        }
-        is_first
-    }
-
-    /// Reads a room again of whose past less is kept.
-    fn read_past(&mut self, conversation: Conversation) {
-        let Conversation::Room(room) = conversation else { return };
-        if let Some(closed) = self.closed.get_mut(&room) {
-            closed.kept = 0;
-        }
-        let here: Vec<_> = self.events(conversation).cloned().collect();
-        for event in here {
-            self.note_kept(&event);
-            self.note_readable(&event);
+        let leaves = event.account() == self.account && event.kind() == Kind::Leave;
+        if let Some(closed) = self.closed.get_mut(&room).filter(|_| leaves) {
+            closed.left = true;
+            let hollow = self.hollow.iter().filter_map(|id| self.event(id));
+            let excused: Vec<_> =
+                hollow.filter(|hollow| hollow.conversation() == event.conversation()).cloned().collect();
+            excused.iter().for_each(|event| self.forget_hollow(event));
         }
     }
 
@@ -219,7 +226,7 @@ impl Holdings {
     fn note_body(&mut self, event: &Event) {
         let find = |id: &EventId| self.held.get(id).map(|held| held.event.as_ref());
         let taken_back = self.deletions.note(event, find);
-        if !event.has_body() && !self.deletions.excuse(event) && !self.is_kept(event) {
+        if !event.has_body() && !self.deletions.excuse(event) && !self.may_be_kept(event) {
             self.hollow.insert(event.id());
             self.hollow_of.extend(messages_of(event).into_iter().map(|message| (message, event.id())));
         }

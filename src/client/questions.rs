@@ -122,6 +122,11 @@ impl Client {
         self.holdings.is_kept(event)
     }
 
+    /// As [`Holdings::may_be_kept`](crate::holdings::Holdings::may_be_kept).
+    pub fn may_be_kept(&self, event: &Event) -> bool {
+        self.holdings.may_be_kept(event)
+    }
+
     /// A conversation in canonical order.
     pub fn transcript(&self, conversation: Conversation) -> Option<&Transcript> {
         self.holdings.transcript(conversation)

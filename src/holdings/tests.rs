@@ -117,21 +117,31 @@ fn a_deletion_makes_up_for_the_bodies_of_a_message_and_its_edits_and_no_others()
 }
 
 #[test]
-fn a_rooms_past_is_kept_until_the_account_has_come() {
+fn a_rooms_past_is_kept_and_what_was_said_by_those_who_did_not_know_that_the_account_had_come() {
     let first = Origin { account: who(2), device: DeviceId::new([2; 16]), seq: 1 };
     let room = Conversation::Room(RoomId::of(first));
     let charter = Charter { name: "lab".parse().unwrap(), public: true, history: Past::SinceJoining };
     let create = event(2, 1, room, Kind::Create, &[], &charter.encode());
-    let says = |ms| event(2, ms, room, Kind::Post, &[&create], b"hello");
-    let (before, after, whole) = (hollow(&says(2)), hollow(&says(4)), says(5));
     let join = event(1, 3, room, Kind::Join, &[&create], b"");
-    let read = |events: &[&Arc<Event>]| {
-        let holdings = holding(events.iter().copied());
-        (holdings.kept(room), holdings.thread(room).count())
-    };
-    assert_eq!(read(&[&create, &before, &after]), (2, 0));
-    assert_eq!(read(&[&create, &before, &after, &join, &whole]), (1, 2));
-    assert_eq!(read(&[&create, &before, &join, &after, &whole]), (1, 2));
+    let says = |ms, parent| event(2, ms, room, Kind::Post, &[parent], b"hello");
+    let [before, aside, after] =
+        [(2, &create), (4, &create), (5, &join)].map(|(ms, of)| hollow(&says(ms, of)));
+    let whole = says(6, &create);
+    let read = |holdings: &Holdings| (holdings.kept(room), holdings.thread(room).count());
+    assert_eq!(read(&holding([&create, &before, &aside])), (2, 0));
+    let mut holdings = holding([&create, &before, &join, &aside, &after, &whole]);
+    // The servers may have had what was said aside before the coming, whatever its time.
+    assert_eq!(read(&holdings), (2, 2));
+    assert_eq!(holdings.hollow_after(None).collect::<Vec<_>>(), [after.id()]);
+
+    holdings.take(event(1, 7, room, Kind::Leave, &[&after], b""));
+    let away = hollow(&says(8, &after));
+    holdings.take(Arc::clone(&away));
+    assert!(
+        holdings.hollow.is_empty() && holdings.hollow_of.is_empty(),
+        "nobody owes what was said meanwhile"
+    );
+    assert!(!holdings.is_kept(&away), "it is no past that one came after");
 }
 
 #[test]

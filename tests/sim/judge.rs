@@ -118,7 +118,7 @@ fn hollow(world: &World) -> Option<String> {
         let keys = machine.conversations().flat_map(|(_, transcript)| transcript.keys());
         if let Some(event) = keys
             .filter_map(|key| machine.event(&key.id))
-            .find(|event| lacks(event) && !machine.is_kept(event))
+            .find(|event| lacks(event) && !machine.may_be_kept(event))
         {
             return Some(format!("client {index} lacks the body of event {}", event.id().short()));
         }
