@@ -115,7 +115,9 @@ fn whoever_leaves_in_order_is_no_news_and_whoever_is_killed_is() {
     cluster.signal(&["3"], "term");
     cluster.wait_for_state("3", "stopped");
     assert_eq!(said_of_cuts(&cluster), Vec::<String>::new());
-    Chat::with(cluster.dir(), "bob", "alice", &[]).kill();
+    let bob = Chat::with(cluster.dir(), "bob", "alice", &[]);
+    ["1", "2"].iter().for_each(|name| drop(bob.is_told(&format!("server {name} is up"))));
+    bob.kill();
     wait_until("a server tells of the cut", || {
         said_of_cuts(&cluster).iter().any(|line| line.contains("went without a goodbye"))
     });
