@@ -32,7 +32,6 @@ mod recent;
 mod record;
 mod renew;
 mod replica;
-mod rows;
 mod set_aside;
 mod tally;
 #[cfg(test)]

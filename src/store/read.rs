@@ -22,7 +22,6 @@ use super::identity::{self, Identity};
 use super::keys::{self, CHAIN_START, End};
 use super::lock::Lock;
 use super::open::{self, Opened};
-use super::rows::rows;
 use super::tally::Tally;
 use crate::event::Claim;
 use crate::frame::DeviceCursor;
@@ -222,8 +221,8 @@ fn log(check: &Check<'_>, end: &End, sink: &mut impl Sink) -> Result<Tables, Fai
     let mut count = 0;
     // Most events are of the same conversation as the one before, whose id takes a hash.
     let mut last = None;
-    for (row, position) in rows(&check.snapshot, &check.index.log).zip(1..) {
-        let (key, value) = row?;
+    for (row, position) in check.snapshot.iter(&check.index.log).zip(1..) {
+        let (key, value) = row.into_inner()?;
         if keys::read_position(&key) != Some(position) {
             return damage(format!("its log has no event at {position}, and has later ones"));
         }
@@ -262,8 +261,8 @@ fn take<'a>(
 
 fn tally(check: &Check<'_>, table: &Keyspace) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
-    for row in rows(&check.snapshot, table) {
-        let (key, value) = row?;
+    for row in check.snapshot.iter(table) {
+        let (key, value) = row.into_inner()?;
         tally.add(&key, &value);
     }
     Ok(tally)
@@ -282,8 +281,8 @@ fn origins(check: &Check<'_>) -> Result<Tally, Failure> {
 
 fn canonical(check: &Check<'_>, sink: &mut impl Sink) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
-    for row in rows(&check.snapshot, &check.index.canonical) {
-        let (key, value) = row?;
+    for row in check.snapshot.iter(&check.index.canonical) {
+        let (key, value) = row.into_inner()?;
         tally.add(&key, &value);
         let Some((conversation, key)) = keys::read_canonical(&key) else {
             return damage("its table 'canonical' has a key that is no place");
