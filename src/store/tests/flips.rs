@@ -382,3 +382,22 @@ fn a_loss_a_panic_and_an_abort_are_each_found_out() {
     tally.take(&folder.path().join("nothing"), 1, 0, 2);
     assert_eq!((tally.failures.len(), tally.verdicts.len()), (2, 0));
 }
+
+#[test]
+fn a_table_that_claims_billions_of_parts_is_refused_before_room_is_made_for_them() {
+    let folder = quick_folder();
+    let store = folder.path().join("store");
+    let replica = Replica::open(&store, SERVER).unwrap();
+    replica.commit(&[append(1, event(1))]).unwrap();
+    replica.flush_tables();
+    drop(replica);
+    let tables = std::fs::read_dir(store.join("engine/keyspaces/1/tables")).unwrap();
+    let table = tables.map(|table| table.unwrap().path()).next().expect("a table");
+    let mut bytes = std::fs::read(&table).unwrap();
+    let begins = u64::from_le_bytes(*bytes[..bytes.len() - 8].last_chunk().unwrap());
+    // "TOC!", and how many parts there are, of which this is the highest byte.
+    bytes[usize::try_from(begins).unwrap() + 7] ^= 0x7f;
+    std::fs::write(&table, bytes).unwrap();
+    let refused = Replica::open(&store, SERVER).unwrap_err().to_string();
+    assert!(refused.contains("a table file in 'keyspaces/1'"), "{refused}");
+}
