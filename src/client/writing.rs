@@ -24,8 +24,7 @@ use crate::limits::{CHUNK_MAX_BYTES, FRAME_EVENTS, FRAME_EVENTS_BYTES, PARENTS_M
 
 use super::Client;
 
-/// Events of ours in one conversation, each of which follows from the one before and the first from all heads, if one
-/// event can name them. Nothing of them is written yet.
+/// Events of ours in one conversation, each of which follows from the one before. Nothing of them is written yet.
 struct Run {
     now_ms: u64,
     account: AccountId,
@@ -33,7 +32,8 @@ struct Run {
     conversation: Conversation,
     clock: Clock,
     last_seq: Seq,
-    heads: BTreeSet<EventId>,
+    /// What the next one follows from.
+    parents: BTreeSet<EventId>,
     events: Vec<Unsigned>,
 }
 
@@ -43,7 +43,7 @@ impl Run {
         let draft = Draft {
             device: self.device,
             seq: self.last_seq + 1,
-            parents: self.heads.clone(),
+            parents: self.parents.clone(),
             time: self.clock.clone().tick(self.now_ms),
             conversation: self.conversation,
             kind,
@@ -53,7 +53,7 @@ impl Run {
         let id = event.id();
         self.clock.observe(event.time());
         self.last_seq += 1;
-        self.heads = BTreeSet::from([id]);
+        self.parents = BTreeSet::from([id]);
         self.events.push(event);
         Ok(id)
     }
@@ -75,7 +75,7 @@ impl Client {
         // Whether it can be said is found out before anything is written, merges included.
         if self.holdings.heads(conversation) >= PARENTS_MAX {
             let parents = self.holdings.parents(conversation, target, PARENTS_MAX);
-            self.draft(now_ms, conversation, kind, body.clone(), parents).unsigned(self.account)?;
+            self.run(now_ms, conversation, parents).add(kind, body.clone())?;
         }
         self.merge(now_ms, conversation, effects)?;
         let parents = self.holdings.parents(conversation, target, PARENTS_MAX);
@@ -97,7 +97,7 @@ impl Client {
             let Some(body) = posts.next() else { return answers };
             answers.push(self.say(now_ms, conversation, Kind::Post, body, effects));
         }
-        let mut run = self.run(now_ms, conversation);
+        let mut run = self.run_from_heads(now_ms, conversation);
         answers.extend(posts.map(|body| run.add(Kind::Post, body).map(drop)));
         self.write_all(run, effects);
         answers
@@ -123,9 +123,9 @@ impl Client {
             run.add(Kind::File, file(last.ok_or(EventError::Body(Kind::File))?))
         };
         // Whether it can be said is found out before anything is written.
-        add_to(&mut self.run(now_ms, conversation))?;
+        add_to(&mut self.run_from_heads(now_ms, conversation))?;
         self.merge(now_ms, conversation, effects)?;
-        let mut run = self.run(now_ms, conversation);
+        let mut run = self.run_from_heads(now_ms, conversation);
         add_to(&mut run)?;
         self.write_all(run, effects);
         Ok(())
@@ -145,7 +145,12 @@ impl Client {
         Ok(())
     }
 
-    fn run(&self, now_ms: u64, conversation: Conversation) -> Run {
+    /// Of events the first of which follows from all heads, as far as one event can name them.
+    fn run_from_heads(&self, now_ms: u64, conversation: Conversation) -> Run {
+        self.run(now_ms, conversation, self.holdings.parents(conversation, None, PARENTS_MAX))
+    }
+
+    fn run(&self, now_ms: u64, conversation: Conversation, parents: BTreeSet<EventId>) -> Run {
         Run {
             now_ms,
             account: self.account,
@@ -153,7 +158,7 @@ impl Client {
             conversation,
             clock: self.clock.clone(),
             last_seq: self.last_seq,
-            heads: self.holdings.parents(conversation, None, PARENTS_MAX),
+            parents,
             events: Vec::new(),
         }
     }
@@ -165,18 +170,6 @@ impl Client {
         }
     }
 
-    fn draft(
-        &self,
-        now_ms: u64,
-        conversation: Conversation,
-        kind: Kind,
-        body: Vec<u8>,
-        parents: BTreeSet<EventId>,
-    ) -> Draft {
-        let time = self.clock.clone().tick(now_ms);
-        Draft { device: self.config.device, seq: self.last_seq + 1, parents, time, conversation, kind, body }
-    }
-
     fn write(
         &mut self,
         now_ms: u64,
@@ -186,10 +179,9 @@ impl Client {
         parents: BTreeSet<EventId>,
         effects: &mut Effects,
     ) -> Result<(), EventError> {
-        let draft = self.draft(now_ms, conversation, kind, body, parents);
-        let event = Arc::new(draft.sign(&self.config.key)?);
-        effects.log.push(Entry::Authored { event: ByteBuf::from(event.bytes()), at_ms: now_ms });
-        self.apply_own(event);
+        let mut run = self.run(now_ms, conversation, parents);
+        run.add(kind, body)?;
+        self.write_all(run, effects);
         Ok(())
     }
 

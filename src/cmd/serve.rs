@@ -13,6 +13,7 @@
 
 mod drain;
 mod endpoint;
+mod life;
 mod metrics;
 mod notify;
 mod peers;
@@ -47,7 +48,7 @@ use crate::net::tls::Identity;
 use crate::server::{Config, ConnId, Input, Output, Request, Server};
 use crate::store::{Replica, StoreError};
 use crate::text::inert;
-use crate::view::{Member, SignedView, View};
+use crate::view::{Member, View};
 use drain::Leaving;
 use endpoint::{Asked, Health};
 use metrics::{Depths, Fault, Metrics};
@@ -135,8 +136,8 @@ async fn serve(setup: &ServerSetup, args: &Args) -> Result<(), Failure> {
     };
 
     let name = &setup.config.name;
-    let view = view_in_force(setup, &replica)?;
-    let replica = alive(setup, replica, &view)?;
+    let view = life::view_in_force(setup, &replica)?;
+    let replica = life::alive(setup, replica, &view)?;
     if view.member(setup.member.id).is_none() {
         screen::note(&format!("{} {}", timestamp(), retired_words(name, view.epoch())));
         return Ok(());
@@ -169,7 +170,7 @@ async fn serve(setup: &ServerSetup, args: &Args) -> Result<(), Failure> {
     Leaving { doors, stop_listening, listening, links }.leave(core, from_net).await?;
     if must_renew {
         // With its pid file in place it is one that died, and not one that somebody stopped: it is to come back.
-        return Err(sealed_for_nothing(name));
+        return Err(life::sealed_for_nothing(name));
     }
     pid.remove()
 }
@@ -529,48 +530,6 @@ impl Core {
             synced.ok_or_else(|| Failure::new("the writer broke off"))?.map_err(|error| fatal(&error))?;
         self.step(Input::Synced { upto })
     }
-}
-
-/// The newest view of the cluster file and the store. One that only the file has is written into the store first:
-/// it counts from then on, whatever becomes of the file.
-fn view_in_force(setup: &ServerSetup, replica: &Replica) -> Result<View, Failure> {
-    let file = setup.cluster.view();
-    let stored = replica.view().map_err(|error| fatal(&error))?;
-    let newer = match &stored {
-        Some(bytes) if file.admin().is_some() => SignedView::newer(bytes, file).map_err(|why| {
-            Failure::new(format!("the view in its store cannot be taken: {why}"))
-                .next("give it the cluster file of the cluster that it belongs to")
-        })?,
-        _ => None,
-    };
-    if let Some(stored) = newer {
-        return Ok(stored.into_view());
-    }
-    if let Some(signed) = file.signed().filter(|signed| stored != Some(signed.bytes())) {
-        let seal = (!file.lets_append(setup.member.id)).then_some(Write::Seal);
-        let writes: Vec<_> = seal.into_iter().chain([Write::View(signed)]).collect();
-        replica.commit(&writes).map_err(|error| fatal(&error))?;
-    }
-    Ok(file.clone())
-}
-
-/// The log, or another life of it if this one was sealed and the view has its server append.
-fn alive(setup: &ServerSetup, replica: Replica, view: &View) -> Result<Replica, Failure> {
-    let sealed = replica.is_sealed().map_err(|error| fatal(&error))?;
-    if !sealed || !view.lets_append(setup.member.id) {
-        return Ok(replica);
-    }
-    drop(replica);
-    rebuild::renew_sealed(setup, view)
-}
-
-fn sealed_for_nothing(name: &str) -> Failure {
-    let name = inert(name);
-    Failure::new(format!(
-        "server {name} stops: its log was sealed by a view, and another of the same epoch, which counts for more, has \
-         the server go on; what is sealed stays sealed"
-    ))
-    .next(format!("start it again, and it goes on under a new incarnation: tercet cluster start {name}"))
 }
 
 /// A view in a server's log: `servers 1, 2 (sealed), 3`.

@@ -37,7 +37,7 @@ impl Server {
             Role::Device { device, .. } => Some(*device),
             Role::Peer => None,
         };
-        if device.is_none_or(|device| !self.has_wait(conn, known, device)) {
+        if device.is_none_or(|device| !self.make_wait(conn, known, device)) {
             self.welcome(now_ms, conn, known, device, out);
         }
     }

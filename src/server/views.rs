@@ -56,7 +56,7 @@ impl Asking {
 
 impl Server {
     /// Has a device wait for its welcome, if a peer's word is waited for; answers whether it did.
-    pub(super) fn has_wait(&mut self, conn: ConnId, known: ViewId, device: DeviceId) -> bool {
+    pub(super) fn make_wait(&mut self, conn: ConnId, known: ViewId, device: DeviceId) -> bool {
         let Some(asking) = &mut self.asking else { return false };
         asking.callers.insert(conn, (known, device));
         true
