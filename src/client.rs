@@ -43,7 +43,7 @@ use crate::id::{AccountId, EventId, RoomId, Seq, ServerId};
 use crate::limits::REFUSED_AGAIN_MS;
 use crate::links::{Link, links_of};
 use crate::order::Key;
-use crate::quorum::Quorum;
+use crate::quorum::{PastTellers, Quorum};
 use crate::wanted::Wanted;
 
 /// The machine. See the module.
@@ -118,8 +118,11 @@ impl Client {
         };
         client.check_owner(&entries)?;
         let (is_empty, news) = (entries.is_empty(), client.news_to(&entries, now_ms));
+        let mut tellers = PastTellers::of(&client.quorum);
         for (index, entry) in entries.into_iter().enumerate() {
+            let vouched = tellers.take(&entry);
             client.replay(entry).map_err(|why| ResumeError::Event { number: index + 1, why })?;
+            vouched.into_iter().for_each(|id| client.holdings.note_vouched(&id));
         }
         client.holdings.read_names();
         let mut effects = Effects::default();

@@ -432,8 +432,8 @@ impl Holdings {
         }
     }
 
-    /// An event was shown.
-    pub fn note_shown(&mut self, id: &EventId) {
+    /// An event has had its quorum, or was shown.
+    pub fn note_vouched(&mut self, id: &EventId) {
         let Some(held) = self.held.get_mut(id) else { return };
         let is_news = !std::mem::replace(&mut held.vouched, true);
         if is_news && self.needs_vouching {

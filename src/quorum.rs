@@ -4,12 +4,16 @@
 //! **Invariant**: a line is set aside if and only if too few servers have told of it, or something that it follows
 //! from is: a server that lies may tell of the one and not of the other.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::display::Display;
 use crate::effects::Action;
+use crate::history::Entry;
 use crate::holdings::Holdings;
-use crate::id::{ConversationId, EventId};
+use crate::id::{ConversationId, EventId, Incarnation, ServerId};
 use crate::limits::{QUORUM_LOOK_MS, QUORUM_SLOW_MS};
 use crate::order::Key;
+use crate::view::SignedView;
 
 /// How many servers must have told of a line, and what the person knows of lines that wait for it.
 #[derive(Debug, Clone, Hash)]
@@ -94,5 +98,70 @@ impl Quorum {
         let (lines, told) = self.lacking(holdings, slow);
         let before = std::mem::replace(&mut self.told_waiting, lines);
         (lines > before).then_some(Action::Waits { lines, told, quorum: self.servers })
+    }
+}
+
+/// Who had told of what in a log that is replayed, under the view of each entry's time: what has had its quorum keeps it,
+/// though one of those servers has left since. All else in a log is seen under the newest view.
+#[derive(Debug)]
+pub(crate) struct PastTellers {
+    quorum: usize,
+    servers: BTreeSet<ServerId>,
+    current: BTreeMap<ServerId, Incarnation>,
+    told: BTreeMap<EventId, BTreeSet<ServerId>>,
+}
+
+impl PastTellers {
+    /// Before a log's first entry.
+    pub(crate) fn of(quorum: &Quorum) -> Self {
+        let (servers, current, told) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        Self { quorum: quorum.servers, servers, current, told }
+    }
+
+    /// Takes the log's next entry; answers an event that has its quorum with it.
+    pub(crate) fn take(&mut self, entry: &Entry) -> Option<EventId> {
+        if self.quorum <= 1 {
+            return None;
+        }
+        match entry {
+            Entry::Opened { servers, .. } => self.under(servers.iter().copied().collect()),
+            Entry::View { view, .. } => {
+                if let Some(servers) = SignedView::named_in(view) {
+                    self.under(servers.into_iter().collect());
+                }
+            }
+            Entry::Incarnation { server, incarnation, .. } => {
+                if self.current.insert(*server, *incarnation) != Some(*incarnation) {
+                    self.keep(|teller| teller != server);
+                }
+            }
+            // Of its own events a device hears by receipts.
+            Entry::Told { server, incarnation, id } | Entry::Receipt { server, incarnation, id, .. } => {
+                if self.servers.contains(server) && self.current.get(server) == Some(incarnation) {
+                    let tellers = self.told.entry(*id).or_default();
+                    tellers.insert(*server);
+                    if tellers.len() >= self.quorum {
+                        self.told.remove(id);
+                        return Some(*id);
+                    }
+                }
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn under(&mut self, servers: BTreeSet<ServerId>) {
+        if self.servers != servers {
+            self.keep(|teller| servers.contains(teller));
+            self.servers = servers;
+        }
+    }
+
+    fn keep(&mut self, counts: impl Fn(&ServerId) -> bool) {
+        self.told.retain(|_, tellers| {
+            tellers.retain(&counts);
+            !tellers.is_empty()
+        });
     }
 }

@@ -64,7 +64,7 @@ pub(crate) fn honest_screens(ledger: &Ledger) -> Outcome {
         let mut hand = Hand::of(events, lines_of(events, log));
         let mut tellers = Tellers::of(log);
         for (index, seen) in log.seen.iter().enumerate() {
-            tellers.take(index, *seen);
+            tellers.take(*seen);
             let (event, late, at_ms) = match *seen {
                 Seen::Opened { window_ms, .. } => {
                     current_ms = window_ms;

@@ -29,29 +29,16 @@ impl<'a> Tellers<'a> {
         Self { log, quorum: 1, counts, servers: None, current: BTreeMap::new(), told: BTreeMap::new() }
     }
 
-    /// The entry at this index says something.
-    pub(crate) fn take(&mut self, index: usize, seen: Seen) {
+    /// The log's next entry says something.
+    pub(crate) fn take(&mut self, seen: Seen) {
         if !self.counts {
             return;
         }
-        if let Seen::Opened { quorum, members, .. } = seen {
-            self.quorum = usize::from(quorum);
-            let servers = self.log.members.get(members as usize);
-            if servers != self.servers {
-                // A device that starts sees all that was before under the newest view.
-                self.servers = servers;
-                self.current.clear();
-                self.told.clear();
-                let before =
-                    self.log.seen.iter().take(index).filter(|seen| !matches!(seen, Seen::View { .. }));
-                before.for_each(|seen| self.count(*seen));
-            }
-        }
-        self.count(seen);
-    }
-
-    fn count(&mut self, seen: Seen) {
         match seen {
+            Seen::Opened { quorum, members, .. } => {
+                self.quorum = usize::from(quorum);
+                self.servers = self.log.members.get(members as usize);
+            }
             Seen::View { members, .. } => self.servers = self.log.members.get(members as usize),
             Seen::Incarnation { life } => {
                 if let Some((server, _)) = self.log.lives.get(usize::from(life)) {

@@ -62,6 +62,19 @@ fn by_alice(seq: Seq) -> Arc<Event> {
     Arc::new(draft.sign(&key(1)).unwrap())
 }
 
+fn by_bob() -> Event {
+    let draft = Draft {
+        device: DeviceId::new([2; 16]),
+        seq: 1,
+        parents: BTreeSet::new(),
+        time: Time::from_millis(NOW_MS),
+        conversation: Conversation::direct(account_of(&key(1)), account_of(&key(2))),
+        kind: Kind::Post,
+        body: b"hello".to_vec(),
+    };
+    draft.sign(&key(2)).unwrap()
+}
+
 // ---- a server -----------------------------------------------------------------------------------------
 
 const ALICE: ConnId = 1;
@@ -436,14 +449,18 @@ impl Alice {
         Self::resume(&first(), Vec::new())
     }
 
-    fn resume(file: &View, mut log: Vec<Entry>) -> Self {
+    fn resume(file: &View, log: Vec<Entry>) -> Self {
+        Self::with_quorum(1, file, log)
+    }
+
+    fn with_quorum(quorum: usize, file: &View, mut log: Vec<Entry>) -> Self {
         let config = tercet::client::Config {
             key: key(1),
             name: "alice".to_owned(),
             device: DeviceId::new([1; 16]),
             view: file.clone(),
             window_ms: 400,
-            quorum: 1,
+            quorum,
         };
         let (client, effects) = Client::resume(NOW_MS, config, &log).unwrap();
         log.extend(effects.log);
@@ -557,6 +574,29 @@ fn a_retired_server_is_forgotten_and_a_new_one_is_owed_everything() {
         (again.client.view(), again.client.copies(&id), again.owed()),
         (next.view(), 2, vec![0, 0, 1])
     );
+}
+
+/// A line that nobody tells of again would wait for ever: every cursor has passed it.
+#[test]
+fn what_has_had_its_quorum_keeps_it_over_a_restart_though_one_who_told_has_left() {
+    let mut alice = Alice::with_quorum(2, &first(), Vec::new());
+    let event = by_bob();
+    for n in [1, 2, 3] {
+        alice.up(n);
+        let bytes = Some(ByteBuf::from(event.bytes())).filter(|_| n == 1);
+        let items = vec![Item { position: 1, id: event.id(), event: bytes }];
+        alice.hears(n, ToClient::Feed { room: None, items, after: 0, upto: 1, caught_up: true });
+    }
+    let told = |alice: &Alice| alice.log.iter().filter(|entry| matches!(entry, Entry::Told { .. })).count();
+    assert_eq!((alice.client.is_vouched(&event.id()), told(&alice)), (true, 2), "a third counts for nothing");
+    let next = signed(first().retire(server(2), None, vec![]).unwrap());
+    alice.learns(3, &next);
+    assert!(alice.client.is_vouched(&event.id()));
+
+    let again = Alice::with_quorum(2, &first(), alice.log.clone());
+    assert!(again.client.is_vouched(&event.id()));
+    let stricter = Alice::with_quorum(3, &first(), alice.log);
+    assert!(!stricter.client.is_vouched(&event.id()), "two are not three, and all is read anew");
 }
 
 #[test]

@@ -29,7 +29,7 @@ impl Client {
             let late = self.display.is_late(key, conversation);
             effects.log.push(Entry::Displayed { id: key.id, late, at_ms: now_ms });
             self.display.shown(key, conversation);
-            self.holdings.note_shown(&key.id);
+            self.holdings.note_vouched(&key.id);
             if let Some(event) = self.event(&key.id).cloned() {
                 effects.actions.push(Action::Show { event, late });
             }

@@ -43,7 +43,7 @@ impl Client {
     pub(super) fn replay(&mut self, entry: Entry) -> Result<(), EventError> {
         match entry {
             // Views are the one state that is not replayed: all of it is under the newest, since servers that left do
-            // not come back.
+            // not come back. What they told counts where it made a quorum (`PastTellers`).
             Entry::Begun { .. } | Entry::View { .. } => {}
             Entry::Opened { quorum, .. } => self.apply_quorum(quorum as usize),
             Entry::Authored { event, .. } => self.apply_own(own(event)?),
@@ -156,7 +156,7 @@ impl Client {
         if let Some(event) = self.event(id) {
             let (key, conversation) = (event.key(), event.conversation().id());
             self.display.shown(key, conversation);
-            self.holdings.note_shown(id);
+            self.holdings.note_vouched(id);
         }
     }
 }

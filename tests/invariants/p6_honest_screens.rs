@@ -270,6 +270,21 @@ fn a_line_without_its_quorum_is_passed_over_and_shown_late_when_it_has_it() {
 }
 
 #[test]
+fn a_line_that_has_had_its_quorum_keeps_it_when_a_device_starts_after_a_server_left() {
+    let mut good = good();
+    let world = &mut good.world;
+    let event = with_quorum(world, &[1, 2]);
+    world.send(ALICE, event);
+    world.read(ALICE);
+    world.read(BOB);
+    open_with(world, &[0, 1], 2);
+    world.show(BOB, &[event]);
+    world.show(ALICE, &[event]);
+    world.index();
+    assert_valid("vouched for by one who has left", world);
+}
+
+#[test]
 fn a_line_that_waited_in_a_room_that_was_left_need_not_be_shown() {
     let mut good = good();
     let world = &mut good.world;
