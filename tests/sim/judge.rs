@@ -104,13 +104,13 @@ pub fn unrest(world: &World) -> Option<String> {
     apart(world).or_else(|| undelivered(world)).or_else(|| hollow(world))
 }
 
-/// An event that lacks its body though nobody has deleted it.
+/// An event that lacks its body though nobody has deleted it. Who has left asks nobody for it any more.
 fn hollow(world: &World) -> Option<String> {
     let deletions = Deletions::among(stored(world).into_values());
     let lacks = |event: &Event| !event.has_body() && !deletions.excuse(event);
-    for (index, host) in world.servers.iter().enumerate() {
-        if let Some(event) = host.disk.events().find(|event| lacks(event)) {
-            return Some(format!("server {index} lacks the body of event {}", event.id().short()));
+    for server in world.members() {
+        if let Some(event) = world.servers[server].disk.events().find(|event| lacks(event)) {
+            return Some(format!("server {server} lacks the body of event {}", event.id().short()));
         }
     }
     for (index, host) in world.clients.iter().enumerate() {
