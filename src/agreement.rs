@@ -19,8 +19,7 @@ use crate::text::count;
 
 /// P5: replicas hold the same events in the same order.
 pub(crate) fn one_order(ledger: &Ledger) -> Outcome {
-    let mut outcome =
-        Outcome::new("every replica holds the same events in one canonical order", "P5", "conversations");
+    let mut outcome = Outcome::new("every replica has the same events in one order", "P5", "transcripts");
     let succession = Succession::of(ledger);
     for server in &ledger.servers {
         let mut held = Bits::new(ledger.events.numbers());

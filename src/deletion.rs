@@ -21,8 +21,7 @@ use crate::text::count;
 
 /// P2: bodies are on the disks, but for those that their authors have taken back.
 pub(crate) fn bodies(ledger: &Ledger) -> Outcome {
-    let mut outcome =
-        Outcome::new("what was taken back is gone from the servers, and nothing else is", "P2", "bodies");
+    let mut outcome = Outcome::new("what was taken back is gone, and nothing else", "P2", "bodies");
     let events = &ledger.events;
     let mut check = Check { events, anywhere: Deletions::among(events, events.all()), missing: Vec::new() };
     for server in &ledger.servers {

@@ -58,7 +58,7 @@ pub(crate) fn stores(ledger: &Ledger) -> BTreeMap<ServerId, Store<'_>> {
 /// what receipts said at the time.
 pub(crate) fn copies(ledger: &Ledger) -> [Outcome; 2] {
     let mut durable = Outcome::new("every acked event is on the disks that acked it", "P2", "receipts");
-    let mut honest = Outcome::new("nobody is told of more copies than there are receipts", "P2", "notices");
+    let mut honest = Outcome::new("nobody is told of more copies than receipts", "P2", "notices");
     let stores = stores(ledger);
     let succession = Succession::of(ledger);
     let mut unread: BTreeMap<ServerId, usize> = BTreeMap::new();

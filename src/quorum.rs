@@ -130,25 +130,33 @@ impl PastTellers {
                     self.under(servers.into_iter().collect());
                 }
             }
-            Entry::Incarnation { server, incarnation, .. } => {
-                if self.current.insert(*server, *incarnation) != Some(*incarnation) {
-                    self.keep(|teller| teller != server);
-                }
-            }
+            Entry::Incarnation { server, incarnation, .. } => self.has_log(*server, *incarnation),
             // Of its own events a device hears by receipts.
             Entry::Told { server, incarnation, id } | Entry::Receipt { server, incarnation, id, .. } => {
-                if self.servers.contains(server) && self.current.get(server) == Some(incarnation) {
-                    let tellers = self.told.entry(*id).or_default();
-                    tellers.insert(*server);
-                    if tellers.len() >= self.quorum {
-                        self.told.remove(id);
-                        return Some(*id);
-                    }
-                }
+                return self.tells(*server, *incarnation, *id);
             }
             _ => {}
         }
         None
+    }
+
+    fn has_log(&mut self, server: ServerId, incarnation: Incarnation) {
+        if self.current.insert(server, incarnation) != Some(incarnation) {
+            self.keep(|teller| *teller != server);
+        }
+    }
+
+    fn tells(&mut self, server: ServerId, incarnation: Incarnation, id: EventId) -> Option<EventId> {
+        if !self.servers.contains(&server) || self.current.get(&server) != Some(&incarnation) {
+            return None;
+        }
+        let tellers = self.told.entry(id).or_default();
+        tellers.insert(server);
+        let has_quorum = tellers.len() >= self.quorum;
+        if has_quorum {
+            self.told.remove(&id);
+        }
+        has_quorum.then_some(id)
     }
 
     fn under(&mut self, servers: BTreeSet<ServerId>) {

@@ -12,7 +12,7 @@ use crate::tellers::Tellers;
 
 /// P3: a display keeps each sender's order.
 pub(crate) fn sender_order(ledger: &Ledger) -> Outcome {
-    let mut outcome = Outcome::new("each sender's messages appear in the order of sending", "P3", "lines");
+    let mut outcome = Outcome::new("each sender's messages keep their order", "P3", "lines");
     let events = &ledger.events;
     for log in &ledger.clients {
         let mut last: BTreeMap<(usize, u32), Number> = BTreeMap::new();
@@ -56,7 +56,7 @@ pub(crate) fn causal_display(ledger: &Ledger) -> Outcome {
 
 /// P6: displays follow the canonical order, hold lines for their window, and mark what is late.
 pub(crate) fn honest_screens(ledger: &Ledger) -> Outcome {
-    let mut outcome = Outcome::new("screens follow the canonical order, or say \"late\"", "P6", "lines");
+    let mut outcome = Outcome::new("screens keep the canonical order, or say \"late\"", "P6", "lines");
     let events = &ledger.events;
     for log in &ledger.clients {
         let mut current_ms = 0;

@@ -113,8 +113,7 @@ pub(crate) fn succession(ledger: &Ledger) -> Vec<Outcome> {
     if succession.views.is_empty() && succession.wrong.is_empty() {
         return Vec::new();
     }
-    let mut outcome =
-        Outcome::new("a sealed log ends with its seal, and nothing of it is lost", "rule 15", "views");
+    let mut outcome = Outcome::new("a sealed log ends there, and none of it is lost", "rule 15", "views");
     outcome.examined = succession.views.len();
     let wrong = succession.wrong.iter();
     outcome

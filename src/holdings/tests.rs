@@ -156,6 +156,6 @@ fn with_a_quorum_nothing_is_read_before_it_is_vouched_for() {
     assert_eq!(read(&holdings), []);
     holdings.note_told(&two.id(), 1, 2);
     assert_eq!(read(&holdings), [two.id()]);
-    holdings.note_shown(&one.id());
+    holdings.note_vouched(&one.id());
     assert_eq!(read(&holdings), [one.id(), two.id()]);
 }

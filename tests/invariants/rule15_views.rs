@@ -1,4 +1,4 @@
-//! Rule 15: servers come and go one view after the other; a sealed log ends with its seal, and nothing of it is lost.
+//! Rule 15: servers come and go one view after the other; a sealed log ends there, and none of it is lost.
 
 use ed25519_dalek::SigningKey;
 use serde_bytes::ByteBuf;

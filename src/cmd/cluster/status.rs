@@ -59,17 +59,8 @@ pub(super) fn json(cluster: &Cluster, servers: &[Server], on_one_line: bool) -> 
 
 /// All that is known, and how to reach them.
 fn table(servers: &[Server]) -> String {
-    let mut table = Table::new(&[
-        "name",
-        "state",
-        "address",
-        "pid",
-        "position",
-        "behind",
-        "connections",
-        "stored",
-        "uptime",
-    ]);
+    let mut table =
+        Table::new(&["name", "state", "address", "pid", "position", "behind", "conns", "stored", "uptime"]);
     for server in servers {
         let [name, state, numbers @ ..] = cells(server);
         let mut row = vec![name, state, (server.address.clone(), PLAIN), number(server.pid.map(u64::from))];
@@ -81,7 +72,7 @@ fn table(servers: &[Server]) -> String {
 
 /// The same without what does not change, so that it is less wide.
 pub(super) fn live_table(servers: &[Server]) -> String {
-    let mut table = Table::new(&["name", "state", "position", "behind", "connections", "stored", "uptime"]);
+    let mut table = Table::new(&["name", "state", "position", "behind", "conns", "stored", "uptime"]);
     servers.iter().for_each(|server| table.row(cells(server).into()));
     table.render()
 }
@@ -143,10 +134,10 @@ fn number(value: Option<u64>) -> (String, Style) {
 fn duration(ms: u64) -> String {
     let seconds = ms / 1000;
     match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
-        (0, 0, 0, s) => format!("{s} s"),
-        (0, 0, m, s) => format!("{m} min {s} s"),
-        (0, h, m, _) => format!("{h} h {m} min"),
-        (d, h, _, _) => format!("{d} d {h} h"),
+        (0, 0, 0, s) => format!("{s}s"),
+        (0, 0, m, s) => format!("{m}m {s}s"),
+        (0, h, m, _) => format!("{h}h {m}m"),
+        (d, h, _, _) => format!("{d}d {h}h"),
     }
 }
 
@@ -173,9 +164,7 @@ mod tests {
 
     #[test]
     fn durations_are_told_in_two_units() {
-        for (ms, text) in
-            [(999, "0 s"), (61_000, "1 min 1 s"), (3_660_000, "1 h 1 min"), (90_000_000, "1 d 1 h")]
-        {
+        for (ms, text) in [(999, "0s"), (61_000, "1m 1s"), (3_660_000, "1h 1m"), (90_000_000, "1d 1h")] {
             assert_eq!(duration(ms), text);
         }
     }

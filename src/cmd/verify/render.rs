@@ -132,6 +132,20 @@ mod tests {
     use crate::history::History;
     use crate::verify::judge;
 
+    /// With up to 999,999 of what it looks at.
+    #[test]
+    fn every_check_fits_a_line_of_eighty_columns() {
+        let report = judge(&Evidence::of(&History::default()));
+        let mut report = Report { conversations: Vec::new(), ..report };
+        report.outcomes.iter_mut().for_each(|outcome| outcome.examined = 999_999);
+        let table = checks(&report);
+        assert_eq!(table.lines().count(), 1 + report.outcomes.len());
+        for line in table.lines() {
+            let plain = anstream::adapter::strip_str(line).to_string();
+            assert!(plain.trim_end().chars().count() <= 80, "{plain}");
+        }
+    }
+
     #[test]
     fn a_check_that_had_nothing_to_look_at_is_not_ticked() {
         let report = judge(&Evidence::of(&History::default()));
