@@ -110,7 +110,8 @@ fn prompt(eyes: &Eyes, shared: &Shared, outlook: &Outlook, session: &Session) ->
     });
     let elsewhere = match shared.elsewhere() {
         0 => String::new(),
-        some => format!(" +{}", some.min(ELSEWHERE_MAX)),
+        many if many > ELSEWHERE_MAX => format!(" +{ELSEWHERE_MAX}+"),
+        some => format!(" +{some}"),
     };
     outlook.refresh();
     format!("[{}]{elsewhere} {me}{with}: ", outlook.servers(|text, _| text.to_owned()))

@@ -13,12 +13,10 @@ use crate::cmd::session::Session;
 use crate::content::about;
 use crate::event::{Conversation, Kind};
 use crate::id::EventId;
+use crate::limits::UNREAD_COUNTED_MAX;
 use crate::order::Key;
-use crate::text::{Name, count, inert};
+use crate::text::{Name, count, count_upto, inert};
 use crate::thread::Message;
-
-/// Most matches that `/search` shows.
-const MATCHES: usize = 20;
 
 /// Says something about a message: `/reply`, `/edit`, `/delete`, `/react`, `/unreact`.
 ///
@@ -155,7 +153,8 @@ fn conversation_is_room(conversation: Conversation) -> bool {
     matches!(conversation, Conversation::Room(_))
 }
 
-fn line(client: &Client, eyes: &Eyes, message: &Message, number: usize) -> String {
+/// A message as it reads now, the so-manieth last.
+pub fn line(client: &Client, eyes: &Eyes, message: &Message, number: usize) -> String {
     if eyes.blocked.holds(message.author) {
         return eyes.blocked(message, number);
     }
@@ -175,38 +174,6 @@ fn line(client: &Client, eyes: &Eyes, message: &Message, number: usize) -> Strin
         own.map(|event| client.copies(&event.id())),
         number,
     )
-}
-
-/// `/search`: the last messages of the conversation that hold a text, case aside.
-///
-/// # Errors
-/// See [`change`].
-pub async fn search(session: &Session, eyes: &Eyes, shared: &Shared, text: String) -> Result<Done, Failure> {
-    let Some((conversation, _)) = shared.current() else { return Ok(Done::Not(NOWHERE.to_owned())) };
-    let (eyes_in, wanted) = (eyes.clone(), text.to_lowercase());
-    let found = session
-        .ask(move |client| {
-            let holds = |message: &Message| {
-                let found = message.text.as_ref().is_some_and(|text| text.to_lowercase().contains(&wanted));
-                found && !eyes_in.blocked.holds(message.author)
-            };
-            let keys = client.thread(conversation).messages().rev().zip(1..);
-            let messages = keys.filter_map(|(key, number)| Some((client.message(&key.id)?, number)));
-            let mut found = messages.filter(|(message, _)| holds(message));
-            let last = found.by_ref().take(MATCHES);
-            let mut lines: Vec<_> =
-                last.map(|(message, number)| line(client, &eyes_in, &message, number)).collect();
-            lines.reverse();
-            (lines.len() + found.count(), lines)
-        })
-        .await?;
-    let (all, lines) = found;
-    let more = if all > lines.len() { format!(", the last {} of them", lines.len()) } else { String::new() };
-    let heading = match all {
-        0 => "nothing found".to_owned(),
-        _ => format!("{} found{more}", count(all, "message")),
-    };
-    Ok(Done::Answer(std::iter::once(eyes.aside(&heading)).chain(lines).collect()))
 }
 
 /// `/late`: the messages that were shown below their place, each where it belongs.
@@ -320,8 +287,7 @@ pub async fn unread(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<D
         0 => "nothing unread".to_owned(),
         some => format!("unread in {}; /next goes there", count(some, "conversation")),
     })];
-    let row =
-        |(_, name, unread): &(Conversation, String, usize)| vec![inert(name), count(*unread, "message")];
+    let row = |(_, name, unread): &(Conversation, String, usize)| vec![inert(name), unread_count(*unread)];
     lines.extend(table(&waiting.iter().map(row).collect::<Vec<_>>()));
     Ok(Done::Answer(lines))
 }
@@ -336,7 +302,7 @@ pub async fn next(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Don
         return Ok(Done::Answer(vec![eyes.aside("nothing unread")]));
     };
     shared.turn_to(conversation, name);
-    history(session, eyes, shared, unread.max(1)).await
+    history(session, eyes, shared, unread.min(UNREAD_COUNTED_MAX)).await
 }
 
 /// The conversations with something unread.
@@ -355,9 +321,18 @@ fn waiting_for(client: &Client, blocked: &Blocked) -> Vec<(Conversation, String,
     let conversations = client.conversations().map(|(conversation, _)| conversation).filter(is_open);
     let all = conversations.map(|conversation| {
         let unread = client.unread(conversation, client.account(), |author| blocked.holds(author));
-        (conversation, label(client, conversation), unread)
+        (conversation, label(client, conversation), as_far_as_counted(unread))
     });
     all.filter(|(_, _, unread)| *unread > 0).collect()
+}
+
+/// Counts unread messages, up to one more than is told.
+fn as_far_as_counted(unread: impl Iterator<Item = Key>) -> usize {
+    unread.take(UNREAD_COUNTED_MAX + 1).count()
+}
+
+fn unread_count(unread: usize) -> String {
+    count_upto(unread, UNREAD_COUNTED_MAX, "message")
 }
 
 /// `/seen`: how far somebody has read the conversation.
@@ -371,7 +346,7 @@ pub async fn seen(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
         .ask(move |client| {
             let account = client.directory().account(&asked)?;
             let read = client.thread(conversation).read(account);
-            let unread = client.unread(conversation, account, |_| false);
+            let unread = as_far_as_counted(client.unread(conversation, account, |_| false));
             Some((account, read.and_then(|key| client.event(&key.id).cloned()).map(|event| (event, unread))))
         })
         .await?;
@@ -381,7 +356,7 @@ pub async fn seen(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
         Some(None) => format!("{name} has not marked anything here as read"),
         Some(Some((_, 0))) => format!("{name} has read everything here"),
         Some(Some((event, unread))) => {
-            format!("{name} has read up to {}; {} since", eyes.instant(&event), count(unread, "message"))
+            format!("{name} has read up to {}; {} since", eyes.instant(&event), unread_count(unread))
         }
     };
     let mut lines = vec![eyes.aside(&line)];
@@ -415,7 +390,7 @@ pub async fn mark_read(session: &Session, eyes: &Eyes, conversation: Conversatio
         .ask(move |client| {
             let is_others = |id: &EventId| client.event(id).is_some_and(|event| event.account() != account);
             let mut ids = client.thread(conversation).messages().rev().map(|key| key.id);
-            ids.find(is_others).filter(|_| client.unread(conversation, account, |_| false) > 0)
+            ids.find(is_others).filter(|_| client.unread(conversation, account, |_| false).next().is_some())
         })
         .await?;
     if let Some(target) = last {

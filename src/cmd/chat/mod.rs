@@ -16,6 +16,7 @@ mod proof;
 pub(super) mod render;
 mod rooms;
 mod script;
+mod search;
 mod share;
 mod talk;
 

@@ -9,9 +9,11 @@ use tokio::sync::{mpsc, watch};
 use super::bell::Ringer;
 use super::command::{COMMANDS, Line};
 use super::render::{Eyes, explained, is_grave, table, waits};
-use super::{export, messages, people, proof, rooms, share};
+use super::search::Indexes;
+use super::{export, messages, people, proof, rooms, search, share};
 use crate::client::Input;
 use crate::cmd::failure::Failure;
+use crate::cmd::said::Said;
 use crate::cmd::screen;
 use crate::cmd::session::{Change, Notice, Session, Shown};
 use crate::cmd::similar::did_you_mean;
@@ -47,6 +49,8 @@ pub struct Shared {
     elsewhere: Mutex<BTreeMap<Conversation, usize>>,
     /// The messages that were shown late, the last [`LATE_MAX`].
     late: Mutex<VecDeque<(Conversation, EventId)>>,
+    /// Where the words are of what was searched.
+    indexes: Indexes,
     /// What can be done with the account, once that is known.
     standing: watch::Sender<Option<Standing>>,
 }
@@ -70,6 +74,7 @@ impl Shared {
             current: Mutex::default(),
             elsewhere: Mutex::default(),
             late: Mutex::default(),
+            indexes: Indexes::default(),
             standing,
         })
     }
@@ -108,6 +113,11 @@ impl Shared {
     pub fn late(&self, conversation: Conversation) -> Vec<EventId> {
         let late = locked(&self.late);
         late.iter().filter(|(where_to, _)| *where_to == conversation).map(|(_, id)| *id).collect()
+    }
+
+    /// Where the words are of what was searched.
+    pub fn indexes(&self) -> Indexes {
+        self.indexes.clone()
     }
 
     /// Remembers of a line what somebody may ask for later.
@@ -225,6 +235,9 @@ pub async fn print(
         };
         let Some(notice) = notice else { break };
         heard(&notice);
+        if let Notice::Show(Shown { event, said: Said::Delete, .. }) = &notice {
+            event.target().iter().for_each(|gone| shared.indexes.forget(event.conversation(), *gone));
+        }
         match &notice {
             Notice::Show(shown) if eyes.blocked.holds(shown.event.account()) => {}
             Notice::Show(shown) => {
@@ -291,7 +304,7 @@ pub async fn carry_out(session: &Session, eyes: &Eyes, shared: &Shared, line: Li
         Line::About(kind, back, text) => messages::change(session, eyes, shared, kind, back, text).await,
         Line::Why(back) => messages::why(session, eyes, shared, back).await,
         Line::Proof => proof::proof(session, eyes, shared).await,
-        Line::Search(text) => messages::search(session, eyes, shared, text).await,
+        Line::Search(text) => search::search(session, eyes, shared, text).await,
         Line::Late => messages::late(session, eyes, shared).await,
         Line::Export(path) => export::export(session, eyes, shared, path).await,
         Line::Share(path) => share::share(session, eyes, shared, path).await,
