@@ -43,6 +43,10 @@ pub async fn change(
             if own_only && message.author != account {
                 return Err("that message is not yours to change".to_owned());
             }
+            let target = client.event(&message.key.id).map(|event| event.kind());
+            if (kind, target) == (Kind::Edit, Some(Kind::File)) {
+                return Err(UNCHANGEABLE.to_owned());
+            }
             Ok(message.key.id)
         })
         .await?;
@@ -56,6 +60,9 @@ pub async fn change(
         Err(why) => Done::Not(why),
     })
 }
+
+/// What is said to whoever wants to edit a file.
+const UNCHANGEABLE: &str = "that message shares a file, which cannot be changed; /delete takes it back";
 
 /// What is said to whom nothing is current.
 pub const NOWHERE: &str = "in which conversation? /dm NAME or /join #ROOM first";
