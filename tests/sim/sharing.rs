@@ -3,14 +3,15 @@
 //! When, who and what is drawn from a stream of its own ([`crate::swarm::Swarm::apart`]), so that a run in which nobody
 //! does such a thing is what its seed always made of it.
 
-use tercet::client::{Client, Input};
+use tercet::client::{Client, Effects, Input};
 use tercet::content::{Content, about};
 use tercet::erasure::{is_part_before, parts};
 use tercet::event::{Conversation, Event, Kind, account_of};
 use tercet::limits::CHUNK_MAX_BYTES;
 
 use crate::judge::Failure;
-use crate::world::{What, World};
+use crate::regressions::{connected, notes};
+use crate::world::{EPOCH_MS, What, World};
 
 /// A file that nobody has taken back cannot be put together.
 pub const TORN: &str = "torn-file";
@@ -126,4 +127,15 @@ fn put_together(machine: &Client, file: &Event) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("{} bytes in {} parts are not the file", bytes.len(), parts.len())),
     }
+}
+
+#[test]
+fn a_file_whose_parts_are_not_there_is_torn() {
+    let (mut author, stranger) = (connected(), connected());
+    let bytes = vec![7; CHUNK_MAX_BYTES + 1];
+    let input = Input::Share { conversation: notes(), name: "two parts".to_owned(), bytes };
+    author.step(EPOCH_MS, input, &mut Effects::default()).unwrap();
+    let file = files_of(&author).next().unwrap();
+    assert_eq!(put_together(&author, file), Ok(()));
+    assert_eq!(put_together(&stranger, file), Err("0 bytes in 0 parts are not the file".to_owned()));
 }
