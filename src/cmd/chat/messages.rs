@@ -9,7 +9,7 @@ use crate::client::{Client, Input};
 use crate::cmd::blocked::Blocked;
 use crate::cmd::failure::Failure;
 use crate::cmd::said::{ABSENT, TAKEN_BACK, label};
-use crate::cmd::session::Session;
+use crate::cmd::session::{Session, now_ms};
 use crate::content::about;
 use crate::event::{Conversation, Kind};
 use crate::id::EventId;
@@ -147,7 +147,8 @@ pub async fn history(
         let (messages, are) = (count(kept, "earlier message"), if kept == 1 { "is" } else { "are" });
         lines.insert(1, eyes.aside(&format!("({messages} {are} not for those who joined later)")));
     }
-    mark_read(session, eyes, conversation).await?;
+    // Of what was here, these lines have shown also what the display still holds.
+    mark_read(session, eyes, conversation, 0).await?;
     Ok(Done::Answer(lines))
 }
 
@@ -289,7 +290,7 @@ fn explain(client: &Client, eyes: &Eyes, id: EventId) -> Option<Vec<String>> {
 /// See [`change`].
 pub async fn unread(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Done, Failure> {
     mark_current(session, eyes, shared).await?;
-    let waiting = waiting(session, eyes).await?;
+    let waiting = waiting(session, eyes, shared).await?;
     let mut lines = vec![eyes.aside(&match waiting.len() {
         0 => "nothing unread".to_owned(),
         some => format!("unread in {}; /next goes there", count(some, "conversation")),
@@ -305,17 +306,24 @@ pub async fn unread(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<D
 /// See [`change`].
 pub async fn next(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Done, Failure> {
     mark_current(session, eyes, shared).await?;
-    let Some((conversation, name, unread)) = waiting(session, eyes).await?.into_iter().next() else {
+    let Some((conversation, name, unread)) = waiting(session, eyes, shared).await?.into_iter().next() else {
         return Ok(Done::Answer(vec![eyes.aside("nothing unread")]));
     };
     shared.turn_to(conversation, name);
     history(session, eyes, shared, unread.min(UNREAD_COUNTED_MAX)).await
 }
 
-/// The conversations with something unread.
-async fn waiting(session: &Session, eyes: &Eyes) -> Result<Vec<(Conversation, String, usize)>, Failure> {
+/// The conversations with something unread, but for the one before the person's eyes: what is new there is shown.
+async fn waiting(
+    session: &Session,
+    eyes: &Eyes,
+    shared: &Shared,
+) -> Result<Vec<(Conversation, String, usize)>, Failure> {
     let blocked = eyes.blocked.clone();
-    session.ask(move |client| waiting_for(client, &blocked)).await
+    let current = shared.current().map(|(conversation, _)| conversation).filter(|_| eyes.reads);
+    let mut waiting = session.ask(move |client| waiting_for(client, &blocked)).await?;
+    waiting.retain(|(conversation, _, _)| Some(*conversation) != current);
+    Ok(waiting)
 }
 
 fn waiting_for(client: &Client, blocked: &Blocked) -> Vec<(Conversation, String, usize)> {
@@ -379,25 +387,41 @@ pub async fn seen(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
 /// See [`change`].
 pub async fn mark_current(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<(), Failure> {
     match shared.current() {
-        Some((conversation, _)) => mark_read(session, eyes, conversation).await,
+        Some((conversation, _)) => mark_read(session, eyes, conversation, eyes.window_ms).await,
         None => Ok(()),
     }
 }
 
-/// Marks a conversation as read, for oneself on all devices and for others to see; only if a person reads it.
+/// Marks a conversation as read, for oneself on all devices and for others to see; only if a person reads it, and only
+/// as far as lines are shown that are held for so long.
 ///
 /// # Errors
 /// See [`change`].
-pub async fn mark_read(session: &Session, eyes: &Eyes, conversation: Conversation) -> Result<(), Failure> {
+pub async fn mark_read(
+    session: &Session,
+    eyes: &Eyes,
+    conversation: Conversation,
+    held_ms: u64,
+) -> Result<(), Failure> {
     if !eyes.reads {
         return Ok(());
     }
     let account = eyes.account;
+    let shown_until_ms = now_ms().saturating_sub(held_ms);
     let last = session
         .ask(move |client| {
             let is_others = |id: &EventId| client.event(id).is_some_and(|event| event.account() != account);
-            let mut ids = client.thread(conversation).messages().rev().map(|key| key.id);
-            ids.find(is_others).filter(|_| client.unread(conversation, account, |_| false).next().is_some())
+            let is_shown = |key: &Key| held_ms == 0 || key.time.millis() < shown_until_ms;
+            let last = client
+                .thread(conversation)
+                .messages()
+                .rev()
+                .filter(is_shown)
+                .map(|key| key.id)
+                .find(is_others);
+            last.filter(|_| {
+                client.unread(conversation, account, |_| false).next().is_some_and(|key| is_shown(&key))
+            })
         })
         .await?;
     if let Some(target) = last {

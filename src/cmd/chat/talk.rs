@@ -210,9 +210,11 @@ impl KnownDown {
     }
 }
 
-/// Prints what the session tells, until it ends. `heard` is told of each notice first.
+/// Prints what the session tells, until it ends, and what becomes of messages of before that are `owed` to servers.
+/// `heard` is told of each notice first.
 pub async fn print(
     mut notices: mpsc::Receiver<Notice>,
+    owed: Vec<Shown>,
     eyes: Eyes,
     shared: Arc<Shared>,
     mut sink: impl Sink,
@@ -220,6 +222,7 @@ pub async fn print(
     heard: impl Fn(&Notice) + Send + 'static,
 ) {
     let mut risen = Risen::default();
+    owed.iter().for_each(|shown| risen.show(shown, eyes.view.count()));
     let mut down = KnownDown::default();
     loop {
         if notices.is_empty() {
@@ -387,7 +390,7 @@ async fn turn_to(session: &Session, eyes: &Eyes, shared: &Shared, name: String) 
     let conversation = Conversation::direct(eyes.account, other);
     messages::mark_current(session, eyes, shared).await?;
     shared.turn_to(conversation, name.clone());
-    messages::mark_read(session, eyes, conversation).await?;
+    messages::mark_read(session, eyes, conversation, eyes.window_ms).await?;
     let what = match people::has_gone(session, conversation).await? {
         true => format!("{name}: what was said is in /history, and nobody reads what is said now"),
         false => format!("talking to {name}; just type"),
