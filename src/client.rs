@@ -118,10 +118,12 @@ impl Client {
         };
         client.check_owner(&entries)?;
         let (is_empty, news) = (entries.is_empty(), client.news_to(&entries, now_ms));
+        let told_by_gone = client.told_by_gone(&entries);
         for (index, entry) in entries.into_iter().enumerate() {
             client.replay(entry).map_err(|why| ResumeError::Event { number: index + 1, why })?;
         }
         client.holdings.read_names();
+        client.miss_word_of_gone(&told_by_gone);
         let mut effects = Effects::default();
         if is_empty {
             effects.log.push(Entry::Begun {

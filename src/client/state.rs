@@ -4,6 +4,7 @@
 //!
 //! It must not know connections and frames: it sends nothing, and writes nothing but what opening adds.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
@@ -133,6 +134,24 @@ impl Client {
     /// Under a higher quorum than before, who told of what is not known well enough: all logs are read anew.
     pub(super) fn apply_quorum(&mut self, quorum: usize) {
         if self.quorum.opened(quorum) {
+            self.links.iter_mut().for_each(|link| link.deliveries.clear());
+        }
+    }
+
+    /// What servers have told of that have left since.
+    pub(super) fn told_by_gone(&self, entries: &[Entry]) -> BTreeSet<EventId> {
+        let told = entries.iter().filter_map(|entry| match entry {
+            Entry::Told { server, id, .. } if self.link_of(*server).is_none() => Some(*id),
+            _ => None,
+        });
+        told.filter(|_| self.quorum.counts()).collect()
+    }
+
+    /// On replay their word counts no more. What has no quorum now may have had one before, and what those that stay told
+    /// of it beyond that was not noted: all logs are read anew.
+    pub(super) fn miss_word_of_gone(&mut self, told_by_gone: &BTreeSet<EventId>) {
+        let waits = |id: &EventId| self.holdings.holds(id) && !self.holdings.is_vouched(id);
+        if told_by_gone.iter().any(waits) {
             self.links.iter_mut().for_each(|link| link.deliveries.clear());
         }
     }
