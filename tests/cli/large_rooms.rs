@@ -75,6 +75,15 @@ fn each_page_of_a_room_of_a_thousand_holds_the_messages_that_it_names() {
     asks("/history 1", "-- the last of 3000 messages in #lab", &mut (2_999..3_000));
     asks("/history 333", "-- the last 333 of 3000 messages in #lab", &mut (2_667..3_000));
     asks("/history 9999", "-- the last 1000 of 3000 messages in #lab", &mut (2_000..3_000));
+    // From page to page, back to the beginning and not beyond; what a search finds is looked up where it stands.
+    for newer in [500, 1_000, 1_500, 2_000, 2_500] {
+        let (command, first) = (format!("/history 500 ~{}", newer + 1), newer + 500);
+        let heading = format!("-- ~{first} to ~{} of 3000 messages in #lab", newer + 1);
+        asks(&command, &heading, &mut (3_000 - first..3_000 - newer));
+    }
+    asks("/history 50 ~2990", "-- ~3000 to ~2990 of 3000 messages in #lab", &mut (0..11));
+    asks("/history 5 ~3001", "there is no ~3001 here, of 3000 messages", &mut (0..0));
+    asks("/history 3 ~655", "-- ~657 to ~655 of 3000 messages in #lab", &mut (2_343..2_346));
     // Some messages read otherwise by now, and some not at all.
     asks("/search as before 2345.", "-- 1 message found", &mut (2_345..2_346));
     asks(

@@ -100,7 +100,8 @@ pub fn meant(
     }
 }
 
-/// `/history`: the last messages as they read now, numbered from the end, with a line where the unread begin.
+/// `/history`: the last messages, or those up to one, as they read now, numbered from the end, with a line where the
+/// unread begin.
 ///
 /// # Errors
 /// See [`change`].
@@ -109,16 +110,18 @@ pub async fn history(
     eyes: &Eyes,
     shared: &Shared,
     number: usize,
+    upto: Back,
 ) -> Result<Done, Failure> {
     let Some((conversation, name)) = shared.current() else {
         return Ok(Done::Not("whose history? /dm NAME or /join #ROOM first".to_owned()));
     };
     let (eyes_in, account) = (eyes.clone(), eyes.account);
+    let newer = if let Back::Nth(nth) = upto { nth.saturating_sub(1) } else { 0 };
     let (mut lines, total, kept) = session
         .ask(move |client| {
             let thread = client.thread(conversation);
             let (read, total) = (thread.read(account), thread.count());
-            let mut page: Vec<_> = thread.messages().rev().take(number).collect();
+            let mut page: Vec<_> = thread.messages().rev().skip(newer).take(number).collect();
             page.reverse();
             let mut lines = Vec::new();
             for (place, message) in page.iter().filter_map(|key| client.message(&key.id)).enumerate() {
@@ -126,11 +129,11 @@ pub async fn history(
                     && !eyes_in.blocked.holds(message.author)
                     && read.is_none_or(|read| message.key > read);
                 let before_was_read = place == 0 || read.is_some_and(|read| page[place - 1] <= read);
-                let is_first_of_all = place == 0 && page.len() == total;
+                let is_first_of_all = place == 0 && newer + page.len() == total;
                 if is_unread && before_was_read && !is_first_of_all {
                     lines.push(eyes_in.aside("unread from here"));
                 }
-                lines.push(line(client, &eyes_in, &message, page.len() - place));
+                lines.push(line(client, &eyes_in, &message, newer + page.len() - place));
             }
             (lines, total, client.kept(conversation))
         })
@@ -138,6 +141,13 @@ pub async fn history(
     let what = if conversation_is_room(conversation) { "in" } else { "with" };
     let shown = match total {
         0 => format!("nothing {what} {name} yet"),
+        all if newer >= all => {
+            return Ok(Done::Not(format!("there is no ~{} here, of {}", newer + 1, count(all, "message"))));
+        }
+        all if newer > 0 => {
+            let first = all.min(newer.saturating_add(number));
+            format!("~{first} to ~{} of {all} messages {what} {name}, in their true order", newer + 1)
+        }
         all if all <= number => format!("{} {what} {name}, all in their true order", count(all, "message")),
         all if number == 1 => format!("the last of {all} messages {what} {name}"),
         all => format!("the last {number} of {all} messages {what} {name}, in their true order"),
@@ -148,7 +158,9 @@ pub async fn history(
         lines.insert(1, eyes.aside(&format!("({messages} {are} not for those who joined later)")));
     }
     // Of what was here, these lines have shown also what the display still holds.
-    mark_read(session, eyes, conversation, 0).await?;
+    if newer == 0 {
+        mark_read(session, eyes, conversation, 0).await?;
+    }
     Ok(Done::Answer(lines))
 }
 
@@ -310,7 +322,7 @@ pub async fn next(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Don
         return Ok(Done::Answer(vec![eyes.aside("nothing unread")]));
     };
     shared.turn_to(conversation, name);
-    history(session, eyes, shared, unread.min(UNREAD_COUNTED_MAX)).await
+    history(session, eyes, shared, unread.min(UNREAD_COUNTED_MAX), Back::Last).await
 }
 
 /// The conversations with something unread, but for the one before the person's eyes: what is new there is shown.

@@ -296,7 +296,7 @@ pub async fn carry_out(session: &Session, eyes: &Eyes, shared: &Shared, line: Li
         Line::Help => Ok(Done::Answer(help(eyes))),
         Line::Say(text) => say(session, shared, text).await,
         Line::Dm(name) => turn_to(session, eyes, shared, name.to_string()).await,
-        Line::History(number) => messages::history(session, eyes, shared, number).await,
+        Line::History(number, upto) => messages::history(session, eyes, shared, number, upto).await,
         Line::Create(charter) => rooms::create(session, eyes, shared, charter).await,
         Line::Join(name) => rooms::join(session, eyes, shared, name).await,
         Line::Leave(name) => rooms::leave(session, eyes, shared, name).await,
