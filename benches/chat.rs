@@ -5,8 +5,8 @@
 //! A person's device log is written with a room of MEMBERS (200 if not said) who have said MESSAGES (2,000 if not said),
 //! with edits, deletions, reactions and read marks among them. Then `tercet chat` runs as a process of its own over that log,
 //! without a server, and is given one command after the other: printed are the memory that it has once it has
-//! started, how long it takes to start, and the median of each command. `TERCET=FILE` measures another program than
-//! the one of this tree.
+//! started, how long it takes to start, the first search, which makes an index, and the median of each command.
+//! `TERCET=FILE` measures another program than the one of this tree.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that cannot go on has failed")]
 
@@ -21,10 +21,14 @@ use std::time::{Duration, Instant};
 
 const STARTS: usize = 3;
 const ROUNDS: usize = 9;
-const COMMANDS: [&str; 9] = [
+const FIRST_SEARCH: &str = "/search as it was";
+const COMMANDS: [&str; 12] = [
     "/history",
     "/history 1000",
     "/search as before 7.",
+    "/search as it should",
+    "/search and more",
+    "/search a",
     "/members",
     "/rooms",
     "/unread",
@@ -52,6 +56,11 @@ fn main() {
         now_kib / 1024,
         most_kib / 1024
     );
+    let (before_kib, _) = chat.memory_kib();
+    let first = chat.times(FIRST_SEARCH);
+    let index_kib = chat.memory_kib().0.saturating_sub(before_kib);
+    let per_message = index_kib * 1024 / messages;
+    println!("first search: {first:.1?}, {index_kib} KiB for its index, {per_message} bytes a message");
     for command in COMMANDS {
         let taken = median((0..ROUNDS).map(|_| chat.times(command)).collect());
         println!("{command:24} {taken:10.1?}");

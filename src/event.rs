@@ -86,6 +86,10 @@ pub enum EventError {
     /// What an event is about must be among its parents.
     #[error("the event that it is about is not among its parents")]
     TargetNotParent,
+    /// What is about a message must be about one that it may be about ([`Kind::may_be_about`]); only ancestors show it,
+    /// so it is found when something is written ([`crate::ancestors`] finds it in what others wrote).
+    #[error("an event of kind {0:?} cannot be about that one")]
+    TargetUnfit(Kind),
     /// A room's first event is its only one without a parent, and its author's number makes the room's id.
     #[error("it does not follow from the first event of its room")]
     Rootless,

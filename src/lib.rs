@@ -50,6 +50,7 @@
 //! **The conversation**, as events in canonical order make it
 //! - [`order`]: what comes after what, and the digest of that; [`directory`]: who is who; [`rooms`]: who may read which
 //! - [`thread`]: as people read it, with edits, reactions and what they have read, at the cost of what is looked at
+//! - [`search`]: which of it may hold a text
 //!
 //! **The cluster**
 //! - [`view`]: which servers there are, and were, signed by the administrator
@@ -161,6 +162,7 @@ pub mod report;
 pub mod rooms;
 pub mod screens;
 pub mod sealed;
+pub mod search;
 pub mod server;
 pub mod settle;
 pub mod signature;

@@ -151,6 +151,12 @@ pub const QUORUM_SLOW_MS: u64 = 5_000;
 pub const QUORUM_LOOK_MS: u64 = 1_000;
 /// Servers that one view may hold: a client keeps one bit for each.
 pub const SERVERS_MAX: usize = 32;
+/// Conversations whose words a chat keeps an index of, those that were searched last.
+pub const SEARCH_INDEXES_MAX: usize = 4;
+/// Bits of such an index, in bytes: they do for twice as many bytes of text.
+pub const SEARCH_INDEX_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// Unread messages that are counted; of more, a person is told that there are more.
+pub const UNREAD_COUNTED_MAX: usize = 1_000;
 /// Retired servers that a view remembers, the newest.
 pub const RETIRED_MAX: usize = 32;
 /// Longest view, without its signature: all its servers, and all that it remembers with all who hold their logs.

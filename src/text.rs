@@ -109,9 +109,22 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// As [`count`], of what was counted up to one more than `most`: "1000+ messages".
+pub fn count_upto(number: usize, most: usize, noun: &str) -> String {
+    if number > most { format!("{most}+ {noun}s") } else { count(number, noun) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_counted_no_further_is_said_to_be_more() {
+        let cases = [(0, "0 lines"), (1, "1 line"), (7, "7 lines"), (8, "7+ lines"), (9, "7+ lines")];
+        for (number, words) in cases {
+            assert_eq!(count_upto(number, 7, "line"), words);
+        }
+    }
 
     #[test]
     fn names_that_people_use_are_taken() {

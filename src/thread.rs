@@ -195,18 +195,18 @@ impl Thread {
         self.read.get(&account).copied()
     }
 
-    /// How many messages of others an account has not read, leaving out those whose authors it does not hear.
+    /// The messages of others that an account has not read, leaving out those whose authors it does not hear.
     pub fn unread<'a>(
         &self,
         account: AccountId,
         is_unheard: impl Fn(AccountId) -> bool,
         find: impl Fn(&EventId) -> Option<&'a Event>,
-    ) -> usize {
-        let is_news = |key: &Key| {
+    ) -> impl Iterator<Item = Key> {
+        let is_news = move |key: &Key| {
             let author = find(&key.id).map(Event::account).filter(|author| *author != account);
             author.is_some_and(|author| !is_unheard(author)) && self.says(&key.id, &find)
         };
-        self.behind(self.read(account)).filter(is_news).count()
+        self.behind(self.read(account)).filter(is_news)
     }
 
     /// The event that says what the room is about.

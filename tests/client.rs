@@ -9,6 +9,7 @@ use ed25519_dalek::SigningKey;
 use serde_bytes::ByteBuf;
 use tercet::client::{Action, Client, Config, Effects, Input};
 use tercet::clock::Time;
+use tercet::content::about;
 use tercet::event::{Claim, Conversation, Draft, Event, EventError, Kind, account_of};
 use tercet::frame::{Item, Receipt, Rejection, ToClient, ToServer};
 use tercet::history::Entry;
@@ -293,6 +294,45 @@ fn what_cannot_be_a_message_leaves_no_trace() {
         assert!(effects.log.is_empty() && effects.actions.is_empty());
     }
     assert_eq!(alice.log, before);
+}
+
+/// Found by the simulator once people shared files: a device that has written what every server refuses is stuck.
+#[test]
+fn what_every_server_would_refuse_is_not_written() {
+    let mut alice = Alice::connected();
+    let bobs = by_bob(2, 1, NOW_MS, &[]);
+    alice.feed(1, &[(&bobs, true)], 1);
+    alice.says("words");
+    let (name, bytes) = ("plan.txt".to_owned(), b"a plan".to_vec());
+    alice.step(Input::Share { conversation: with_bob(), name, bytes });
+    let of = |kind| alice.written().iter().find(|event| event.kind() == kind).unwrap().id();
+    let (post, chunk, file) = (of(Kind::Post), of(Kind::Chunk), of(Kind::File));
+    let cases = [
+        (Kind::Edit, file),
+        (Kind::Edit, bobs.id()),
+        (Kind::Delete, bobs.id()),
+        (Kind::Delete, chunk),
+        (Kind::Reply, chunk),
+        (Kind::React, chunk),
+    ];
+    let before = alice.log.clone();
+    let say = |kind, target, text| Input::Say { conversation: with_bob(), kind, body: about(target, text) };
+    for (kind, target) in cases {
+        let mut effects = Effects::default();
+        let text = if kind == Kind::Delete { "" } else { "+1" };
+        let said = alice.client.step(NOW_MS, say(kind, target, text), &mut effects);
+        assert_eq!(said, Err(EventError::TargetUnfit(kind)), "{target:?}");
+        assert!(effects.log.is_empty() && effects.actions.is_empty(), "{kind:?}");
+    }
+    assert_eq!(alice.log, before);
+    for (kind, target, text) in [
+        (Kind::Edit, post, "other"),
+        (Kind::React, file, "+1"),
+        (Kind::Reply, bobs.id(), "so"),
+        (Kind::Delete, file, ""),
+    ] {
+        assert_eq!(uploads(&alice.step(say(kind, target, text))).len(), 3, "{kind:?}");
+    }
 }
 
 #[test]

@@ -480,6 +480,13 @@ impl Alice {
         effects.actions
     }
 
+    /// A server tells of its first event, whole or by id.
+    fn feed(&mut self, n: u8, event: &Event, whole: bool) -> Vec<Action> {
+        let bytes = whole.then(|| ByteBuf::from(event.bytes()));
+        let items = vec![Item { position: 1, id: event.id(), event: bytes }];
+        self.hears(n, ToClient::Feed { room: None, items, after: 0, upto: 1, caught_up: true })
+    }
+
     fn up(&mut self, n: u8) -> Vec<Action> {
         self.step(ClientInput::Up { server: server(n), incarnation: LIFE })
     }
@@ -576,16 +583,15 @@ fn a_retired_server_is_forgotten_and_a_new_one_is_owed_everything() {
     );
 }
 
-/// A line that nobody tells of again would wait for ever: every cursor has passed it.
+/// Found by the simulator, seeds 8010031 and 10008296: enough servers had told of a line that was not due yet, one of them
+/// left, and the chat was started again. Nobody tells of it again, since every cursor has passed it.
 #[test]
 fn what_has_had_its_quorum_keeps_it_over_a_restart_though_one_who_told_has_left() {
     let mut alice = Alice::with_quorum(2, &first(), Vec::new());
     let event = by_bob();
     for n in [1, 2, 3] {
         alice.up(n);
-        let bytes = Some(ByteBuf::from(event.bytes())).filter(|_| n == 1);
-        let items = vec![Item { position: 1, id: event.id(), event: bytes }];
-        alice.hears(n, ToClient::Feed { room: None, items, after: 0, upto: 1, caught_up: true });
+        alice.feed(n, &event, n == 1);
     }
     let told = |alice: &Alice| alice.log.iter().filter(|entry| matches!(entry, Entry::Told { .. })).count();
     assert_eq!((alice.client.is_vouched(&event.id()), told(&alice)), (true, 2), "a third counts for nothing");

@@ -149,14 +149,14 @@ impl Client {
         of.is_some_and(|thread| thread.is_taken_back(id, self.finds()))
     }
 
-    /// How many messages of others an account has not read in a conversation, leaving out those whose authors it does
+    /// The messages of others that an account has not read in a conversation, leaving out those whose authors it does
     /// not hear.
     pub fn unread(
         &self,
         conversation: Conversation,
         account: AccountId,
         is_unheard: impl Fn(AccountId) -> bool,
-    ) -> usize {
+    ) -> impl Iterator<Item = Key> {
         self.thread(conversation).unread(account, is_unheard, self.finds())
     }
 

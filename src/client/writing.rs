@@ -16,7 +16,7 @@ use serde_bytes::ByteBuf;
 use crate::clock::Clock;
 use crate::content::{Content, SharedFile, chunk};
 use crate::effects::{Action, Effects};
-use crate::event::{Conversation, Draft, EventError, Kind, Unsigned};
+use crate::event::{Conversation, Draft, Event, EventError, Kind, Unsigned};
 use crate::frame::{Receipt, ToServer};
 use crate::history::Entry;
 use crate::id::{AccountId, DeviceId, EventId, RoomId, Seq};
@@ -69,8 +69,8 @@ impl Client {
         effects: &mut Effects,
     ) -> Result<(), EventError> {
         let target = Content::read(kind, &body)?.target();
-        if target.is_some_and(|target| self.holdings.place_of(&target) != Some(conversation)) {
-            return Err(EventError::TargetNotParent);
+        if let Some(target) = target {
+            self.may_be_about(conversation, kind, &target)?;
         }
         // Whether it can be said is found out before anything is written, merges included.
         if self.holdings.heads(conversation) >= PARENTS_MAX {
@@ -80,6 +80,19 @@ impl Client {
         self.merge(now_ms, conversation, effects)?;
         let parents = self.holdings.parents(conversation, target, PARENTS_MAX);
         self.write(now_ms, conversation, kind, body, parents, effects)
+    }
+
+    /// Every server refuses what is about an event that it cannot be about, and all that is written after it.
+    fn may_be_about(
+        &self,
+        conversation: Conversation,
+        kind: Kind,
+        target: &EventId,
+    ) -> Result<(), EventError> {
+        let is_here = |target: &&Arc<Event>| target.conversation() == conversation;
+        let target = self.event(target).filter(is_here).ok_or(EventError::TargetNotParent)?;
+        let is_own = target.account() == self.account;
+        if kind.may_be_about(target.kind(), is_own) { Ok(()) } else { Err(EventError::TargetUnfit(kind)) }
     }
 
     /// Several posts to one conversation, which follow each from the one before; answers whether each can be said.

@@ -200,6 +200,12 @@ pub(super) fn elsewhere(cluster: &Cluster, name: &str) -> Failure {
         .next(format!("do this on the machine of server {name}"))
 }
 
+/// That no server at all can be handled here.
+pub(super) fn none_here(cluster: &Cluster) -> Failure {
+    let folder = cluster.home().servers();
+    Failure::new(format!("no server of this cluster is on this machine: there is no {}", folder.display()))
+}
+
 /// Sends a signal; `false` if the process was gone.
 fn send(name: &str, process: Process, signal: Signal) -> Result<bool, Failure> {
     let target = i32::try_from(process.pid()).ok().and_then(Pid::from_raw);

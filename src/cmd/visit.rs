@@ -122,6 +122,7 @@ impl Visit {
             view: Known::new(session.ask(|client| client.view().clone()).await?),
             zone: jiff::tz::TimeZone::system(),
             reads: false,
+            window_ms: options.window_ms,
             name: Called::new(called.unwrap_or_else(|| name.to_string())),
             blocked: Blocked::load(&cluster.home().blocked(name))?,
         };

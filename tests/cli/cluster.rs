@@ -142,6 +142,37 @@ fn start_brings_back_one_server() {
 }
 
 #[test]
+fn start_without_names_starts_all_that_is_down_and_says_what_runs() {
+    let cluster = TestCluster::up(4);
+    cluster.run(&["kill", "2"]).ok();
+    cluster.run(&["kill", "3", "--signal", "term"]).ok();
+    wait_until("server 3 has stopped", || cluster.state("3") == "stopped");
+    cluster.run(&["kill", "4", "--signal", "stop"]).ok();
+    let out = cluster.run(&["cluster", "start"]).ok();
+    let [one, two, three, four] = ["1", "2", "3", "4"].map(|name| cluster.pid(name));
+    let expected = [
+        format!("server 1 is running already (pid {one})"),
+        format!("server 4 is paused (pid {four}); it goes on after: tercet kill 4 --signal cont"),
+        format!("server 2 is ready (pid {two})"),
+        format!("server 3 is ready (pid {three})"),
+    ];
+    assert_eq!(out.lines().collect::<Vec<_>>(), expected);
+    cluster.run(&["kill", "4", "--signal", "cont"]).ok();
+    let again = cluster.run(&["cluster", "start"]).ok();
+    assert_eq!(again.matches("is running already").count(), 4, "{again}");
+    assert_eq!(["1", "2", "3", "4"].map(|name| cluster.pid(name)), [one, two, three, four]);
+}
+
+#[test]
+fn a_log_is_of_the_only_server_or_of_a_named_one() {
+    let cluster = TestCluster::up(1);
+    assert!(cluster.run(&["cluster", "logs"]).ok().contains("server 1"));
+    let cluster = TestCluster::up(2);
+    let err = cluster.run(&["cluster", "logs"]).failed();
+    assert!(err.contains("which server's? there are 1, 2") && err.contains("tercet cluster logs 1"), "{err}");
+}
+
+#[test]
 fn a_dead_server_that_cannot_be_started_is_still_dead() {
     let cluster = TestCluster::up(1);
     cluster.run(&["kill", "1"]).ok();

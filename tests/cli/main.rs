@@ -43,6 +43,7 @@ mod support;
 mod tail;
 mod terminal;
 mod trouble;
+mod unread;
 mod verify;
 mod views;
 mod watch;

@@ -121,6 +121,43 @@ fn what_is_said_about_messages_reads_alike_for_both() {
 }
 
 #[test]
+fn a_search_finds_what_reads_so_now_however_often_one_searches() {
+    let cluster = cluster_with_people();
+    let (mut alice, mut bob) = in_one_room(&cluster);
+    let finds = |bob: &mut Chat, wanted: &str, heading: &str| {
+        let is_heading = |line: &&String| line.ends_with(" found");
+        let headings = |bob: &Chat| bob.words().iter().filter(is_heading).cloned().collect::<Vec<_>>();
+        let before = headings(bob).len();
+        bob.say(&format!("/search {wanted}"));
+        crate::support::wait_until("the search is answered", || headings(bob).len() > before);
+        assert_eq!(headings(bob).last().map(String::as_str), Some(heading), "{wanted}");
+    };
+    alice.say("helo bob");
+    bob.hears("alice: helo bob");
+    finds(&mut bob, "HELO", "-- 1 message found");
+    finds(&mut bob, "hello", "-- nothing found");
+    alice.say("/edit hello bob");
+    bob.hears("* alice changed");
+    finds(&mut bob, "helo", "-- nothing found");
+    finds(&mut bob, "hello", "-- 1 message found");
+    alice.say("hello again");
+    bob.hears("alice: hello again");
+    finds(&mut bob, "hello", "-- 2 messages found");
+    alice.say("/delete ~2");
+    bob.hears("* alice took a message back");
+    finds(&mut bob, "hello", "-- 1 message found");
+    finds(&mut bob, "he", "-- 1 message found");
+    finds(&mut bob, "b", "-- 1 message found");
+    bob.say("/block alice");
+    bob.is_told("nothing from alice is shown");
+    finds(&mut bob, "hello", "-- nothing found");
+    bob.say("/unblock alice");
+    bob.is_told("alice is heard again");
+    finds(&mut bob, "hello", "-- 1 message found");
+    end_well(&cluster, [(alice, 0), (bob, 0)]);
+}
+
+#[test]
 fn a_room_of_thousands_of_messages_is_looked_back_on_in_pages() {
     const MESSAGES: usize = 2_000;
     let cluster = cluster_with_people();

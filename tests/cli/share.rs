@@ -67,3 +67,30 @@ fn a_shared_file_comes_whole_replaces_nothing_and_can_be_taken_back() {
     });
     assert_valid(&cluster.run(&["verify"]));
 }
+
+#[test]
+fn a_shared_file_cannot_be_edited_and_what_is_said_next_still_arrives() {
+    let cluster = cluster_with_people();
+    let file = cluster.dir().join("plan.txt");
+    fs::write(&file, "a plan").unwrap();
+    let mut alice = Chat::with(cluster.dir(), "alice", "bob", &ON_ALL);
+    alice.say("see this");
+    alice.say(&format!("/share {}", file.display()));
+    alice.hears("alice: shares plan.txt");
+    for edit in ["/edit another plan", "/edit ~1 another plan"] {
+        alice.say(edit);
+    }
+    let refusal = "that message shares a file, which cannot be changed; /delete takes it back";
+    wait_until("both are refused", || {
+        alice.words().iter().filter(|line| line.contains(refusal)).count() == 2
+    });
+    alice.say("/edit ~2 see that");
+    alice.hears("* alice changed \"see this\" to: see that");
+    alice.say("and more");
+    let ran = alice.finish();
+    assert!(ran.code == 1 && ran.out.contains("alice: and more"), "some commands were refused: {ran:?}");
+    assert!(!ran.err.contains("not safe"), "{ran:?}");
+    let read = cluster.run(&["tail", "alice", "--as", "bob"]).ok();
+    assert!(read.contains("and more"), "{read}");
+    assert_valid(&cluster.run(&["verify"]));
+}

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use tercet::erasure;
-use tercet::event::{Event, Origin};
+use tercet::event::{Event, Kind, Origin};
 use tercet::frame::DeviceCursor;
 use tercet::history::{Entry, Stored};
 use tercet::id::{ConversationId, DeviceId, EventId, Incarnation, Position, RoomId, ServerId};
@@ -40,6 +40,8 @@ pub struct Disk {
     pub holes: BTreeSet<Position>,
     /// Whether a mutant's store keeps what was taken back.
     pub keeps_bodies: bool,
+    /// Whether it keeps the parts of such a file.
+    pub keeps_parts: bool,
 }
 
 /// What a crash leaves of the batch that was being synced.
@@ -72,6 +74,7 @@ impl Disk {
             rotten: BTreeMap::new(),
             holes: BTreeSet::new(),
             keeps_bodies: false,
+            keeps_parts: false,
         }
     }
 
@@ -165,7 +168,7 @@ impl Disk {
     /// Makes the log anew of these events, and its indexes with it; the cursors stay.
     pub fn rewrite(&mut self, log: Vec<(Arc<Event>, bool)>) {
         let mut after = Self::new(self.incarnation);
-        after.keeps_bodies = self.keeps_bodies;
+        (after.keeps_bodies, after.keeps_parts) = (self.keeps_bodies, self.keeps_parts);
         log.into_iter().for_each(|(event, fork)| after.append(event, fork));
         after.safe = after.log.len();
         after.cursors = std::mem::take(&mut self.cursors);
@@ -240,9 +243,16 @@ impl Disk {
         }
         self.canonical.insert((event.conversation().id(), event.key()));
         self.log.push((event, fork));
-        if !self.keeps_bodies {
-            self.with_events(erasure::forget);
+        if self.keeps_bodies {
+            return;
         }
+        let keeps_parts = self.keeps_parts;
+        self.with_events(|events| {
+            let whole = if keeps_parts { events.to_vec() } else { Vec::new() };
+            erasure::forget(events);
+            let parts = events.iter_mut().zip(whole).filter(|(_, whole)| whole.kind() == Kind::Chunk);
+            parts.for_each(|(event, whole)| *event = whole);
+        });
     }
 
     /// Lets the bodies of the log be changed.

@@ -22,6 +22,7 @@ mod nemesis;
 mod network;
 mod regressions;
 mod server_host;
+mod sharing;
 mod sides;
 mod swarm;
 mod talk;
@@ -47,7 +48,7 @@ const SEEDS: u64 = 500;
 const FAILURES_MAX: usize = 10;
 
 /// What a sweep must have seen, or it has tested less than it seems.
-const MUST_HAPPEN: [&str; 32] = [
+const MUST_HAPPEN: [&str; 36] = [
     "a batch that nobody was told of",
     "a body from a peer",
     "a client learns of a lost log",
@@ -61,6 +62,8 @@ const MUST_HAPPEN: [&str; 32] = [
     "a feed gone on with",
     "a fetch",
     "a fetch from a peer",
+    "a file is shared",
+    "a file is taken back",
     "a full disk stops a server",
     "a late line",
     "a log that is not drained yet",
@@ -75,6 +78,8 @@ const MUST_HAPPEN: [&str; 32] = [
     "a server's sync fails",
     "a store is refused for a flipped bit",
     "a torn batch",
+    "an account is closed",
+    "an account takes another name",
     "an administrator is interrupted",
     "an event from a clock ahead",
     "an event told twice",
@@ -248,7 +253,7 @@ fn two_views_of_one_epoch_leave_everybody_with_the_same() {
             changes: 0,
             all_apart: false,
             burst: 3,
-            ..Swarm::draw(&mut rng)
+            ..Swarm::draw(&mut rng).without_files_and_names()
         };
         let mut world = World::new(seed, rng, swarm, false);
         let views = [1, 2]
@@ -291,7 +296,7 @@ fn returned_by_a_reader(seed: u64, mutant: Option<Mutant>) -> (usize, usize, Vec
         changes: 0,
         quorum: 1,
         mutant,
-        ..Swarm::draw(&mut rng)
+        ..Swarm::draw(&mut rng).without_files_and_names()
     };
     let mut world = World::new(seed, rng, swarm, false);
     (1..9).for_each(|second| world.after(500 * second, What::Say { client: 0, texts: 4 }));
@@ -343,7 +348,7 @@ fn a_burst_beyond_every_window_reaches_a_reader_who_was_away() {
         turn_max_ms: 5,
         text_max_bytes: 600,
         changes: 0,
-        ..Swarm::draw(&mut rng)
+        ..Swarm::draw(&mut rng).without_files_and_names()
     };
     let mut world = World::new(1, rng, swarm, false);
     world.after(2_000, What::Say { client: 0, texts: FEED_WINDOW + UPLOAD_WINDOW });

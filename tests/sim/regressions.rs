@@ -23,12 +23,12 @@ fn key() -> SigningKey {
     SigningKey::from_bytes(&[1; 32])
 }
 
-fn notes() -> Conversation {
+pub fn notes() -> Conversation {
     Conversation::direct(account_of(&key()), account_of(&key()))
 }
 
 /// A client of one server, to which it is connected.
-fn connected() -> Client {
+pub fn connected() -> Client {
     let member = Member { name: "1".to_owned(), address: "one:1".to_owned(), id: server(), sealed: false };
     let view = View::new(ClusterId::new([7; 16]), 1, vec![member]).unwrap();
     let device = DeviceId::new([1; 16]);

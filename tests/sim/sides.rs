@@ -31,7 +31,7 @@ fn world(seed: u64, in_halves: bool) -> World {
         peers: true,
         changes: 0,
         quorum: 1,
-        ..Swarm::draw(&mut rng)
+        ..Swarm::draw(&mut rng).without_files_and_names()
     };
     let mut world = World::new(seed, rng, swarm, false);
     let clients = (0..4).map(|client| (Caller::Client(client), client < LEFT_CLIENTS));

@@ -38,6 +38,12 @@ pub struct Swarm {
     pub quorum: usize,
     /// Whether devices show all the same what has not had it.
     pub shows_all: bool,
+    /// How many files are shared.
+    pub files: usize,
+    /// How many times somebody takes another name, or closes an account.
+    pub names: usize,
+    /// What decides the when, who and what of files and names, and of nothing else.
+    pub apart: fastrand::Rng,
     /// The servers that lie.
     pub liars: Vec<usize>,
     pub mutant: Option<Mutant>,
@@ -81,6 +87,9 @@ impl Swarm {
             changes,
             quorum: 1,
             shows_all: false,
+            files: 0,
+            names: 0,
+            apart: fastrand::Rng::with_seed(0),
             liars: Vec::new(),
             mutant: None,
         };
@@ -89,6 +98,9 @@ impl Swarm {
             // Without peers, what one server alone has never gets its quorum.
             swarm.peers |= swarm.quorum > 1;
         }
+        swarm.files = if apart.u32(..4) == 0 { apart.usize(1..=6) } else { 0 };
+        swarm.names = if apart.u32(..4) == 0 { apart.usize(1..=4) } else { 0 };
+        swarm.apart = apart;
         swarm
     }
 
@@ -102,6 +114,12 @@ impl Swarm {
         self.faults.retain(|fault| *fault != Fault::LoseDevice);
         self.all_apart = false;
     }
+
+    /// Nobody shares a file or changes a name, for runs that are about something else.
+    pub fn without_files_and_names(self) -> Self {
+        Self { files: 0, names: 0, ..self }
+    }
+
     /// Out of a copy of the random source, so that whatever else is drawn stays what it was.
     fn changes(mut rng: fastrand::Rng) -> usize {
         rng.u64(..);

@@ -47,7 +47,7 @@ impl World {
                 let kinds = [Kind::Reply, Kind::React, Kind::Unreact, Kind::Read, Kind::Edit, Kind::Delete];
                 let kind = kinds[self.rng.usize(..kinds.len())];
                 let is_own = message.account() == machine.account();
-                if matches!(kind, Kind::Edit | Kind::Delete) && !is_own {
+                if !kind.may_be_about(message.kind(), is_own) {
                     return;
                 }
                 let text = if matches!(kind, Kind::Delete | Kind::Read) { "" } else { "+1" };

@@ -28,6 +28,7 @@ use crate::mutants::Memory;
 use crate::nemesis::{Fault, Remedy};
 use crate::network::{Caller, Network, Way};
 use crate::server_host::ServerHost;
+use crate::sharing;
 use crate::swarm::Swarm;
 
 /// Unix milliseconds at which every run begins.
@@ -85,6 +86,12 @@ pub enum What {
         client: usize,
         texts: usize,
     },
+    /// This client shares a file.
+    Share(usize),
+    /// It takes one back.
+    TakeBack(usize),
+    /// It takes another name, or closes its account.
+    Name(usize),
     Fault,
     /// A test has this go wrong.
     Strike {
@@ -239,6 +246,7 @@ impl World {
             self.after(self.swarm.fault_every_ms, What::Administer);
         }
         self.after(fault_ms + LOOK_EVERY_MS, What::Look);
+        self.plan_apart();
     }
 
     /// Runs to the end; returns what is wrong.
@@ -260,6 +268,7 @@ impl World {
             failures.extend(judge::unrest(self).map(|why| Failure::new(NO_REST, why)));
             failures.extend(judge::verify(self));
             failures.extend(judge::screens(self));
+            failures.extend(sharing::torn(self));
         }
         if failures.is_empty() {
             failures.extend(judge::replay(self));
@@ -287,6 +296,9 @@ impl World {
             What::Wake { client, boot } => self.wake(client, boot),
             What::Turn { client, boot } => self.turn(client, boot),
             What::Say { client, texts } => self.say(client, texts),
+            What::Share(client) => self.share(client),
+            What::TakeBack(client) => self.take_back(client),
+            What::Name(client) => self.rename(client),
             What::Fault => self.go_wrong(),
             What::Strike { fault, client, server } => self.strike(fault, client, server),
             What::Remedy(remedy) => self.put_right(remedy),

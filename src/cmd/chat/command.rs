@@ -17,7 +17,7 @@ pub enum Line {
     /// `/dm NAME`: talk to them from here on.
     Dm(Name),
     /// `/history [N]`: the last N messages of the conversation.
-    History(usize),
+    History(usize, Back),
     /// `/view`: the servers.
     View,
     /// `/create #ROOM [private] [closed]`: begins a room; of a closed one, members read what is said from their coming
@@ -125,7 +125,7 @@ pub const HISTORY_MAX: usize = 1_000;
 /// Every command with its usage and what it does, as `/help` lists them.
 pub const COMMANDS: [(&str, &str, &str); 33] = [
     ("dm", "/dm NAME", "talk to NAME; then just type"),
-    ("history", "/history [N]", "the last N messages here, in their true order"),
+    ("history", "/history [N] [~M]", "the last N messages here in true order, or N to ~M"),
     ("rooms", "/rooms", "the rooms that you may join"),
     ("join", "/join #ROOM", "join a room and talk there"),
     ("leave", "/leave [#ROOM]", "leave it"),
@@ -180,11 +180,7 @@ pub fn parse(line: &str) -> Result<Line, LineError> {
         ("dm", "") => Err(LineError::Usage("/dm NAME")),
         ("dm", room) if room.starts_with('#') => Err(LineError::Usage("/join #ROOM; /dm is for people")),
         ("dm", name) => Ok(Line::Dm(name.parse()?)),
-        ("history", "") => Ok(Line::History(HISTORY_DEFAULT)),
-        ("history", number) => {
-            let number = number.parse().map(|number: usize| number.min(HISTORY_MAX));
-            number.map(Line::History).map_err(|_| LineError::Usage("/history [N]"))
-        }
+        ("history", rest) => history(rest).ok_or(LineError::Usage("/history [N] [~M]")),
         ("view", "") => Ok(Line::View),
         ("create", rest) => create(rest),
         ("join", room) if !room.is_empty() => Ok(Line::Join(room_name(room)?)),
@@ -238,6 +234,16 @@ pub fn parse(line: &str) -> Result<Line, LineError> {
     }
 }
 
+fn history(rest: &str) -> Option<Line> {
+    let (number, upto) = match rest.find('~') {
+        Some(at) => (rest[..at].trim(), back(&rest[at..])?),
+        None => (rest, (Back::Last, "")),
+    };
+    let number = if number.is_empty() { HISTORY_DEFAULT } else { number.parse().ok()? };
+    let (upto, after) = upto;
+    after.is_empty().then_some(Line::History(number.min(HISTORY_MAX), upto))
+}
+
 fn room_name(text: &str) -> Result<Name, NameError> {
     text.strip_prefix('#').unwrap_or(text).parse()
 }
@@ -288,9 +294,11 @@ mod tests {
             ("//etc/fstab", Line::Say("/etc/fstab".to_owned())),
             ("/dm bob", Line::Dm("bob".parse().unwrap())),
             ("/dm   |trey| ", Line::Dm("|trey|".parse().unwrap())),
-            ("/history", Line::History(HISTORY_DEFAULT)),
-            ("/history 5", Line::History(5)),
-            ("/history 1000000", Line::History(HISTORY_MAX)),
+            ("/history", Line::History(HISTORY_DEFAULT, Back::Last)),
+            ("/history 5", Line::History(5, Back::Last)),
+            ("/history 1000000", Line::History(HISTORY_MAX, Back::Last)),
+            ("/history ~7", Line::History(HISTORY_DEFAULT, Back::Nth(7))),
+            ("/history 5  ~12000 ", Line::History(5, Back::Nth(12_000))),
             ("/who", Line::Who),
             ("/view", Line::View),
             ("/help me", Line::Help),
@@ -307,8 +315,10 @@ mod tests {
             ("/dm", "usage: /dm NAME"),
             ("/dm #lab", "usage: /join #ROOM"),
             ("/export", "usage: /export FILE"),
-            ("/history many", "usage: /history [N]"),
+            ("/history many", "usage: /history [N] [~M]"),
             ("/history -1", "usage: /history [N]"),
+            ("/history ~0", "usage: /history [N]"),
+            ("/history ~3 5", "usage: /history [N]"),
             ("/who is it", "usage: /who"),
             ("/hsitory", "no command /hsitory; did you mean /history? /help lists them"),
             ("/fly", "no command /fly; /help lists them"),
@@ -340,6 +350,7 @@ mod tests {
                 .replace("NEW", "rob")
                 .replace(['[', ']'], "")
                 .replace("~N", "~2")
+                .replace("~M", "~2")
                 .replace("FILE", "talk.md");
             assert!(parse(&line).is_ok(), "/{name}: {line:?} is not understood");
         }

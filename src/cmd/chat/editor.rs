@@ -28,7 +28,7 @@ use super::render::Eyes;
 use super::talk::{Done, Shared, Standing, carry_out, print};
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::screen;
-use crate::cmd::session::{Notice, Session};
+use crate::cmd::session::{Notice, Session, Shown};
 use crate::cmd::settings::Settings;
 use crate::event::Conversation;
 use crate::frame::Presence;
@@ -110,7 +110,8 @@ fn prompt(eyes: &Eyes, shared: &Shared, outlook: &Outlook, session: &Session) ->
     });
     let elsewhere = match shared.elsewhere() {
         0 => String::new(),
-        some => format!(" +{}", some.min(ELSEWHERE_MAX)),
+        many if many > ELSEWHERE_MAX => format!(" +{ELSEWHERE_MAX}+"),
+        some => format!(" +{some}"),
     };
     outlook.refresh();
     format!("[{}]{elsewhere} {me}{with}: ", outlook.servers(|text, _| text.to_owned()))
@@ -252,6 +253,7 @@ pub async fn run(
     let mut editor: Editor<Assistant, FileHistory> = open(history).map_err(|error| terminal(&error))?;
     let colours = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
     greet(&eyes, me)?;
+    let owed = owed(&session, &eyes).await?;
     let heard = Arc::clone(&outlook);
     let hear = move |notice: &Notice| heard.heard(notice);
     let (ringer, waiting) = (Ringer::new(settings.bell()), Arc::new(Waiting::default()));
@@ -260,13 +262,13 @@ pub async fn run(
             let paper = Arc::new(Paper::default());
             let above = Above { printer, paper: Arc::clone(&paper), colours };
             (
-                tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), above, ringer, hear)),
+                tokio::spawn(print(notices, owed, eyes.clone(), Arc::clone(&shared), above, ringer, hear)),
                 Some(paper),
             )
         }
         Err(_) => {
             let plain = Plain::new(Arc::clone(&waiting));
-            (tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), plain, ringer, hear)), None)
+            (tokio::spawn(print(notices, owed, eyes.clone(), Arc::clone(&shared), plain, ringer, hear)), None)
         }
     };
     editor.set_helper(Some(Assistant { outlook: Arc::clone(&outlook), colours, paper }));
@@ -301,6 +303,25 @@ pub async fn run(
 fn greet(eyes: &Eyes, me: &Name) -> Result<(), Failure> {
     let servers = count(eyes.view.count(), "server");
     screen::say(&eyes.aside(&format!("{me} on {servers}; /dm NAME to talk, /help for more, ctrl-D to leave")))
+}
+
+/// What this device has written before and too few servers have; says how much that is.
+async fn owed(session: &Session, eyes: &Eyes) -> Result<Vec<Shown>, Failure> {
+    let safe_at = SENT_AT.min(eyes.view.count());
+    let owed = session
+        .ask(move |client| {
+            let written = client.unsafe_below(safe_at).into_iter().filter(|event| event.kind().is_shown());
+            written.map(|event| Shown::of(client, &event, false)).collect::<Vec<_>>()
+        })
+        .await?;
+    if !owed.is_empty() {
+        let (messages, are) = (count(owed.len(), "message"), if owed.len() == 1 { "is" } else { "are" });
+        let servers = count(safe_at, "server");
+        screen::say(&eyes.aside(&format!(
+            "{messages} of before {are} not safe on {servers} yet; sent as soon as they answer"
+        )))?;
+    }
+    Ok(owed)
 }
 
 async fn leave(

@@ -9,16 +9,14 @@ use crate::client::{Client, Input};
 use crate::cmd::blocked::Blocked;
 use crate::cmd::failure::Failure;
 use crate::cmd::said::{ABSENT, TAKEN_BACK, label};
-use crate::cmd::session::Session;
+use crate::cmd::session::{Session, now_ms};
 use crate::content::about;
 use crate::event::{Conversation, Kind};
 use crate::id::EventId;
+use crate::limits::UNREAD_COUNTED_MAX;
 use crate::order::Key;
-use crate::text::{Name, count, inert};
+use crate::text::{Name, count, count_upto, inert};
 use crate::thread::Message;
-
-/// Most matches that `/search` shows.
-const MATCHES: usize = 20;
 
 /// Says something about a message: `/reply`, `/edit`, `/delete`, `/react`, `/unreact`.
 ///
@@ -45,6 +43,10 @@ pub async fn change(
             if own_only && message.author != account {
                 return Err("that message is not yours to change".to_owned());
             }
+            let target = client.event(&message.key.id).map(|event| event.kind());
+            if (kind, target) == (Kind::Edit, Some(Kind::File)) {
+                return Err(UNCHANGEABLE.to_owned());
+            }
             Ok(message.key.id)
         })
         .await?;
@@ -58,6 +60,9 @@ pub async fn change(
         Err(why) => Done::Not(why),
     })
 }
+
+/// What is said to whoever wants to edit a file.
+const UNCHANGEABLE: &str = "that message shares a file, which cannot be changed; /delete takes it back";
 
 /// What is said to whom nothing is current.
 pub const NOWHERE: &str = "in which conversation? /dm NAME or /join #ROOM first";
@@ -95,7 +100,8 @@ pub fn meant(
     }
 }
 
-/// `/history`: the last messages as they read now, numbered from the end, with a line where the unread begin.
+/// `/history`: the last messages, or those up to one, as they read now, numbered from the end, with a line where the
+/// unread begin.
 ///
 /// # Errors
 /// See [`change`].
@@ -104,16 +110,18 @@ pub async fn history(
     eyes: &Eyes,
     shared: &Shared,
     number: usize,
+    upto: Back,
 ) -> Result<Done, Failure> {
     let Some((conversation, name)) = shared.current() else {
         return Ok(Done::Not("whose history? /dm NAME or /join #ROOM first".to_owned()));
     };
     let (eyes_in, account) = (eyes.clone(), eyes.account);
+    let newer = if let Back::Nth(nth) = upto { nth.saturating_sub(1) } else { 0 };
     let (mut lines, total, kept) = session
         .ask(move |client| {
             let thread = client.thread(conversation);
             let (read, total) = (thread.read(account), thread.count());
-            let mut page: Vec<_> = thread.messages().rev().take(number).collect();
+            let mut page: Vec<_> = thread.messages().rev().skip(newer).take(number).collect();
             page.reverse();
             let mut lines = Vec::new();
             for (place, message) in page.iter().filter_map(|key| client.message(&key.id)).enumerate() {
@@ -121,11 +129,11 @@ pub async fn history(
                     && !eyes_in.blocked.holds(message.author)
                     && read.is_none_or(|read| message.key > read);
                 let before_was_read = place == 0 || read.is_some_and(|read| page[place - 1] <= read);
-                let is_first_of_all = place == 0 && page.len() == total;
+                let is_first_of_all = place == 0 && newer + page.len() == total;
                 if is_unread && before_was_read && !is_first_of_all {
                     lines.push(eyes_in.aside("unread from here"));
                 }
-                lines.push(line(client, &eyes_in, &message, page.len() - place));
+                lines.push(line(client, &eyes_in, &message, newer + page.len() - place));
             }
             (lines, total, client.kept(conversation))
         })
@@ -133,6 +141,13 @@ pub async fn history(
     let what = if conversation_is_room(conversation) { "in" } else { "with" };
     let shown = match total {
         0 => format!("nothing {what} {name} yet"),
+        all if newer >= all => {
+            return Ok(Done::Not(format!("there is no ~{} here, of {}", newer + 1, count(all, "message"))));
+        }
+        all if newer > 0 => {
+            let first = all.min(newer.saturating_add(number));
+            format!("~{first} to ~{} of {all} messages {what} {name}, in their true order", newer + 1)
+        }
         all if all <= number => format!("{} {what} {name}, all in their true order", count(all, "message")),
         all if number == 1 => format!("the last of {all} messages {what} {name}"),
         all => format!("the last {number} of {all} messages {what} {name}, in their true order"),
@@ -142,7 +157,10 @@ pub async fn history(
         let (messages, are) = (count(kept, "earlier message"), if kept == 1 { "is" } else { "are" });
         lines.insert(1, eyes.aside(&format!("({messages} {are} not for those who joined later)")));
     }
-    mark_read(session, eyes, conversation).await?;
+    // Of what was here, these lines have shown also what the display still holds.
+    if newer == 0 {
+        mark_read(session, eyes, conversation, 0).await?;
+    }
     Ok(Done::Answer(lines))
 }
 
@@ -155,7 +173,8 @@ fn conversation_is_room(conversation: Conversation) -> bool {
     matches!(conversation, Conversation::Room(_))
 }
 
-fn line(client: &Client, eyes: &Eyes, message: &Message, number: usize) -> String {
+/// A message as it reads now, the so-manieth last.
+pub fn line(client: &Client, eyes: &Eyes, message: &Message, number: usize) -> String {
     if eyes.blocked.holds(message.author) {
         return eyes.blocked(message, number);
     }
@@ -175,38 +194,6 @@ fn line(client: &Client, eyes: &Eyes, message: &Message, number: usize) -> Strin
         own.map(|event| client.copies(&event.id())),
         number,
     )
-}
-
-/// `/search`: the last messages of the conversation that hold a text, case aside.
-///
-/// # Errors
-/// See [`change`].
-pub async fn search(session: &Session, eyes: &Eyes, shared: &Shared, text: String) -> Result<Done, Failure> {
-    let Some((conversation, _)) = shared.current() else { return Ok(Done::Not(NOWHERE.to_owned())) };
-    let (eyes_in, wanted) = (eyes.clone(), text.to_lowercase());
-    let found = session
-        .ask(move |client| {
-            let holds = |message: &Message| {
-                let found = message.text.as_ref().is_some_and(|text| text.to_lowercase().contains(&wanted));
-                found && !eyes_in.blocked.holds(message.author)
-            };
-            let keys = client.thread(conversation).messages().rev().zip(1..);
-            let messages = keys.filter_map(|(key, number)| Some((client.message(&key.id)?, number)));
-            let mut found = messages.filter(|(message, _)| holds(message));
-            let last = found.by_ref().take(MATCHES);
-            let mut lines: Vec<_> =
-                last.map(|(message, number)| line(client, &eyes_in, &message, number)).collect();
-            lines.reverse();
-            (lines.len() + found.count(), lines)
-        })
-        .await?;
-    let (all, lines) = found;
-    let more = if all > lines.len() { format!(", the last {} of them", lines.len()) } else { String::new() };
-    let heading = match all {
-        0 => "nothing found".to_owned(),
-        _ => format!("{} found{more}", count(all, "message")),
-    };
-    Ok(Done::Answer(std::iter::once(eyes.aside(&heading)).chain(lines).collect()))
 }
 
 /// `/late`: the messages that were shown below their place, each where it belongs.
@@ -315,13 +302,12 @@ fn explain(client: &Client, eyes: &Eyes, id: EventId) -> Option<Vec<String>> {
 /// See [`change`].
 pub async fn unread(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Done, Failure> {
     mark_current(session, eyes, shared).await?;
-    let waiting = waiting(session, eyes).await?;
+    let waiting = waiting(session, eyes, shared).await?;
     let mut lines = vec![eyes.aside(&match waiting.len() {
         0 => "nothing unread".to_owned(),
         some => format!("unread in {}; /next goes there", count(some, "conversation")),
     })];
-    let row =
-        |(_, name, unread): &(Conversation, String, usize)| vec![inert(name), count(*unread, "message")];
+    let row = |(_, name, unread): &(Conversation, String, usize)| vec![inert(name), unread_count(*unread)];
     lines.extend(table(&waiting.iter().map(row).collect::<Vec<_>>()));
     Ok(Done::Answer(lines))
 }
@@ -332,17 +318,24 @@ pub async fn unread(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<D
 /// See [`change`].
 pub async fn next(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<Done, Failure> {
     mark_current(session, eyes, shared).await?;
-    let Some((conversation, name, unread)) = waiting(session, eyes).await?.into_iter().next() else {
+    let Some((conversation, name, unread)) = waiting(session, eyes, shared).await?.into_iter().next() else {
         return Ok(Done::Answer(vec![eyes.aside("nothing unread")]));
     };
     shared.turn_to(conversation, name);
-    history(session, eyes, shared, unread.max(1)).await
+    history(session, eyes, shared, unread.min(UNREAD_COUNTED_MAX), Back::Last).await
 }
 
-/// The conversations with something unread.
-async fn waiting(session: &Session, eyes: &Eyes) -> Result<Vec<(Conversation, String, usize)>, Failure> {
+/// The conversations with something unread, but for the one before the person's eyes: what is new there is shown.
+async fn waiting(
+    session: &Session,
+    eyes: &Eyes,
+    shared: &Shared,
+) -> Result<Vec<(Conversation, String, usize)>, Failure> {
     let blocked = eyes.blocked.clone();
-    session.ask(move |client| waiting_for(client, &blocked)).await
+    let current = shared.current().map(|(conversation, _)| conversation).filter(|_| eyes.reads);
+    let mut waiting = session.ask(move |client| waiting_for(client, &blocked)).await?;
+    waiting.retain(|(conversation, _, _)| Some(*conversation) != current);
+    Ok(waiting)
 }
 
 fn waiting_for(client: &Client, blocked: &Blocked) -> Vec<(Conversation, String, usize)> {
@@ -355,9 +348,18 @@ fn waiting_for(client: &Client, blocked: &Blocked) -> Vec<(Conversation, String,
     let conversations = client.conversations().map(|(conversation, _)| conversation).filter(is_open);
     let all = conversations.map(|conversation| {
         let unread = client.unread(conversation, client.account(), |author| blocked.holds(author));
-        (conversation, label(client, conversation), unread)
+        (conversation, label(client, conversation), as_far_as_counted(unread))
     });
     all.filter(|(_, _, unread)| *unread > 0).collect()
+}
+
+/// Counts unread messages, up to one more than is told.
+fn as_far_as_counted(unread: impl Iterator<Item = Key>) -> usize {
+    unread.take(UNREAD_COUNTED_MAX + 1).count()
+}
+
+fn unread_count(unread: usize) -> String {
+    count_upto(unread, UNREAD_COUNTED_MAX, "message")
 }
 
 /// `/seen`: how far somebody has read the conversation.
@@ -371,7 +373,7 @@ pub async fn seen(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
         .ask(move |client| {
             let account = client.directory().account(&asked)?;
             let read = client.thread(conversation).read(account);
-            let unread = client.unread(conversation, account, |_| false);
+            let unread = as_far_as_counted(client.unread(conversation, account, |_| false));
             Some((account, read.and_then(|key| client.event(&key.id).cloned()).map(|event| (event, unread))))
         })
         .await?;
@@ -381,7 +383,7 @@ pub async fn seen(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
         Some(None) => format!("{name} has not marked anything here as read"),
         Some(Some((_, 0))) => format!("{name} has read everything here"),
         Some(Some((event, unread))) => {
-            format!("{name} has read up to {}; {} since", eyes.instant(&event), count(unread, "message"))
+            format!("{name} has read up to {}; {} since", eyes.instant(&event), unread_count(unread))
         }
     };
     let mut lines = vec![eyes.aside(&line)];
@@ -397,25 +399,41 @@ pub async fn seen(session: &Session, eyes: &Eyes, shared: &Shared, name: Name) -
 /// See [`change`].
 pub async fn mark_current(session: &Session, eyes: &Eyes, shared: &Shared) -> Result<(), Failure> {
     match shared.current() {
-        Some((conversation, _)) => mark_read(session, eyes, conversation).await,
+        Some((conversation, _)) => mark_read(session, eyes, conversation, eyes.window_ms).await,
         None => Ok(()),
     }
 }
 
-/// Marks a conversation as read, for oneself on all devices and for others to see; only if a person reads it.
+/// Marks a conversation as read, for oneself on all devices and for others to see; only if a person reads it, and only
+/// as far as lines are shown that are held for so long.
 ///
 /// # Errors
 /// See [`change`].
-pub async fn mark_read(session: &Session, eyes: &Eyes, conversation: Conversation) -> Result<(), Failure> {
+pub async fn mark_read(
+    session: &Session,
+    eyes: &Eyes,
+    conversation: Conversation,
+    held_ms: u64,
+) -> Result<(), Failure> {
     if !eyes.reads {
         return Ok(());
     }
     let account = eyes.account;
+    let shown_until_ms = now_ms().saturating_sub(held_ms);
     let last = session
         .ask(move |client| {
             let is_others = |id: &EventId| client.event(id).is_some_and(|event| event.account() != account);
-            let mut ids = client.thread(conversation).messages().rev().map(|key| key.id);
-            ids.find(is_others).filter(|_| client.unread(conversation, account, |_| false) > 0)
+            let is_shown = |key: &Key| held_ms == 0 || key.time.millis() < shown_until_ms;
+            let last = client
+                .thread(conversation)
+                .messages()
+                .rev()
+                .filter(is_shown)
+                .map(|key| key.id)
+                .find(is_others);
+            last.filter(|_| {
+                client.unread(conversation, account, |_| false).next().is_some_and(|key| is_shown(&key))
+            })
         })
         .await?;
     if let Some(target) = last {

@@ -16,6 +16,7 @@ mod proof;
 pub(super) mod render;
 mod rooms;
 mod script;
+mod search;
 mod share;
 mod talk;
 
@@ -138,6 +139,7 @@ async fn chat(settings: &Settings, cluster: &Cluster, name: &Name, args: &Args) 
         view,
         zone: jiff::tz::TimeZone::system(),
         reads: on_terminal,
+        window_ms: args.window_ms,
         name: Called::new(called.unwrap_or_else(|| name.to_string())),
         blocked: Blocked::load(&cluster.home().blocked(name))?,
     };

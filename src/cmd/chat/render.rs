@@ -81,6 +81,8 @@ pub struct Eyes {
     pub zone: TimeZone,
     /// Whether a person sits before the screen: then what they are shown counts as read.
     pub reads: bool,
+    /// The reorder window Δ: how long each line is held before it is shown, milliseconds.
+    pub window_ms: u64,
     /// What the person is called.
     pub name: Called,
     /// Whom the person does not want to hear.

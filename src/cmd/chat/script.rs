@@ -55,8 +55,9 @@ pub async fn run(
     wanted: Wanted,
 ) -> Result<Outcome, Failure> {
     let shared = Shared::new();
+    let (owed, ringer) = (Vec::new(), Ringer::silent());
     let printer =
-        tokio::spawn(print(notices, eyes.clone(), Arc::clone(&shared), Stdout, Ringer::silent(), |_| {}));
+        tokio::spawn(print(notices, owed, eyes.clone(), Arc::clone(&shared), Stdout, ringer, |_| {}));
     let start = Instant::now();
     let standing = timeout_at(start + patience, shared.known_standing()).await.ok().flatten();
     if let Some(failure) = standing.and_then(|standing| unusable(standing, &eyes.name.now())) {

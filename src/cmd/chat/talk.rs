@@ -9,9 +9,11 @@ use tokio::sync::{mpsc, watch};
 use super::bell::Ringer;
 use super::command::{COMMANDS, Line};
 use super::render::{Eyes, explained, is_grave, table, waits};
-use super::{export, messages, people, proof, rooms, share};
+use super::search::Indexes;
+use super::{export, messages, people, proof, rooms, search, share};
 use crate::client::Input;
 use crate::cmd::failure::Failure;
+use crate::cmd::said::Said;
 use crate::cmd::screen;
 use crate::cmd::session::{Change, Notice, Session, Shown};
 use crate::cmd::similar::did_you_mean;
@@ -47,6 +49,8 @@ pub struct Shared {
     elsewhere: Mutex<BTreeMap<Conversation, usize>>,
     /// The messages that were shown late, the last [`LATE_MAX`].
     late: Mutex<VecDeque<(Conversation, EventId)>>,
+    /// Where the words are of what was searched.
+    indexes: Indexes,
     /// What can be done with the account, once that is known.
     standing: watch::Sender<Option<Standing>>,
 }
@@ -70,6 +74,7 @@ impl Shared {
             current: Mutex::default(),
             elsewhere: Mutex::default(),
             late: Mutex::default(),
+            indexes: Indexes::default(),
             standing,
         })
     }
@@ -108,6 +113,11 @@ impl Shared {
     pub fn late(&self, conversation: Conversation) -> Vec<EventId> {
         let late = locked(&self.late);
         late.iter().filter(|(where_to, _)| *where_to == conversation).map(|(_, id)| *id).collect()
+    }
+
+    /// Where the words are of what was searched.
+    pub fn indexes(&self) -> Indexes {
+        self.indexes.clone()
     }
 
     /// Remembers of a line what somebody may ask for later.
@@ -200,9 +210,11 @@ impl KnownDown {
     }
 }
 
-/// Prints what the session tells, until it ends. `heard` is told of each notice first.
+/// Prints what the session tells, until it ends, and what becomes of messages of before that are `owed` to servers.
+/// `heard` is told of each notice first.
 pub async fn print(
     mut notices: mpsc::Receiver<Notice>,
+    owed: Vec<Shown>,
     eyes: Eyes,
     shared: Arc<Shared>,
     mut sink: impl Sink,
@@ -210,6 +222,7 @@ pub async fn print(
     heard: impl Fn(&Notice) + Send + 'static,
 ) {
     let mut risen = Risen::default();
+    owed.iter().for_each(|shown| risen.show(shown, eyes.view.count()));
     let mut down = KnownDown::default();
     loop {
         if notices.is_empty() {
@@ -225,6 +238,9 @@ pub async fn print(
         };
         let Some(notice) = notice else { break };
         heard(&notice);
+        if let Notice::Show(Shown { event, said: Said::Delete, .. }) = &notice {
+            event.target().iter().for_each(|gone| shared.indexes.forget(event.conversation(), *gone));
+        }
         match &notice {
             Notice::Show(shown) if eyes.blocked.holds(shown.event.account()) => {}
             Notice::Show(shown) => {
@@ -280,7 +296,7 @@ pub async fn carry_out(session: &Session, eyes: &Eyes, shared: &Shared, line: Li
         Line::Help => Ok(Done::Answer(help(eyes))),
         Line::Say(text) => say(session, shared, text).await,
         Line::Dm(name) => turn_to(session, eyes, shared, name.to_string()).await,
-        Line::History(number) => messages::history(session, eyes, shared, number).await,
+        Line::History(number, upto) => messages::history(session, eyes, shared, number, upto).await,
         Line::Create(charter) => rooms::create(session, eyes, shared, charter).await,
         Line::Join(name) => rooms::join(session, eyes, shared, name).await,
         Line::Leave(name) => rooms::leave(session, eyes, shared, name).await,
@@ -291,7 +307,7 @@ pub async fn carry_out(session: &Session, eyes: &Eyes, shared: &Shared, line: Li
         Line::About(kind, back, text) => messages::change(session, eyes, shared, kind, back, text).await,
         Line::Why(back) => messages::why(session, eyes, shared, back).await,
         Line::Proof => proof::proof(session, eyes, shared).await,
-        Line::Search(text) => messages::search(session, eyes, shared, text).await,
+        Line::Search(text) => search::search(session, eyes, shared, text).await,
         Line::Late => messages::late(session, eyes, shared).await,
         Line::Export(path) => export::export(session, eyes, shared, path).await,
         Line::Share(path) => share::share(session, eyes, shared, path).await,
@@ -374,7 +390,7 @@ async fn turn_to(session: &Session, eyes: &Eyes, shared: &Shared, name: String) 
     let conversation = Conversation::direct(eyes.account, other);
     messages::mark_current(session, eyes, shared).await?;
     shared.turn_to(conversation, name.clone());
-    messages::mark_read(session, eyes, conversation).await?;
+    messages::mark_read(session, eyes, conversation, eyes.window_ms).await?;
     let what = match people::has_gone(session, conversation).await? {
         true => format!("{name}: what was said is in /history, and nobody reads what is said now"),
         false => format!("talking to {name}; just type"),

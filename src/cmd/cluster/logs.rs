@@ -17,9 +17,9 @@ const FOLLOW_POLL: Duration = Duration::from_millis(100);
 /// What `cluster logs` is told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A server by name.
+    /// A server by name [default: the only one].
     #[arg(value_name = "NODE", add = complete::nodes())]
-    pub node: String,
+    pub node: Option<String>,
     /// Go on as it says more, until ctrl-C.
     #[arg(short, long)]
     pub follow: bool,
@@ -31,18 +31,19 @@ pub struct Args {
 /// Shows the last lines.
 ///
 /// # Errors
-/// When the server is unknown or its log cannot be read.
+/// When the server is unknown, or none of several is named, or its log cannot be read.
 pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
     let cluster = Cluster::load(home)?;
-    if cluster.left(&args.node).is_none() {
-        cluster.member(&args.node)?;
+    let node = meant(args, &cluster)?;
+    if cluster.left(node).is_none() {
+        cluster.member(node)?;
     }
-    let path = home.server(&args.node).log();
+    let path = home.server(node).log();
     let failed = |error| Failure::io(format!("read {}", path.display()), &error);
     let mut log = match File::open(&path) {
         Ok(file) => BufReader::new(file),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            note(&format!("server {} has not said anything yet", args.node));
+            note(&format!("server {node} has not said anything yet"));
             return Ok(Outcome::Done);
         }
         Err(error) => return Err(failed(error)),
@@ -71,6 +72,15 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
         } else if line.ends_with(b"\n") {
             show(&std::mem::take(&mut line))?;
         }
+    }
+}
+
+fn meant<'a>(args: &'a Args, cluster: &'a Cluster) -> Result<&'a str, Failure> {
+    match (args.node.as_deref(), cluster.names().as_slice()) {
+        (Some(node), _) => Ok(node),
+        (None, [only]) => Ok(only),
+        (None, names) => Err(Failure::new(format!("which server's? there are {}", names.join(", ")))
+            .next(format!("tercet cluster logs {}", names.first().unwrap_or(&"NODE")))),
     }
 }
 

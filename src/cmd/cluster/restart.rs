@@ -7,7 +7,7 @@ use crate::cmd::complete;
 use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::home::{Cluster, Home};
 use crate::cmd::interrupts::Interrupts;
-use crate::cmd::nodes::State;
+use crate::cmd::nodes::{State, none_here};
 use crate::cmd::screen::{note, say};
 
 /// How long a server may take for its next event, while it catches up.
@@ -62,11 +62,7 @@ fn select(args: &Args, cluster: &Cluster) -> Result<Vec<String>, Failure> {
         names = cluster.states()?.into_iter().filter_map(here).collect();
     }
     if names.is_empty() {
-        let what = format!(
-            "no server of this cluster is on this machine: there is no {}",
-            cluster.home().servers().display()
-        );
-        return Err(Failure::new(what).next("restart each on its own machine"));
+        return Err(none_here(cluster).next("restart each on its own machine"));
     }
     Ok(names)
 }

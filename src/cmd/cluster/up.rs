@@ -11,7 +11,7 @@ use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::files;
 use crate::cmd::home::{Cluster, Home};
 use crate::cmd::interrupts::Interrupts;
-use crate::cmd::nodes::State;
+use crate::cmd::nodes::{State, none_here};
 use crate::cmd::screen::{note, say};
 use crate::cmd::starting::{READY_POLL, Started, Starting};
 use crate::limits::SERVERS_MAX;
@@ -47,9 +47,7 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
     let to_start: Vec<&str> =
         states.iter().filter(|(_, state)| idle(state)).map(|(name, _)| name.as_str()).collect();
     if states.iter().all(|(_, state)| *state == State::Elsewhere) {
-        let what =
-            format!("no server of this cluster is on this machine: there is no {}", home.servers().display());
-        return Err(Failure::new(what).next("start them on their own machines with tercet serve"));
+        return Err(none_here(&cluster).next("start them on their own machines with tercet serve"));
     }
     // Who heals takes over what somebody else has started.
     if to_start.is_empty() && !args.heal {

@@ -123,6 +123,7 @@ impl World {
     pub fn step_machine(&mut self, server: usize, now_ms: u64, input: Input) -> Option<Vec<Output>> {
         let host = &mut self.servers[server];
         host.disk.keeps_bodies = self.swarm.mutant == Some(Mutant::KeepsWhatIsTakenBack);
+        host.disk.keeps_parts = self.swarm.mutant == Some(Mutant::KeepsParts);
         let machine = host.machine.as_mut()?;
         let mut outputs = Vec::new();
         let lax = match (self.swarm.mutant, &input) {

@@ -126,6 +126,8 @@ mutants! {
     DropsForks: NO_REST, at 0, [LoseDevice];
     /// A server keeps the bodies of what was taken back.
     KeepsWhatIsTakenBack: "body-kept", at 0, [];
+    /// A server that forgets a file which was taken back keeps its parts.
+    KeepsParts: "body-kept", at 0, [];
     /// A server drops bodies that nobody has taken back.
     ForgetsMore: "body-missing", at 0, [];
     /// A server hands on no bodies, and nobody asks the others for them.
@@ -284,6 +286,7 @@ impl Mutant {
         use Mutant as M;
         swarm.mutant = Some(self);
         (swarm.quorum, swarm.liars) = (1, Vec::new());
+        (swarm.files, swarm.names) = if self == M::KeepsParts { (6, 0) } else { (0, 0) };
         swarm.burst = swarm.burst.min(12);
         swarm.says = swarm.says.clamp(10, 20);
         swarm.fault_ms = swarm.fault_ms.min(15_000);
