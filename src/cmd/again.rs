@@ -55,20 +55,17 @@ fn indexes<'a>(
 
 fn index(sources: &Sources, source: &str, take: &mut dyn FnMut(ConversationId, &Key)) -> Result<(), Failure> {
     match server(sources, source) {
-        Some(Server::Running(history)) => {
-            history.canonical.iter().flatten().for_each(|(conversation, key)| take(*conversation, key));
-            Ok(())
-        }
         Some(Server::Stored { store, .. }) => {
             Replica::read_index(store, take).map_err(|error| Failure::of(&error))
         }
-        None => Ok(()),
+        // A running server does not tell its index.
+        Some(Server::Running(_)) | None => Ok(()),
     }
 }
 
 fn rows(sources: &Sources, source: &str, positions: &BTreeSet<Position>) -> Result<Vec<Stored>, Failure> {
     match server(sources, source) {
-        Some(Server::Running(history)) => Ok(history.rows(positions)),
+        Some(Server::Running(log)) => log.rows(positions),
         Some(Server::Stored { store, .. }) => {
             Replica::read_rows(store, positions).map_err(|error| Failure::of(&error))
         }

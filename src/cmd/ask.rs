@@ -1,9 +1,8 @@
-//! Asking running servers: how they are, and for their whole log.
+//! Asking running servers: how they are, and which view they know; [`crate::cmd::live_log`] asks for their logs.
 //!
 //! Who holds one of the cluster's server keys, or its administration key, may ask as a peer does; on this machine that
 //! is whoever may read the cluster folder. Any such key will do for all servers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_bytes::ByteBuf;
@@ -11,9 +10,7 @@ use serde_bytes::ByteBuf;
 use super::failure::Failure;
 use super::home::Cluster;
 use super::keys;
-use crate::event::Event;
 use crate::frame::{Refusal, Role, ServerStatus, ToClient, ToServer};
-use crate::history::{ServerHistory, Stored};
 use crate::limits::{PROTOCOL_VERSION, SILENCE_MS};
 use crate::net::ask::{AskError, Conn};
 use crate::net::dial::Welcome;
@@ -88,58 +85,8 @@ fn told_of(server: &Member, error: &AskError) -> Failure {
     Failure::new(format!("server {}: {}", server.name, Failure::of(error).what()))
 }
 
-/// Reads a running server's whole log, each event's signature checked.
-///
-/// # Errors
-/// When no server's key is on this machine, the server does not answer, or sends what is no event.
-pub fn read_log(
-    cluster: &Cluster,
-    server: &Member,
-    heard: impl Fn(u64, u64),
-) -> Result<ServerHistory, Failure> {
-    let identity = identity(cluster)?;
-    block_on(async {
-        let (mut conn, welcome) = open(cluster, server, &identity).await?;
-        let mut log: Vec<Stored> = Vec::new();
-        let own = cluster.view().signed();
-        loop {
-            let after = log.last().map_or(0, |stored| stored.position);
-            let ToClient::Log { items, tip, cursors } =
-                request(&mut conn, server, &ToServer::Pull { after }).await?
-            else {
-                return Err(Failure::new(format!(
-                    "server {} answers something else than its log",
-                    server.name
-                )));
-            };
-            for item in items {
-                let bytes = item.event.unwrap_or_default();
-                let event = Event::from_bytes(&bytes).map_err(|error| {
-                    Failure::new(format!("server {}, position {}: {error}", server.name, item.position))
-                })?;
-                log.push(Stored { position: item.position, event: Arc::new(event) });
-            }
-            let reached = log.last().map_or(0, |stored| stored.position);
-            heard(reached, tip);
-            // What is appended from now on is beyond what this verify looks at.
-            if reached >= welcome.position.max(after) || reached == after {
-                conn.close().await;
-                return Ok(ServerHistory {
-                    source: format!("server {} (running)", server.name),
-                    server: server.id,
-                    incarnation: welcome.incarnation,
-                    live: true,
-                    log,
-                    canonical: None,
-                    cursors,
-                    view: own.filter(|own| own.view().id() == welcome.view).map(|own| own.bytes()),
-                });
-            }
-        }
-    })
-}
-
-fn identity(cluster: &Cluster) -> Result<Identity, Failure> {
+/// Who asks: any key of the cluster that is on this machine.
+pub(super) fn identity(cluster: &Cluster) -> Result<Identity, Failure> {
     let mut first = None;
     let servers = cluster.names().into_iter().map(|name| cluster.home().server(name).key());
     for key in servers.chain([cluster.home().cluster_key()]) {
@@ -151,7 +98,12 @@ fn identity(cluster: &Cluster) -> Result<Identity, Failure> {
     Err(first.unwrap_or_else(|| Failure::new("no server's key is on this machine")))
 }
 
-async fn open(cluster: &Cluster, server: &Member, identity: &Identity) -> Result<(Conn, Welcome), Failure> {
+/// Connects to a server and is welcomed there.
+pub(super) async fn open(
+    cluster: &Cluster,
+    server: &Member,
+    identity: &Identity,
+) -> Result<(Conn, Welcome), Failure> {
     let view = cluster.view();
     let hello = ToServer::Hello {
         version: PROTOCOL_VERSION,
@@ -162,7 +114,8 @@ async fn open(cluster: &Cluster, server: &Member, identity: &Identity) -> Result
     Conn::open(server, identity, &hello, PATIENCE).await.map_err(|error| Failure::of(&error))
 }
 
-async fn request(conn: &mut Conn, server: &Member, frame: &ToServer) -> Result<ToClient, Failure> {
+/// Asks one thing and waits for the answer, [`SILENCE_MS`] at most.
+pub(super) async fn request(conn: &mut Conn, server: &Member, frame: &ToServer) -> Result<ToClient, Failure> {
     let failed = |error: AskError| told_of(server, &error);
     conn.send(frame, PATIENCE).await.map_err(failed)?;
     loop {
@@ -173,7 +126,8 @@ async fn request(conn: &mut Conn, server: &Member, frame: &ToServer) -> Result<T
     }
 }
 
-fn block_on<T>(asking: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+/// Waits for an answer, from a plain thread.
+pub(super) fn block_on<T>(asking: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -36,6 +36,7 @@ pub mod home;
 pub mod interrupts;
 pub mod keys;
 pub mod kill;
+pub mod live_log;
 pub mod man;
 pub mod nodes;
 pub mod passphrase;

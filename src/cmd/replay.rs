@@ -13,6 +13,7 @@ use std::thread;
 
 use super::again;
 use super::failure::Failure;
+use super::live_log::LiveLog;
 use crate::history::{ClientHistory, History, ServerHistory};
 use crate::id::ServerId;
 use crate::intake::Intake;
@@ -41,8 +42,8 @@ pub struct Sources {
 /// One server's log.
 #[derive(Debug)]
 pub enum Server {
-    /// Read already, from the running server.
-    Running(ServerHistory),
+    /// To be asked for, of the running server.
+    Running(Box<LiveLog>),
     /// A store to be read.
     Stored {
         /// Its folder.
@@ -81,7 +82,10 @@ impl Sources {
         let mut absent = Vec::new();
         for server in self.servers {
             match server {
-                Server::Running(server) => history.servers.push(server),
+                Server::Running(log) => match log.read() {
+                    Ok(server) => history.servers.push(server),
+                    Err(failure) => absent.push(inert(failure.what())),
+                },
                 Server::Stored { store, source, name } => match Replica::read(&store) {
                     Ok(server) => {
                         history.names.entry(server.server).or_insert(name);
@@ -177,14 +181,14 @@ impl Server {
     /// What its log is called.
     pub(super) fn source(&self) -> &str {
         match self {
-            Self::Running(history) => &history.source,
+            Self::Running(log) => log.source(),
             Self::Stored { source, .. } => source,
         }
     }
 
     fn read(&self, intake: &Intake) -> Result<ServerLog, Failure> {
         match self {
-            Self::Running(history) => Ok(ServerLog::of(history, intake)),
+            Self::Running(log) => log.take_in(intake),
             Self::Stored { store, source, .. } => {
                 let log = Replica::take_in(store, intake).map_err(|error| Failure::of(&error))?;
                 Ok(ServerLog { source: source.clone(), ..log })

@@ -114,6 +114,40 @@ fn show_again(log: &Path) -> usize {
     entries.len() + 1
 }
 
+/// The device log of alice, with a receipt for one event where another stands.
+fn receipt_for_another(log: &Path) {
+    let (mut log, entries) = DeviceLog::open(log).unwrap();
+    let mut receipts = entries.iter().filter_map(|entry| match entry {
+        Entry::Receipt { server, incarnation, id, position } => Some((server, incarnation, id, position)),
+        _ => None,
+    });
+    let (server, incarnation, _, position) = receipts.next().unwrap();
+    let (_, _, id, _) = receipts.rfind(|(of, _, _, other)| (*of, *other) != (server, position)).unwrap();
+    let receipt = Entry::Receipt { server: *server, incarnation: *incarnation, id: *id, position: *position };
+    log.append(&[receipt]).unwrap();
+    log.sync().unwrap();
+}
+
+/// Both ways to read a server's log, the second time too, for the story.
+#[test]
+fn what_a_running_server_is_asked_for_is_told_as_what_its_store_holds() {
+    let cluster = after_a_talk();
+    receipt_for_another(&logs(cluster.dir(), "alice")[0]);
+    let running = verify(cluster.dir(), &[]);
+    assert_eq!(running.code, 1, "{running:?}");
+    assert!(running.out.contains(" (running)") && running.out.contains(" stores "), "{running:?}");
+    cluster.signal(&["1", "2", "3"], "term");
+    ["1", "2", "3"].into_iter().for_each(|server| cluster.wait_for_state(server, "stopped"));
+    let stopped = verify(cluster.dir(), &[]);
+    let stories = |ran: &Ran| {
+        let stories: Vec<_> = ran.out.lines().skip_while(|line| !line.starts_with('✗')).collect();
+        let told = stories.iter().filter(|line| line.starts_with(' ')).copied().collect::<Vec<_>>();
+        told.join("\n").replace(" (running)", " (stopped)")
+    };
+    assert!(!stories(&running).is_empty());
+    assert_eq!(stories(&running), stories(&stopped));
+}
+
 fn second_opinion(export: &str) -> (Valid, Vec<String>) {
     let history = adya::History::from_json(export).unwrap();
     let opts = Opts { models: vec!["strong-session-serializable".to_owned()], ..Opts::default() };

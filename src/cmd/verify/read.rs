@@ -4,15 +4,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::progress::working_towards;
 use crate::cmd::failure::Failure;
+use crate::cmd::files;
 use crate::cmd::home::Cluster;
+use crate::cmd::live_log::LiveLog;
 use crate::cmd::nodes::State;
 use crate::cmd::replay::{Server, Sources};
-use crate::cmd::{ask, files};
-use crate::history::ServerHistory;
 use crate::store::{Replica, StoreError};
-use crate::view::Member;
 
 /// How many folders deep logs and stores are looked for.
 const DEPTH_MAX: usize = 8;
@@ -26,7 +24,9 @@ pub fn of_cluster(cluster: &Cluster) -> Result<Sources, Failure> {
     for member in cluster.view().servers() {
         let store = cluster.home().server(&member.name).store();
         let found = match cluster.state(&member.name)? {
-            State::Up(_) | State::Paused(_) | State::Elsewhere => ask(cluster, member).map(Server::Running),
+            State::Up(_) | State::Paused(_) | State::Elsewhere => {
+                Ok(Server::Running(Box::new(LiveLog::of(cluster, member))))
+            }
             State::Stopped | State::Dead(_) if !store.exists() => {
                 Err(Failure::new(format!("server {} has no store yet", member.name)))
             }
@@ -53,15 +53,6 @@ pub fn of_cluster(cluster: &Cluster) -> Result<Sources, Failure> {
         (log, source)
     }));
     Ok(sources)
-}
-
-fn ask(cluster: &Cluster, member: &Member) -> Result<ServerHistory, Failure> {
-    working_towards(&format!("reading server {}", member.name), |bar| {
-        ask::read_log(cluster, member, |reached, tip| {
-            bar.set_length(tip);
-            bar.set_position(reached);
-        })
-    })
 }
 
 /// Every `NAME/devices/ID/log` below the people's folder.
