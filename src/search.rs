@@ -24,6 +24,8 @@ use crate::limits::SEARCH_INDEX_MAX_BYTES;
 const GRAM_BYTES: usize = 3;
 /// Bits for each byte of a text: at four, about one in five is set.
 const BITS_PER_BYTE: usize = 4;
+/// So few candidates are never too many.
+const MANY: usize = 1_000;
 /// What an index keeps of an event beside its bits.
 pub const PLACE_BYTES: usize = size_of::<Place>();
 
@@ -52,8 +54,6 @@ pub struct Index {
     bits: Vec<u64>,
     /// Which event each edit is about.
     edits: BTreeMap<EventId, EventId>,
-    /// How many places are [`Sign::Later`].
-    later: usize,
 }
 
 /// An event, where it stood when it was read.
@@ -80,7 +80,7 @@ enum Sign {
 /// The events that may hold a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Candidates {
-    /// The text is too short to tell.
+    /// The text is too short to tell, or so many may hold it that to look them up costs more than to read all.
     Everything,
     /// These, sorted.
     Among(Vec<EventId>),
@@ -101,25 +101,31 @@ impl Index {
     /// now and is asked for those that are new, and for those that were to come later.
     pub fn bring_up<'a>(
         &mut self,
-        events: impl ExactSizeIterator<Item = EventId>,
+        mut events: impl ExactSizeIterator<Item = EventId>,
         read: impl Fn(&EventId) -> Words<'a>,
     ) {
+        if self.places.is_empty() {
+            self.places.reserve_exact(events.len());
+        }
+        // Mostly what is new comes last, or there is nothing new.
+        let is_known = |known: &Place, event| known.event == event && known.sign != Sign::Later;
+        let mut known = 0;
+        let first = events.find(|event| {
+            let goes_on = self.places.get(known).is_some_and(|place| is_known(place, *event));
+            known += usize::from(goes_on);
+            !goes_on
+        });
+        let mut before = self.places.split_off(known).into_iter().peekable();
         let mut taken_back = BTreeSet::new();
-        let mut places = Vec::with_capacity(events.len());
-        let mut before = std::mem::take(&mut self.places).into_iter().peekable();
-        let had_later = std::mem::take(&mut self.later) > 0;
-        for event in events {
-            let known = before.next_if(|place| place.event == event);
-            let sign = match known {
-                Some(place) if !had_later || place.sign != Sign::Later => place.sign,
+        for event in first.into_iter().chain(events) {
+            let sign = match before.next_if(|place| place.event == event) {
+                Some(place) if place.sign != Sign::Later => place.sign,
                 _ => self.sign(event, read(&event), &mut taken_back),
             };
-            self.later += usize::from(sign == Sign::Later);
-            places.push(Place { event, sign });
+            self.places.push(Place { event, sign });
         }
         // Conversations only grow; but nothing here rests on that.
         before.for_each(|gone| self.wipe(gone.sign));
-        self.places = places;
         self.forget(&taken_back);
     }
 
@@ -136,7 +142,6 @@ impl Index {
         let gone: Vec<_> = places.iter_mut().filter(is_meant).collect();
         for place in gone {
             self.wipe(place.sign);
-            self.later -= usize::from(place.sign == Sign::Later);
             place.sign = Sign::Nothing;
         }
         self.places = places;
@@ -161,6 +166,9 @@ impl Index {
         };
         let found = self.places.iter().filter(may_hold).map(|place| place.event);
         let mut found: Vec<_> = found.map(|event| self.edits.get(&event).copied().unwrap_or(event)).collect();
+        if found.len() > MANY && found.len() > self.places.len() / 2 {
+            return Candidates::Everything;
+        }
         found.sort_unstable();
         found.dedup();
         Candidates::Among(found)
@@ -351,7 +359,15 @@ mod tests {
         assert!(index.bits.len() * size_of::<u64>() <= SEARCH_INDEX_MAX_BYTES);
         assert!(index.places.iter().any(|place| place.sign == Sign::Anything));
         let wanted = index.candidates("sixteen");
+        assert_eq!(index.candidates("another text"), Candidates::Among(without_bits(&index)));
         assert!(ids.iter().all(|event| wanted.include(event)));
+    }
+
+    fn without_bits(index: &Index) -> Vec<EventId> {
+        let places = index.places.iter().filter(|place| place.sign == Sign::Anything);
+        let mut events: Vec<_> = places.map(|place| place.event).collect();
+        events.sort_unstable();
+        events
     }
 
     /// Words of few letters, so that they are often in each other.
