@@ -38,6 +38,7 @@ pub mod keys;
 pub mod kill;
 pub mod man;
 pub mod nodes;
+pub mod open_files;
 pub mod passphrase;
 pub mod person;
 pub mod pid;
