@@ -20,6 +20,7 @@ use crate::id::{AccountId, DeviceId, EventId, RoomId, Seq};
 use crate::limits::{FRAME_EVENTS, MESSAGE_MAX_BYTES};
 use crate::log::Write;
 use crate::store::Replica;
+use crate::sync::PeerCursor;
 
 /// Over how many conversations the events spread, unless told otherwise.
 pub(super) const CONVERSATIONS: usize = 64;
@@ -44,7 +45,7 @@ pub(super) async fn some(
         batch = block_in_place(|| stores.commit(&batch, || author.batch(next)))?;
         yield_now().await; // so that whoever wants to end it is heard
     }
-    Ok(())
+    block_in_place(|| stores.settle())
 }
 
 /// A room that is in the stores, and who is a member of it.
@@ -71,6 +72,7 @@ pub(super) fn room(cluster: &Cluster, members: usize) -> Result<Room, Failure> {
         events.push(author.say(conversation, last, Kind::Join, Vec::new())?);
     }
     stores.commit(&events, || Ok(()))?;
+    stores.settle()?;
     Ok(Room { id, members })
 }
 
@@ -83,6 +85,20 @@ impl Stores {
             Replica::open(&folder, id).map_err(|error| Failure::of(&error))
         };
         names.iter().map(open).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Has each know that the others hold what it holds, as servers do that have run together, and closes them in order.
+    fn settle(self) -> Result<(), Failure> {
+        let failed = |error| Failure::of(&error);
+        for store in &self.0 {
+            let others = self.0.iter().filter(|other| other.server() != store.server());
+            let read = |other: &Replica| {
+                let (peer, incarnation, position) = (other.server(), other.incarnation(), other.durable());
+                Write::Peer(PeerCursor { peer, incarnation, position })
+            };
+            store.commit(&others.map(read).collect::<Vec<_>>()).map_err(failed)?;
+        }
+        self.0.into_iter().try_for_each(Replica::close).map_err(failed)
     }
 
     /// Writes events to all stores at once, and does something else meanwhile.
