@@ -122,10 +122,10 @@ mod tests {
     #[test]
     fn workloads_stand_beside_the_floor() {
         let side = |rate: f64| json!({"rate": rate, "servers_cpu_ms": 300.2, "load_cpu_ms": 200.0});
-        let reports =
-            [json!({"workload": "W2", "summary": {"tercet": side(3_000.0), "floor": side(40_000.0)}})];
-        let rows = workloads(&reports);
-        assert_eq!(rows[1], ["W2", "40,000/s", "3,000/s", "0.075", "300", "200"]);
+        let memory = [json!({"resident_bytes": 5 << 20}), json!({"resident_bytes": 7 << 20})];
+        let summary = json!({"tercet": side(3_000.0), "floor": side(40_000.0)});
+        let rows = workloads(&[json!({"workload": "W2", "summary": summary, "memory": memory})]);
+        assert_eq!(rows[1], ["W2", "40,000/s", "3,000/s", "0.075", "300", "200", "7"]);
         assert_eq!(workloads(&[json!({"workload": "W6", "summary": {"tercet": null}})]).len(), 1);
     }
 }
