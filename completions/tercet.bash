@@ -642,7 +642,7 @@ _tercet() {
             return 0
             ;;
         tercet__subcmd__bench)
-            opts="-q -v -h --workload --clients --inflight --bytes --for --rounds --events --cluster --floor --json --keep --plot --dir --profile --quiet --verbose --help"
+            opts="-q -v -h --workload --clients --inflight --bytes --for --rounds --events --conversations --connections --room --cluster --floor --json --keep --plot --table --dir --profile --quiet --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -676,11 +676,23 @@ _tercet() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --conversations)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connections)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --cluster)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --plot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --table)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

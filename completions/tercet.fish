@@ -304,17 +304,21 @@ W2\t'64 senders with one outstanding each'
 W3\t'64 senders with 32 outstanding each'
 W4\t'100 messages a second from one device to another'
 W5\t'As W2; one of the servers is killed at half time'
-W6\t'Starting on a big store, filling an empty one, holding connections'"
-complete -c tercet -n "__fish_tercet_using_subcommand bench" -l clients -d 'How many devices send [default: the workload\'s]. W6: how many idle connections are held' -r
+W6\t'Starting on a big store, filling an empty one, a page of history, verify'"
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l clients -d 'How many devices send [default: the workload\'s]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand bench" -l inflight -d 'How many messages of each device may be unacknowledged [default: the workload\'s]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand bench" -l bytes -d 'How long each message is, in bytes' -r
 complete -c tercet -n "__fish_tercet_using_subcommand bench" -l for -d 'How long each round takes: 10s, 500ms, 2m' -r
 complete -c tercet -n "__fish_tercet_using_subcommand bench" -l rounds -d 'How many rounds, of which the medians are told [default: 1; with --floor: 2 of each]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand bench" -l events -d 'How many events are in the stores before anything is measured [default: 0; W6: 10000]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l conversations -d 'Over how many conversations each device\'s messages go, and the events in the stores [default: 1, and 64]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l connections -d 'How many more devices are connected meanwhile and say nothing [default: 0]' -r
 complete -c tercet -n "__fish_tercet_using_subcommand bench" -l cluster -d 'The cluster.toml of a running cluster to put under load [default: a new one, on this machine]' -r -F
-complete -c tercet -n "__fish_tercet_using_subcommand bench" -l plot -d 'Makes an SVG of what --json printed, a line for each workload; measures nothing' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l plot -d 'Makes an SVG of what --json printed: how each cost grows; measures nothing' -r -F
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l table -d 'Makes a Markdown table of what --json printed; measures nothing' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand bench" -l dir -d 'The cluster\'s folder [default: $XDG_STATE_HOME/tercet/local]' -r -F
 complete -c tercet -n "__fish_tercet_using_subcommand bench" -l profile -d 'Which profile of $XDG_CONFIG_HOME/tercet/config.toml holds [default: the one it names]' -r
+complete -c tercet -n "__fish_tercet_using_subcommand bench" -l room -d 'All write into one room, of which those devices are members'
 complete -c tercet -n "__fish_tercet_using_subcommand bench" -l floor -d 'In turn with tercet, measures three processes that only append and sync what comes over plain TCP'
 complete -c tercet -n "__fish_tercet_using_subcommand bench" -l json -d 'Prints one JSON object'
 complete -c tercet -n "__fish_tercet_using_subcommand bench" -l keep -d 'Leaves the new cluster\'s folder for a look afterwards'

@@ -39,6 +39,7 @@ pub mod kill;
 pub mod live_log;
 pub mod man;
 pub mod nodes;
+pub mod open_files;
 pub mod passphrase;
 pub mod person;
 pub mod pid;

@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::{Found, ServerSetup, retired_words};
 use super::failure::{Failure, Outcome};
+use super::open_files;
 use super::pid::PidFile;
 use super::rebuild;
 use super::screen;
@@ -88,6 +89,8 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
     if args.new_incarnation {
         return renew(&setup);
     }
+    // Each connection is one, and more than a shell's usual 1,024 may come.
+    open_files::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

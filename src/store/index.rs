@@ -4,19 +4,21 @@
 //! Bounds: a cache of 8 MiB, memtables of 8 MiB for the log, 4 MiB for its indexes and 1 MiB for the rest,
 //! and journals of about 64 MiB on disk, the least that fjall takes (`Builder::max_journaling_size`).
 //!
-//! Source: fjall 3.1, `src/keyspace/options.rs`, `src/worker_pool.rs`.
+//! Source: fjall 3.1, `src/keyspace/options.rs`, `src/worker_pool.rs` (`worker_tick`).
 
 use std::path::Path;
 use std::sync::Arc;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Snapshot};
+use fjall::{
+    Database, Guard, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Snapshot,
+};
 
 use super::error::StoreError;
 use super::identity::Identity;
 use super::keys::{self, End};
-use crate::event::Event;
+use crate::event::{Event, Origin};
 use crate::frame::DeviceCursor;
-use crate::id::Position;
+use crate::id::{Position, Seq};
 use crate::log::Stream;
 use crate::sync::PeerCursor;
 use crate::view::SignedView;
@@ -25,7 +27,8 @@ const MIB: u64 = 1024 * 1024;
 const CACHE_BYTES: u64 = 8 * MIB;
 const JOURNALS_BYTES: u64 = 64 * MIB;
 const OPEN_FILES: usize = 128;
-const WORKERS: usize = 2;
+/// Of several workers fjall's first leaves compactions to the others, and while one runs it asks again without a pause.
+const WORKERS: usize = 1;
 
 const IDENTITY: &[u8] = b"identity";
 const END: &[u8] = b"end";
@@ -126,6 +129,14 @@ impl Index {
         } else {
             batch.insert(&self.devices, keys::origin(event.origin()), *id.as_bytes());
         }
+    }
+
+    /// The last number of the device that an origin names; 0 if it has none.
+    pub(super) fn last_number(&self, snapshot: &Snapshot, origin: Origin) -> fjall::Result<Seq> {
+        let of = |seq| keys::origin(Origin { seq, ..origin });
+        let last = snapshot.range(&self.devices, of(0)..=of(Seq::MAX)).next_back();
+        // A key that is none is damage, and of no device: the next read of the whole store finds it.
+        Ok(last.map(Guard::key).transpose()?.and_then(|key| keys::read_seq(&key)).unwrap_or(0))
     }
 
     /// A device's cursor.

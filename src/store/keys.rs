@@ -85,6 +85,11 @@ pub(super) fn origin(origin: Origin) -> [u8; ORIGIN_BYTES] {
     joined([account.as_bytes().as_slice(), device.as_bytes(), &seq.to_be_bytes()])
 }
 
+/// The number of an [`origin`].
+pub(super) fn read_seq(origin: &[u8]) -> Option<Seq> {
+    origin.last_chunk().filter(|_| origin.len() == ORIGIN_BYTES).map(|bytes| Seq::from_be_bytes(*bytes))
+}
+
 /// Parts that make up a key of a length that is known; so no key of the log's many is put on the heap.
 fn joined<const N: usize, const PARTS: usize>(parts: [&[u8]; PARTS]) -> [u8; N] {
     let (mut key, mut end) = ([0; N], 0);

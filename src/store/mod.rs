@@ -25,6 +25,7 @@ mod index;
 mod journal;
 mod keys;
 mod lock;
+mod numbers;
 mod open;
 mod place;
 mod read;

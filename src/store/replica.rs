@@ -20,6 +20,7 @@ use super::identity::Identity;
 use super::index::{self, Index};
 use super::keys::{self, End};
 use super::lock::Lock;
+use super::numbers::Numbers;
 use super::open::{self, Opened};
 use super::recent::Recent;
 use super::tip::{Tip, TipFile};
@@ -43,6 +44,7 @@ struct Inner {
     folder: PathBuf,
     writer: Mutex<Writer>,
     recent: RwLock<Recent>,
+    numbers: Mutex<Numbers>,
     durable: AtomicU64,
     forks: AtomicU64,
     // Last, so that nobody else opens the store before the engine has closed.
@@ -72,6 +74,7 @@ impl Replica {
             forks: AtomicU64::new(end.forks),
             writer: Mutex::new(writer),
             recent: RwLock::default(),
+            numbers: Mutex::default(),
             _lock: lock,
         };
         inner.note_tip(&inner.writer.lock().unwrap_or_else(PoisonError::into_inner))?;
@@ -249,6 +252,13 @@ impl Inner {
         recent.add(writes);
         changed.iter().for_each(|(position, event)| recent.replace(*position, event));
         drop(recent);
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        for write in writes {
+            if let Write::Append { event, .. } = write {
+                numbers.note(event.origin());
+            }
+        }
+        drop(numbers);
         self.durable.store(end.position, Ordering::Release);
         self.forks.store(end.forks, Ordering::Release);
         self.note_tip(writer)
@@ -297,6 +307,12 @@ impl Inner {
         find(&self.recent.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether an event of this origin may be in the log; most are known for new without a look into the engine.
+    fn may_hold(&self, origin: Origin) -> Result<bool, StoreError> {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        numbers.may_hold(origin, || self.reading(|index, snapshot| index.last_number(&snapshot, origin)))
+    }
+
     fn reading<T>(&self, read: impl FnOnce(&Index, Snapshot) -> fjall::Result<T>) -> Result<T, StoreError> {
         read(&self.index, self.index.snapshot()).map_err(StoreError::engine(&self.folder, "read"))
     }
@@ -339,7 +355,8 @@ impl<'a> Staged<'a> {
         }
         let (id, origin) = (event.id(), event.origin());
         let taken = self.origins.contains(&origin)
-            || self.snapshot.contains_key(&index.devices, keys::origin(origin)).map_err(failed())?;
+            || (self.store.may_hold(origin)?
+                && self.snapshot.contains_key(&index.devices, keys::origin(origin)).map_err(failed())?);
         // Of an origin that is not taken there is no event at all.
         let again = taken
             && (self.ids.contains(&id)
@@ -396,6 +413,9 @@ impl Log for Replica {
     }
 
     fn first_of(&self, origin: Origin) -> Result<Option<EventId>, StoreError> {
+        if !self.0.may_hold(origin)? {
+            return Ok(None);
+        }
         let key = keys::origin(origin);
         let found = self.0.reading(|index, snapshot| snapshot.get(&index.devices, key))?;
         let wrong = || self.0.unreadable("its table 'devices' has a value that is no id");

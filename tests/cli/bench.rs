@@ -97,15 +97,63 @@ fn a_message_is_timed_to_its_reader() {
 
 #[test]
 fn starting_and_catching_up_are_measured_on_a_store_of_the_size_that_was_asked_for() {
-    let report = bench(&["--workload", "W6", "--events", "3000", "--clients", "5", "--json"]).ok();
+    let report = bench(&["--workload", "W6", "--events", "3000", "--conversations", "7", "--json"]).ok();
     let report: Value = serde_json::from_str(&report).unwrap();
     let startup = &report["startup"];
     assert_eq!(startup["events"], 3_000);
-    assert!(startup["bytes_per_connection"].is_u64(), "{report}"); // a few may fit into what was free anyway
-    for field in ["ready_us", "ready_bytes", "catch_up_peak_bytes"] {
+    for field in ["ready_us", "ready_bytes", "catch_up_peak_bytes", "history_ns", "verify_peak_bytes"] {
         assert!(startup[field].as_u64().unwrap() > 0, "{field}: {report}");
     }
-    assert!(startup["catch_up_rate"].as_f64().unwrap() > 0.0, "{report}");
+    for field in ["catch_up_rate", "verify_seconds"] {
+        assert!(startup[field].as_f64().unwrap() > 0.0, "{field}: {report}");
+    }
+}
+
+#[test]
+fn what_is_said_in_a_room_comes_to_every_member_that_is_connected() {
+    let (report, _folder) = kept(&["--workload", "W2", "--clients", "2", "--room", "--connections", "5"]);
+    assert_complete(&report);
+    let (sent, round) = (report["sent"].as_u64().unwrap(), &report["rounds"][0]);
+    assert_eq!(round["deliveries"].as_u64(), Some(5 * sent), "{report}");
+    assert!(report["bytes_per_connection"].is_u64(), "{report}"); // a few may fit into what was free anyway
+    let verdict = verified(report["folder"].as_str().unwrap());
+    // The room's beginning, four members that came after it, and two senders; each of these also notes that it follows.
+    assert_eq!(messages(&verdict), sent + 5 + 2 + 2, "{verdict}");
+}
+
+#[test]
+fn messages_go_to_as_many_conversations_as_were_asked_for() {
+    let (report, _folder) = kept(&["--workload", "W1", "--conversations", "3", "--inflight", "8"]);
+    assert_eq!(report["conversations"], 3);
+    let verdict = verified(report["folder"].as_str().unwrap());
+    let talked = verdict["conversations"].as_array().unwrap();
+    let talked: Vec<_> = talked.iter().filter(|conversation| conversation["label"] != "directory").collect();
+    assert_eq!(talked.len(), 3, "{verdict}");
+}
+
+#[test]
+fn a_table_is_made_of_reports_and_of_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let line = |events: u32, rate: u32| {
+        format!(r#"{{"workload":"W2","events":{events},"summary":{{"tercet":{{"rate":{rate}}}}}}}"#)
+    };
+    let (small, big) = (file("small", &line(1_000, 3_000)), file("big", &line(20_000, 2_900)));
+    let table = bench(&["--table", &big, &small]).ok();
+    let rows: Vec<_> = table.lines().take(4).collect();
+    let expected = [
+        "| events in the store | W2, messages/s |",
+        "| --- | --- |",
+        "| 1,000 | 3,000 |",
+        "| 20,000 | 2,900 |",
+    ];
+    assert_eq!(rows, expected);
+    bench(&["--table", &file("other", "not JSON")]).failed();
+    bench(&["--table", &file("empty", "")]).failed();
 }
 
 #[test]
@@ -141,12 +189,19 @@ fn flags_that_make_no_sense_are_refused() {
         &["--cluster", "/nonexistent/cluster.toml", "--keep"],
         &["--cluster", "/nonexistent/cluster.toml", "--events", "5"],
         &["--plot", "x", "--json"],
+        &["--plot", "x", "--table", "x"],
+        &["--connections", "10001"],
+        &["--conversations", "0"],
+        &["--room", "--conversations", "2"],
     ] {
         let ran = bench(args);
         assert!(ran.code == 3 && ran.err.contains("error:"), "{args:?}: {ran:?}");
     }
     bench(&["--workload", "W4", "--clients", "2"]).failed();
     bench(&["--workload", "W4", "--inflight", "2"]).failed();
+    bench(&["--workload", "W4", "--room"]).failed();
+    bench(&["--workload", "W4", "--conversations", "2"]).failed();
     bench(&["--workload", "W6", "--inflight", "2"]).failed();
+    bench(&["--workload", "W6", "--connections", "2"]).failed();
     assert_eq!(bench(&["--cluster", "/nonexistent/cluster.toml"]).code, 3);
 }

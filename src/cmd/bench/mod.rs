@@ -12,15 +12,19 @@
 //! leaves. In life each would have a disk of its own; here all logs and servers share one, which only makes
 //! the figures worse.
 
+mod crowd;
+mod figures;
 mod fill;
 pub mod floor;
 mod floor_load;
+mod history;
 mod plot;
 mod report;
 mod round;
 mod senders;
 mod stage;
 mod startup;
+mod table;
 mod usage;
 
 use std::io::IsTerminal;
@@ -30,11 +34,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::task::block_in_place;
 
 use super::failure::{Failure, Outcome};
 use super::interrupts::unless_interrupted;
-use super::screen;
-use crate::limits::{MESSAGE_MAX_BYTES, SENT_AT};
+use super::{open_files, screen};
+use crate::limits::{CONNECTIONS_MAX, MESSAGE_MAX_BYTES, SENT_AT};
+use crowd::Crowd;
 use floor_load::FloorLoad;
 use report::Report;
 use round::{Round, Side};
@@ -59,7 +65,7 @@ pub struct Args {
         hide_possible_values = true
     )]
     pub workload: Workload,
-    /// How many devices send [default: the workload's]. W6: how many idle connections are held.
+    /// How many devices send [default: the workload's].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub clients: Option<u32>,
     /// How many messages of each device may be unacknowledged [default: the workload's].
@@ -77,6 +83,15 @@ pub struct Args {
     /// How many events are in the stores before anything is measured [default: 0; W6: 10000].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=100_000_000))]
     pub events: Option<u64>,
+    /// Over how many conversations each device's messages go, and the events in the stores [default: 1, and 64].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub conversations: Option<u32>,
+    /// How many more devices are connected meanwhile and say nothing [default: 0].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=CONNECTIONS_MAX as i64))]
+    pub connections: Option<u32>,
+    /// All write into one room, of which those devices are members.
+    #[arg(long, conflicts_with_all = ["cluster", "conversations"])]
+    pub room: bool,
     /// The cluster.toml of a running cluster to put under load [default: a new one, on this machine].
     #[arg(long, value_name = "FILE", conflicts_with = "events")]
     pub cluster: Option<PathBuf>,
@@ -89,9 +104,12 @@ pub struct Args {
     /// Leaves the new cluster's folder for a look afterwards.
     #[arg(long, conflicts_with = "cluster")]
     pub keep: bool,
-    /// Makes an SVG of what --json printed, a line for each workload; measures nothing.
+    /// Makes an SVG of what --json printed: how each cost grows; measures nothing.
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["cluster", "floor", "json", "keep"])]
     pub plot: Vec<PathBuf>,
+    /// Makes a Markdown table of what --json printed; measures nothing.
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["plot", "cluster", "floor", "json", "keep"])]
+    pub table: Vec<PathBuf>,
 }
 
 /// What is measured.
@@ -112,7 +130,7 @@ pub enum Workload {
     /// As W2; one of the servers is killed at half time.
     #[value(name = "W5")]
     Kill,
-    /// Starting on a big store, filling an empty one, holding connections.
+    /// Starting on a big store, filling an empty one, a page of history, verify.
     #[value(name = "W6")]
     Startup,
 }
@@ -141,6 +159,9 @@ struct Plan {
     time: Duration,
     rounds: u32,
     events: u64,
+    conversations: Option<usize>,
+    connections: usize,
+    room: bool,
     /// On how many servers a message is to be.
     copies: usize,
 }
@@ -162,7 +183,17 @@ impl Plan {
             Workload::Paced if args.clients.is_some() || args.inflight.is_some() => {
                 return refuse("--clients or --inflight", "one device sends to another, at a fixed pace");
             }
-            Workload::Startup if args.inflight.is_some() => return refuse("--inflight", "nothing is sent"),
+            Workload::Startup
+                if args.inflight.is_some()
+                    || args.clients.is_some()
+                    || args.connections.is_some()
+                    || args.room =>
+            {
+                return refuse("--clients, --inflight, --connections or --room", "nothing is sent");
+            }
+            Workload::Paced if args.conversations.is_some() || args.room => {
+                return refuse("--conversations or --room", "one device sends to another");
+            }
             Workload::Kill | Workload::Startup if args.cluster.is_some() => {
                 return refuse("--cluster", "servers are stopped, and yours are not the bench's to stop");
             }
@@ -184,8 +215,16 @@ impl Plan {
                 Workload::Startup => STARTUP_EVENTS,
                 _ => 0,
             }),
+            conversations: args.conversations.map(|count| count as usize),
+            connections: args.connections.map_or(0, |count| count as usize),
+            room: args.room,
             copies,
         })
+    }
+
+    /// Over how many conversations the events in the stores go.
+    fn filled_conversations(&self) -> usize {
+        self.conversations.unwrap_or(fill::CONVERSATIONS)
     }
 }
 
@@ -196,6 +235,10 @@ impl Plan {
 pub fn run(args: &Args) -> Result<Outcome, Failure> {
     if !args.plot.is_empty() {
         screen::say(&plot::svg(&args.plot)?)?;
+        return Ok(Outcome::Done);
+    }
+    if !args.table.is_empty() {
+        screen::say(&table::markdown(&args.table)?)?;
         return Ok(Outcome::Done);
     }
     let stage = Stage::of(args)?;
@@ -218,10 +261,22 @@ async fn measure(args: &Args, plan: &Plan, stage: &Stage) -> Result<Report, Fail
         return Ok(report);
     }
     if plan.events > 0 {
-        fill::all(stage.cluster(), plan.events).await?;
+        let cluster = stage.cluster();
+        fill::some(cluster, &cluster.names(), plan.events, plan.filled_conversations()).await?;
     }
+    let room = match plan.room {
+        true => Some(block_in_place(|| fill::room(stage.cluster(), plan.connections))?),
+        false => None,
+    };
+    open_files::raise(); // the servers have what this process has
     stage.start()?;
-    let mut senders = Senders::sign_in(stage.cluster(), plan).await?;
+    let crowd = match plan.connections {
+        0 => None,
+        devices => Some(Crowd::gather(stage, devices, room.as_ref()).await?),
+    };
+    report.bytes_per_connection =
+        crowd.as_ref().map(|crowd| crowd.bytes_per_connection(stage.cluster().names().len()));
+    let mut senders = Senders::sign_in(stage.cluster(), plan, room.map(|room| room.id)).await?;
     let mut floor = match args.floor {
         true => Some(FloorLoad::start(stage.floor_folder(), stage.cluster().names().len(), plan).await?),
         false => None,
@@ -229,7 +284,8 @@ async fn measure(args: &Args, plan: &Plan, stage: &Stage) -> Result<Report, Fail
     let sides = 1 + u32::from(args.floor);
     let progress = Progress::start(plan, plan.rounds * sides);
     for _ in 0..plan.rounds {
-        report.rounds.push(progress.round(Side::Tercet, senders.round(plan, stage, &progress.acked)).await?);
+        let round = senders.round(plan, stage, crowd.as_ref(), &progress.acked);
+        report.rounds.push(progress.round(Side::Tercet, round).await?);
         if let Some(floor) = &mut floor {
             report.rounds.push(progress.round(Side::Floor, floor.round(plan, &progress.acked)).await?);
         }

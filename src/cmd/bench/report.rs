@@ -25,6 +25,15 @@ pub(super) struct Report {
     pub(super) bytes: usize,
     /// Events that were in the stores before.
     pub(super) events: u64,
+    /// Over how many conversations each sender's messages went, and the stores' events if they are as many.
+    pub(super) conversations: usize,
+    /// Devices that were connected and said nothing.
+    pub(super) connections: usize,
+    /// Whether everything went into one room, of which those devices are members.
+    pub(super) room: bool,
+    /// Memory that each of their connections took of its server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bytes_per_connection: Option<u64>,
     /// On how many servers a message had to be.
     pub(super) copies: usize,
     /// Messages that were said, all of which were acked.
@@ -93,6 +102,10 @@ impl Report {
             inflight: plan.inflight,
             bytes: plan.bytes,
             events: plan.events,
+            conversations: plan.conversations.unwrap_or(1),
+            connections: plan.connections,
+            room: plan.room,
+            bytes_per_connection: None,
             copies: plan.copies,
             sent: 0,
             rounds: Vec::new(),
@@ -173,6 +186,9 @@ impl Report {
                 .collect();
             text += &format!("\nmemory of the {who} now (at most), MiB: {}", mib.join(", "));
         }
+        if let Some(bytes) = self.bytes_per_connection {
+            text += &format!("\nmemory of each of {} connections: {} KiB", self.connections, bytes >> 10);
+        }
         text + &self.kept()
     }
 
@@ -212,13 +228,10 @@ fn startup_table(startup: &Startup) -> String {
     row("memory when ready".to_owned(), mib(startup.ready_bytes), startup.floor_ready_bytes.map(mib));
     row("catch-up of an empty server".to_owned(), format!("{:.0} events/s", startup.catch_up_rate), None);
     row("its memory, at most".to_owned(), mib(startup.catch_up_peak_bytes), None);
-    if let Some(bytes) = startup.bytes_per_connection {
-        row(
-            format!("memory for each of {} connections", startup.connections),
-            format!("{} KiB", bytes >> 10),
-            None,
-        );
-    }
+    let page = format!("{:.1} us", startup.history_ns as f64 / 1_000.0);
+    row(format!("a page of {} messages", startup.events), page, None);
+    row("verify, three stores".to_owned(), format!("{:.2} s", startup.verify_seconds), None);
+    row("its memory, at most".to_owned(), mib(startup.verify_peak_bytes), None);
     table.render()
 }
 

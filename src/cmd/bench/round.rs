@@ -50,6 +50,9 @@ pub(super) struct Round {
     /// W4: from sending until the message is on the reader's own disk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) synced_p50_us: Option<u64>,
+    /// With a room: whole events that came to its members, each counted for each of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) deliveries: Option<u64>,
     /// Milliseconds of processor that all servers took for 1,000 messages.
     pub(super) servers_cpu_ms: Option<f64>,
     /// Milliseconds of processor that the load took for 1,000 messages.
@@ -94,6 +97,7 @@ impl Round {
             max_us: latencies.last().copied().unwrap_or(0),
             longest_gap_us: us(longest),
             synced_p50_us: None,
+            deliveries: None,
             servers_cpu_ms: used.servers_cpu.map(per_1000),
             load_cpu_ms: per_1000(used.load_cpu),
             syncs: used.syncs,
@@ -126,6 +130,7 @@ impl Round {
             max_us: whole(&|round| round.max_us),
             longest_gap_us: whole(&|round| round.longest_gap_us),
             synced_p50_us: first.synced_p50_us.map(|_| whole(&|round| round.synced_p50_us.unwrap_or(0))),
+            deliveries: first.deliveries.map(|_| whole(&|round| round.deliveries.unwrap_or(0))),
             servers_cpu_ms: first.servers_cpu_ms.map(|_| real(&|round| round.servers_cpu_ms.unwrap_or(0.0))),
             load_cpu_ms: real(&|round| round.load_cpu_ms),
             syncs: first.syncs.map(|_| whole(&|round| round.syncs.unwrap_or(0))),

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinSet, block_in_place};
 use tokio::time::{MissedTickBehavior, sleep, timeout};
 
+use super::crowd::Crowd;
 use super::round::{Round, Sample, Side, Used, percentile, us};
 use super::stage::Stage;
 use super::usage;
@@ -20,7 +21,7 @@ use crate::cmd::keys;
 use crate::cmd::nodes::Signal;
 use crate::cmd::session::{Answer, Notice, Options, Session};
 use crate::event::{Conversation, Kind};
-use crate::id::AccountId;
+use crate::id::{AccountId, RoomId};
 use crate::limits::REORDER_WINDOW_MS;
 use crate::text::Name;
 
@@ -40,7 +41,8 @@ pub(super) struct Senders {
 
 struct Sender {
     session: Arc<Session>,
-    conversation: Conversation,
+    /// Where it writes, in turn.
+    conversations: Vec<Conversation>,
     acks: mpsc::UnboundedReceiver<Instant>,
     next: u64,
 }
@@ -59,7 +61,11 @@ struct Arrived {
 
 impl Senders {
     /// Makes a person with a device for each sender, and waits until all have their names.
-    pub(super) async fn sign_in(cluster: &Cluster, plan: &Plan) -> Result<Self, Failure> {
+    pub(super) async fn sign_in(
+        cluster: &Cluster,
+        plan: &Plan,
+        room: Option<RoomId>,
+    ) -> Result<Self, Failure> {
         let run = u32::from_be_bytes(keys::random()?);
         let mut signing_in = Vec::new();
         let open = |name: String| Session::open(cluster, &name.parse::<Name>()?, OPTIONS);
@@ -87,9 +93,17 @@ impl Senders {
             tokio::spawn(watch(notices, plan.copies, signed_in, Some(acked), None));
             let account = session.ask(Client::account).await?;
             // Nobody has the other side's key, so that only what sending costs is measured.
-            let other = reads.unwrap_or(AccountId::new(keys::random()?));
-            let conversation = Conversation::direct(account, other);
-            senders.push(Sender { session: Arc::new(session), conversation, acks, next: 0 });
+            let to_stranger = |_| {
+                let other = reads.map_or_else(|| keys::random().map(AccountId::new), Ok)?;
+                Ok(Conversation::direct(account, other))
+            };
+            let conversations = match room {
+                Some(room) => vec![Conversation::Room(room)],
+                None => {
+                    (0..plan.conversations.unwrap_or(1)).map(to_stranger).collect::<Result<_, Failure>>()?
+                }
+            };
+            senders.push(Sender { session: Arc::new(session), conversations, acks, next: 0 });
         }
         let everybody = async {
             for waiting in signing_in {
@@ -105,6 +119,11 @@ impl Senders {
         }
         let servers = cluster.names().len();
         let mut signed_in = Self { senders, reader, servers, sent: 0 };
+        if let Some(room) = room {
+            for sender in &mut signed_in.senders {
+                sender.join(room).await?;
+            }
+        }
         signed_in.settle().await?;
         Ok(signed_in)
     }
@@ -114,6 +133,7 @@ impl Senders {
         &mut self,
         plan: &Plan,
         stage: &Stage,
+        crowd: Option<&Crowd>,
         acked: &Arc<AtomicU64>,
     ) -> Result<Round, Failure> {
         self.settle().await?;
@@ -125,6 +145,7 @@ impl Senders {
         };
         let syncs_before = syncs(stage);
         let (servers_before, load_before) = (usage::cpu_of(&pids), usage::cpu(std::process::id()));
+        let delivered_before = crowd.map_or(0, Crowd::delivered);
         let start = Instant::now();
         let end = start + plan.time;
         let mut synced = None;
@@ -147,6 +168,11 @@ impl Senders {
             }
             _ => self.pump(plan, end, acked).await?,
         };
+        let readers = if plan.room { plan.connections as u64 } else { 0 };
+        let deliveries = samples.len() as u64 * readers;
+        if let Some(crowd) = crowd {
+            crowd.expect(delivered_before + deliveries).await?;
+        }
         let difference =
             |after: Option<Duration>, before: Option<Duration>| Some(after?.saturating_sub(before?));
         let used = Used {
@@ -158,7 +184,7 @@ impl Senders {
         let syncs_told = plan.workload != Workload::Kill;
         let used = Used { syncs: used.syncs.filter(|_| syncs_told), ..used };
         let round = Round::of(Side::Tercet, &samples, start, plan.time, used);
-        Ok(Round { synced_p50_us: synced, ..round })
+        Ok(Round { synced_p50_us: synced, deliveries: plan.room.then_some(deliveries), ..round })
     }
 
     /// How many messages were said; each was acked, or the bench has failed.
@@ -295,14 +321,32 @@ impl Sender {
         }
     }
 
+    /// Becomes a member of a room, which takes its beginning.
+    async fn join(&mut self, room: RoomId) -> Result<(), Failure> {
+        let account = self.session.ask(Client::account).await?;
+        let (own, conversation) = (Conversation::direct(account, account), Conversation::Room(room));
+        let follow = Input::Say { conversation: own, kind: Kind::Follow, body: room.as_bytes().to_vec() };
+        self.session.perform(follow).await?.map_err(|error| Failure::of(&error))?;
+        let deadline = Instant::now() + PATIENCE;
+        while !self.session.ask(move |client| client.transcript(conversation).is_some()).await? {
+            if Instant::now() > deadline {
+                return Err(Failure::new("a sender was not told of the room within a minute"));
+            }
+            sleep(POLL).await;
+        }
+        let join = Input::Say { conversation, kind: Kind::Join, body: Vec::new() };
+        self.session.perform(join).await?.map_err(|error| Failure::of(&error))?;
+        self.ack().await.map(drop)
+    }
+
     async fn submit(&mut self, bytes: usize) -> Result<Answer, Failure> {
+        let place = usize::try_from(self.next).unwrap_or(0) % self.conversations.len();
+        let conversation = self.conversations[place];
         self.next += 1;
         let mut text = format!("{} ", self.next);
         text.truncate(bytes);
         text.extend(std::iter::repeat_n('x', bytes - text.len()));
-        self.session
-            .submit(Input::Say { conversation: self.conversation, kind: Kind::Post, body: text.into_bytes() })
-            .await
+        self.session.submit(Input::Say { conversation, kind: Kind::Post, body: text.into_bytes() }).await
     }
 
     async fn ack(&mut self) -> Result<Instant, Failure> {

@@ -1,9 +1,8 @@
-//! W6: a server that starts on a big store, one that fills an empty one, and what connections cost.
+//! W6: a server that starts on a big store, one that fills an empty one, a page of history, and the check of it all.
 
-use std::sync::Arc;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ed25519_dalek::SigningKey;
 use serde::Serialize;
 use tokio::task::{block_in_place, yield_now};
 use tokio::time::sleep;
@@ -11,21 +10,20 @@ use tokio::time::sleep;
 use super::floor_load::FloorServer;
 use super::stage::Stage;
 use super::usage;
-use super::{Plan, fill};
+use super::{Plan, fill, history};
+use crate::cmd::ask::{Answer, ask_status};
 use crate::cmd::failure::Failure;
+use crate::cmd::files;
 use crate::cmd::home::Cluster;
-use crate::cmd::{files, keys};
-use crate::frame::{Role, ToServer};
-use crate::id::DeviceId;
-use crate::limits::PROTOCOL_VERSION;
-use crate::net::ask::Conn;
-use crate::net::tls::Identity;
 
 /// How often a server is started; the median counts.
 const STARTS: usize = 5;
 /// Between two looks at a server that starts: what is measured takes some milliseconds.
 const LOOK: Duration = Duration::from_micros(500);
-const POLL: Duration = Duration::from_millis(20);
+/// Between two questions to a server that catches up, each of which costs it a handshake.
+const POLL: Duration = Duration::from_millis(50);
+/// Between two looks at the memory of a process that takes long.
+const LOOK_AT_VERIFY: Duration = Duration::from_millis(5);
 /// How long a server may take to catch up by another thousand events.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -48,11 +46,12 @@ pub(super) struct Startup {
     pub(super) catch_up_rate: f64,
     /// The most memory that it had by then.
     pub(super) catch_up_peak_bytes: u64,
-    /// Connections that were held.
-    pub(super) connections: usize,
-    /// Memory that each took of the server.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) bytes_per_connection: Option<u64>,
+    /// Nanoseconds for one page of a conversation with so many messages, on a person's device; median.
+    pub(super) history_ns: u64,
+    /// Seconds that `tercet verify` takes over the stores of all servers.
+    pub(super) verify_seconds: f64,
+    /// The most memory that it had.
+    pub(super) verify_peak_bytes: u64,
 }
 
 /// Measures all of it.
@@ -62,7 +61,7 @@ pub(super) async fn measure(plan: &Plan, stage: &Stage, floor: bool) -> Result<S
     let (Some((empty, full)), true) = (names.split_last(), names.len() > 1) else {
         return Err(Failure::new("W6 takes at least two servers"));
     };
-    fill::some(cluster, full, plan.events).await?;
+    fill::some(cluster, full, plan.events, plan.filled_conversations()).await?;
     let (ready_us, ready_bytes) = starts(cluster, full[0]).await?;
     let (floor_ready_us, floor_ready_bytes) = match floor {
         true => {
@@ -74,11 +73,9 @@ pub(super) async fn measure(plan: &Plan, stage: &Stage, floor: bool) -> Result<S
     for name in full {
         block_in_place(|| cluster.start(name))?;
     }
-    let (catch_up_rate, catch_up_peak_bytes) = catch_up(stage, empty, plan.events).await?;
-    let bytes_per_connection = match plan.clients {
-        0 => None,
-        clients => Some(connections(cluster, full[0], clients).await?),
-    };
+    let (catch_up_rate, catch_up_peak_bytes) = catch_up(cluster, empty, plan.events).await?;
+    block_in_place(|| cluster.stop_all())?;
+    let (verify_seconds, verify_peak_bytes) = verify(cluster).await?;
     Ok(Startup {
         events: plan.events,
         ready_us,
@@ -87,8 +84,9 @@ pub(super) async fn measure(plan: &Plan, stage: &Stage, floor: bool) -> Result<S
         floor_ready_bytes,
         catch_up_rate,
         catch_up_peak_bytes,
-        connections: plan.clients,
-        bytes_per_connection,
+        history_ns: history::page_ns(cluster, plan.events).await?,
+        verify_seconds,
+        verify_peak_bytes,
     })
 }
 
@@ -142,16 +140,19 @@ fn median(mut values: Vec<u64>) -> u64 {
 }
 
 /// Starts a server with an empty store, and waits until it has everything.
-async fn catch_up(stage: &Stage, name: &str, events: u64) -> Result<(f64, u64), Failure> {
-    let id = stage.cluster().member(name)?.id;
+async fn catch_up(cluster: &Cluster, name: &str, events: u64) -> Result<(f64, u64), Failure> {
+    let member = cluster.member(name)?;
     let start = Instant::now();
-    let started = block_in_place(|| stage.cluster().start(name))?;
+    let started = block_in_place(|| cluster.start(name))?;
     let (mut reached, mut moved) = (0, Instant::now());
     while reached < events {
         sleep(POLL).await;
-        let statuses = block_in_place(|| stage.statuses());
-        let now = statuses.into_iter().find(|status| status.server == id);
-        let now = now.map_or(reached, |status| status.position);
+        // A plain thread, since asking begins a runtime of its own.
+        let asking = || std::thread::scope(|scope| scope.spawn(|| ask_status(cluster, member)).join());
+        let now = match block_in_place(asking) {
+            Ok(Answer::Says(status)) => status.position,
+            _ => reached,
+        };
         if now > reached {
             (reached, moved) = (now, Instant::now());
         } else if moved.elapsed() > PATIENCE {
@@ -164,28 +165,31 @@ async fn catch_up(stage: &Stage, name: &str, events: u64) -> Result<(f64, u64), 
     Ok((events as f64 / start.elapsed().as_secs_f64(), peak))
 }
 
-/// Memory that a server takes for each connection of a device which follows its log.
-async fn connections(cluster: &Cluster, name: &str, count: usize) -> Result<u64, Failure> {
-    let member = cluster.member(name)?;
-    let resident = || {
-        let process = cluster.running(name)?;
-        Ok::<u64, Failure>(usage::memory(process.pid()).unwrap_or_default().resident_bytes)
+/// Seconds that `tercet verify` takes over all stores, and its memory at most.
+async fn verify(cluster: &Cluster) -> Result<(f64, u64), Failure> {
+    let failed = |error| Failure::io("run tercet verify", &error);
+    let start = Instant::now();
+    let mut child = Command::new(std::env::current_exe().map_err(failed)?)
+        .arg("--dir")
+        .arg(cluster.home().dir())
+        .args(["--quiet", "verify"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(failed)?;
+    let mut peak = 0;
+    let status = loop {
+        peak = usage::memory(child.id()).map_or(peak, |memory| memory.peak_bytes.max(peak));
+        match child.try_wait().map_err(failed)? {
+            Some(status) => break status,
+            None => sleep(LOOK_AT_VERIFY).await,
+        }
     };
-    let before = resident()?;
-    let mut held = Vec::with_capacity(count);
-    for _ in 0..count {
-        let key = SigningKey::from_bytes(&keys::random()?);
-        let identity = Arc::new(Identity::new(&key).map_err(|error| Failure::of(&error))?);
-        let role = Role::Device { device: DeviceId::new(keys::random()?), token: cluster.token().clone() };
-        let view = cluster.view();
-        let hello =
-            ToServer::Hello { version: PROTOCOL_VERSION, cluster: view.cluster(), view: view.id(), role };
-        let (mut conn, welcome) =
-            Conn::open(member, &identity, &hello, PATIENCE).await.map_err(|error| Failure::of(&error))?;
-        let follow = ToServer::Follow { room: None, after: welcome.position, bodies: true };
-        conn.send(&follow, PATIENCE).await.map_err(|error| Failure::of(&error))?;
-        conn.recv(PATIENCE).await.map_err(|error| Failure::of(&error))?;
-        held.push(conn);
+    let seconds = start.elapsed().as_secs_f64();
+    match status.code() {
+        // Without a device's log it cannot say what was seen; what servers hold is right.
+        Some(0 | 2) => Ok((seconds, peak)),
+        _ => Err(Failure::new(format!("tercet verify found the bench's stores wrong: {status}"))
+            .next("tercet bench --workload W6 --keep, and then tercet --dir FOLDER verify")),
     }
-    Ok(resident()?.saturating_sub(before) / count as u64)
 }

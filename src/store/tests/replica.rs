@@ -42,6 +42,35 @@ fn fill_much(replica: &Replica, from: Position, upto: Position) {
 }
 
 #[test]
+fn numbers_are_known_for_given_or_not_across_commits_gaps_and_openings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let first_of = |replica: &Replica, seq| replica.first_of(event(seq).origin()).unwrap();
+    let replica = Replica::open(&path, SERVER).unwrap();
+    assert_eq!(first_of(&replica, 1), None);
+    replica.commit(&[append(1, event(1)), append(2, event(5))]).unwrap();
+    let replica = {
+        let held =
+            |replica: &Replica| (1..=6).map(|seq| first_of(replica, seq).is_some()).collect::<Vec<_>>();
+        assert_eq!(held(&replica), [true, false, false, false, true, false]);
+        drop(replica);
+        let replica = Replica::open(&path, SERVER).unwrap();
+        assert_eq!(held(&replica), [true, false, false, false, true, false], "before anything was written");
+        replica
+    };
+    // Numbers that others have passed are none that were given.
+    replica.commit(&[append(3, event(3)), append(4, event(6))]).unwrap();
+    assert_eq!((first_of(&replica, 3), first_of(&replica, 6)), (Some(event(3).id()), Some(event(6).id())));
+    assert_eq!((first_of(&replica, 2), first_of(&replica, 7)), (None, None));
+    // One that was given is refused, in a batch of its own and beside its successor.
+    let again = event_in(Conversation::Room(RoomId::new([5; 16])), 1, 6, "otherwise");
+    assert!(matches!(
+        replica.commit(&[append(5, event(7)), append(6, again)]),
+        Err(StoreError::Misfit { .. })
+    ));
+}
+
+#[test]
 fn store_closed_in_order_leaves_no_journal_to_replay_and_holds_all() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
