@@ -166,6 +166,12 @@ impl Holdings {
         self.is_kept(event) || self.closed_room_of(event).is_some_and(|closed| closed.left)
     }
 
+    /// Whether a server may have an event without its body though nobody took it back: said in a room whose past is
+    /// closed, it is handed on without by members from whom the body is kept.
+    pub fn may_be_bare_elsewhere(&self, id: &EventId) -> bool {
+        self.event(id).is_some_and(|event| self.closed_room_of(event).is_some())
+    }
+
     fn closed_room_of(&self, event: &Event) -> Option<&Closed> {
         let Conversation::Room(room) = event.conversation() else { return None };
         self.closed.get(&room)

@@ -44,7 +44,9 @@ impl Client {
         }
         let mut lacking = BTreeSet::new();
         for Item { position, id, .. } in items {
-            if self.holdings.holds(&id) {
+            if self.holdings.may_be_bare_elsewhere(&id) {
+                self.hear_of(link, &id, effects); // only an upload shows that the body is there
+            } else if self.holdings.holds(&id) {
                 self.receipt(link, Receipt { id, position }, effects);
             } else {
                 lacking.insert(id);

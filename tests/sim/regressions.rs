@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use ed25519_dalek::SigningKey;
 use tercet::client::{Action, Client, Config, Effects, Input};
 use tercet::clock::Time;
+use tercet::content::{Charter, Past};
 use tercet::event::{Conversation, Draft, Event, Kind, account_of};
-use tercet::frame::{Item, Rejection, ToClient, ToServer};
+use tercet::frame::{Item, Receipt, Rejection, ToClient, ToServer};
 use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, ServerId};
 use tercet::limits::REFUSED_AGAIN_MS;
 use tercet::view::{Member, View};
@@ -140,4 +141,37 @@ fn only_our_own_signature_on_our_devices_name_shows_that_the_log_is_behind() {
     let ours = by(&key());
     hear(&mut client, 20, feed(&ours), &mut effects);
     assert_eq!(client.overtaken(), Some(ours.id()));
+}
+
+/// Seed 30033645: a member from whom the past of a room is kept gave it to a server that had lost its log, without the
+/// words. Their author took the server's word for it that it had them, and nobody else did.
+#[test]
+fn an_announcement_shows_that_an_event_is_there_and_not_that_its_words_are() {
+    let mut client = connected();
+    let effects = &mut Effects::default();
+    let charter = Charter { name: "den".parse().unwrap(), public: true, history: Past::SinceJoining };
+    step(&mut client, 0, Input::Begin { charter }, effects);
+    let room = client.followed().next().unwrap();
+    let input =
+        Input::Say { conversation: Conversation::Room(room), kind: Kind::Post, body: b"hello".to_vec() };
+    step(&mut client, 0, input, effects);
+    let note = say(&mut client, "to myself");
+    let events = client.conversations().flat_map(|(_, transcript)| transcript.keys());
+    let events: Vec<_> = events.map(|key| key.id).collect();
+
+    let other = Incarnation::new([2; 16]);
+    step(&mut client, 10, Input::Down { server: server() }, effects);
+    step(&mut client, 10, Input::Up { server: server(), incarnation: other }, effects);
+    assert_eq!(client.owed(0), events.len());
+    for room in [None, Some(room)] {
+        let items =
+            (1..).zip(&events).map(|(position, id)| Item { position, id: *id, event: None }).collect();
+        let upto = events.len() as u64;
+        hear(&mut client, 20, ToClient::Feed { room, items, after: 0, upto, caught_up: true }, effects);
+    }
+    let said_in_room = client.transcript(Conversation::Room(room)).unwrap().keys().count();
+    assert_eq!((client.owed(0), said_in_room), (said_in_room, 2), "and not the note to myself");
+    let receipts = (1..).zip(&events).map(|(position, id)| Receipt { id: *id, position }).collect();
+    hear(&mut client, 30, ToClient::Receipts(receipts), effects);
+    assert_eq!((client.owed(0), client.copies(&note)), (0, 1));
 }

@@ -7,6 +7,7 @@ use tercet::client::{Client, Effects, Input};
 use tercet::content::{Content, about};
 use tercet::erasure::{is_part_before, parts};
 use tercet::event::{Conversation, Event, Kind, account_of};
+use tercet::id::RoomId;
 use tercet::limits::CHUNK_MAX_BYTES;
 
 use crate::judge::Failure;
@@ -36,7 +37,9 @@ impl World {
     /// Shares a file with somebody or in a room, and perhaps takes one back later.
     pub fn share(&mut self, client: usize) {
         let Some(machine) = self.typing(client, What::Share(client)) else { return };
-        let followed: Vec<_> = machine.followed().collect();
+        // Of a room that another of the person's devices follows, this one may not know the beginning yet.
+        let is_here = |room: &RoomId| machine.transcript(Conversation::Room(*room)).is_some();
+        let followed: Vec<_> = machine.followed().filter(is_here).collect();
         let account = machine.account();
         let apart = &mut self.swarm.apart;
         let room = apart.choice(&followed).copied().filter(|_| apart.bool());
