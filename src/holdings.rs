@@ -392,7 +392,7 @@ impl Holdings {
         self.held.get(id).is_some_and(|held| held.at & (1 << server) != 0)
     }
 
-    /// What is here of home, or of a room, and not known to be at a server, parents first. What lacks its body here
+    /// What is here of home and of rooms' beginnings, or of a room, and not known to be at a server, parents first. What lacks its body here
     /// though nobody took it back is left out, with all that follows from it: others may have the whole.
     pub fn lacking_at(&self, server: usize, room: Option<RoomId>) -> Vec<Key> {
         let (mut lacking, mut left_out) = (Vec::new(), BTreeSet::new());
@@ -401,7 +401,8 @@ impl Holdings {
         for Held { event, .. } in held.filter(|held| held.at & (1 << server) == 0) {
             let is_told_there = match (event.conversation(), room) {
                 (Conversation::Room(of), Some(room)) => of == room,
-                (Conversation::Room(_), None) => event.charter().is_some_and(|charter| charter.public),
+                // Of a private room's beginning it tells nobody until it has it, and so knows who may read the room.
+                (Conversation::Room(_), None) => event.charter().is_some(),
                 (_, room) => room.is_none(),
             };
             if !is_told_there {

@@ -6,9 +6,9 @@ use ed25519_dalek::SigningKey;
 use tercet::client::{Action, Client, Config, Effects, Input};
 use tercet::clock::Time;
 use tercet::content::{Charter, Past};
-use tercet::event::{Conversation, Draft, Event, Kind, account_of};
+use tercet::event::{Conversation, Draft, Event, Kind, Origin, account_of};
 use tercet::frame::{Item, Receipt, Rejection, ToClient, ToServer};
-use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, ServerId};
+use tercet::id::{ClusterId, DeviceId, EventId, Incarnation, RoomId, ServerId};
 use tercet::limits::REFUSED_AGAIN_MS;
 use tercet::view::{Member, View};
 
@@ -174,4 +174,41 @@ fn an_announcement_shows_that_an_event_is_there_and_not_that_its_words_are() {
     let receipts = (1..).zip(&events).map(|(position, id)| Receipt { id: *id, position }).collect();
     hear(&mut client, 30, ToClient::Receipts(receipts), effects);
     assert_eq!((client.owed(0), client.copies(&note)), (0, 1));
+}
+
+/// Seed 30021337: all servers had lost their logs, and the only device that still had a private room had it from another
+/// device of its person. No server knew who may read the room, so none told of it; and until one had, none was given it.
+#[test]
+fn a_private_room_that_no_server_knows_any_more_is_given_its_beginning() {
+    let of_another_device = |seq, conversation, kind, body| {
+        let (device, time) = (DeviceId::new([2; 16]), Time::from_millis(EPOCH_MS + seq));
+        let draft = Draft { device, seq, parents: BTreeSet::new(), time, conversation, kind, body };
+        draft.sign(&key()).unwrap()
+    };
+    let origin = Origin { account: account_of(&key()), device: DeviceId::new([2; 16]), seq: 1 };
+    let room = RoomId::of(origin);
+    let charter = Charter { name: "den".parse().unwrap(), public: false, history: Past::Open };
+    let begins = of_another_device(1, Conversation::Room(room), Kind::Create, charter.encode());
+    let follows = of_another_device(2, notes(), Kind::Follow, room.as_bytes().to_vec());
+    let mut client = connected();
+    let effects = &mut Effects::default();
+    hear(&mut client, 10, feed(&follows), effects);
+    let ToClient::Feed { items, .. } = feed(&begins) else { unreachable!() };
+    let frame = ToClient::Feed { room: Some(room), items, after: 0, upto: 1, caught_up: true };
+    hear(&mut client, 10, frame, effects);
+    assert!(client.event(&begins.id()).is_some());
+
+    step(&mut client, 20, Input::Down { server: server() }, effects);
+    let incarnation = Incarnation::new([2; 16]);
+    step(&mut client, 20, Input::Up { server: server(), incarnation }, effects);
+    let mut effects = Effects::default();
+    let nothing = ToClient::Feed { room: None, items: Vec::new(), after: 0, upto: 0, caught_up: true };
+    hear(&mut client, 30, nothing, &mut effects);
+    let uploads = effects.actions.iter().filter_map(|action| match action {
+        Action::Send { frame: ToServer::Upload { events }, .. } => Some(events),
+        _ => None,
+    });
+    let uploaded: BTreeSet<_> =
+        uploads.flatten().map(|event| Event::from_bytes(event).unwrap().id()).collect();
+    assert_eq!(uploaded, [begins.id(), follows.id()].into());
 }

@@ -71,7 +71,9 @@ impl World {
     /// Mostly open.
     fn past(&mut self) -> Past {
         let is_needed = self.swarm.mutant == Some(Mutant::TellsThePast);
-        if is_needed || self.rng.u32(..4) == 0 { Past::SinceJoining } else { Past::Open }
+        let is_closed = is_needed || self.rng.u32(..4) == 0;
+        // Whoever is told of an event without its words hands it on so, and only peers ask each other for the words.
+        if is_closed && self.swarm.peers { Past::SinceJoining } else { Past::Open }
     }
 }
 
