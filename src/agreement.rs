@@ -11,7 +11,7 @@ use crate::event::Conversation;
 use crate::frame::DeviceCursor;
 use crate::id::{Position, RoomId};
 use crate::ledger::{Following, Ledger};
-use crate::order::Sequence;
+use crate::order::Sequencer;
 use crate::report::{Outcome, Settled};
 use crate::succession::Succession;
 use crate::taken::{ClientLog, Seen, ServerLog};
@@ -66,7 +66,7 @@ fn lacking(ledger: &Ledger, server: &ServerLog, held: &Bits) -> usize {
 }
 
 fn judge_index(ledger: &Ledger, server: &ServerLog, held: &Bits, counts: &[usize], outcome: &mut Outcome) {
-    let (events, none) = (&ledger.events, Sequence::default());
+    let (events, none) = (&ledger.events, Sequencer::default().end());
     let index = server.canonical.as_ref();
     let own = events.conversations().iter().zip(counts).filter(|(_, count)| **count > 0);
     let own = own.map(|((id, _), _)| *id);

@@ -16,7 +16,7 @@ use crate::event::{Conversation, Kind};
 use crate::history::History;
 use crate::id::{AccountId, ConversationId, DeviceId, EventId, RoomId, Seq, ServerId};
 use crate::intake::{Held, Intake, Number};
-use crate::order::{Key, Sequence};
+use crate::order::{Key, Sequence, Sequencer};
 use crate::rooms::{Rooms, followed};
 use crate::taken::{ClientIntake, ClientLog, Seen, ServerLog};
 use crate::text::Name;
@@ -406,9 +406,9 @@ impl Events {
 
     /// The keys of some events of one conversation, given in order.
     pub(crate) fn sequence_of(&self, events: impl Iterator<Item = Number>) -> Sequence {
-        let mut sequence = Sequence::default();
+        let mut sequence = Sequencer::default();
         events.for_each(|event| sequence.push(&self.key(event)));
-        sequence
+        sequence.end()
     }
 
     /// Of how many events in each conversation somebody holds these.

@@ -72,14 +72,28 @@ impl std::fmt::Debug for Digest {
     }
 }
 
-/// A sequence of keys, told by fingerprints alone, so that none of them need be kept.
-#[derive(Debug, Clone, Default)]
+/// What is equal for the same keys in the same order, and for no others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sequence {
+    ids: Digest,
+    keys: [u8; 32],
+}
+
+impl Sequence {
+    /// The fingerprint of its events, as [`Digest::of`] makes it.
+    pub fn digest(&self) -> Digest {
+        self.ids
+    }
+}
+
+/// A sequence as it grows, of which no key need be kept. It takes some kilobytes until its end.
+#[derive(Debug, Clone, Default)]
+pub struct Sequencer {
     ids: blake3::Hasher,
     keys: blake3::Hasher,
 }
 
-impl Sequence {
+impl Sequencer {
     /// Adds a key at the end.
     pub fn push(&mut self, key: &Key) {
         self.ids.update(key.id.as_bytes());
@@ -90,20 +104,11 @@ impl Sequence {
         self.keys.update(&bytes);
     }
 
-    /// The fingerprint of its events, as [`Digest::of`] makes it.
-    pub fn digest(&self) -> Digest {
-        Digest(*self.ids.finalize().as_bytes())
+    /// All that was added.
+    pub fn end(&self) -> Sequence {
+        Sequence { ids: Digest(*self.ids.finalize().as_bytes()), keys: *self.keys.finalize().as_bytes() }
     }
 }
-
-/// Whether they are the same keys in the same order.
-impl PartialEq for Sequence {
-    fn eq(&self, other: &Self) -> bool {
-        self.digest() == other.digest() && self.keys.finalize() == other.keys.finalize()
-    }
-}
-
-impl Eq for Sequence {}
 
 /// One conversation as one device holds it: causally closed, in canonical order, with its heads.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -215,9 +220,9 @@ mod tests {
     #[test]
     fn sequences_are_equal_if_every_field_of_every_key_is() {
         let of = |keys: &[Key]| {
-            let mut sequence = Sequence::default();
+            let mut sequence = Sequencer::default();
             keys.iter().for_each(|key| sequence.push(key));
-            sequence
+            sequence.end()
         };
         let [one, two] = [event(1, 1, 10, &[]).key(), event(2, 1, 20, &[]).key()];
         assert_eq!(of(&[one, two]), of(&[one, two]));

@@ -11,7 +11,7 @@ use crate::frame::DeviceCursor;
 use crate::history::{Entry, ServerHistory};
 use crate::id::{AccountId, ConversationId, DeviceId, Incarnation, Position, RoomId, ServerId};
 use crate::intake::{Gathered, Intake, Number, Placed};
-use crate::order::{Key, Sequence};
+use crate::order::{Key, Sequence, Sequencer};
 use crate::view::SignedView;
 
 /// What an entry of a device's log says, as far as it can be checked.
@@ -214,7 +214,9 @@ impl ServerLog {
         }
         if let Some(canonical) = &history.canonical {
             log.has_index();
-            canonical.iter().for_each(|(conversation, key)| log.canonical(*conversation, key));
+            let mut canonical: Vec<_> = canonical.iter().collect();
+            canonical.sort_by_key(|(conversation, _)| *conversation); // each one's keys stay as they are
+            canonical.into_iter().for_each(|(conversation, key)| log.canonical(*conversation, key));
         }
         history.cursors.iter().for_each(|cursor| log.cursor(*cursor));
         log.view(history.view.clone());
@@ -377,6 +379,8 @@ impl<'a> ClientIntake<'a> {
 pub struct ServerIntake<'a> {
     gathered: Gathered<'a>,
     log: ServerLog,
+    /// The conversation whose keys of the canonical index come now.
+    indexed: Option<(ConversationId, Sequencer)>,
 }
 
 impl<'a> ServerIntake<'a> {
@@ -393,7 +397,7 @@ impl<'a> ServerIntake<'a> {
             cursors: Vec::new(),
             view: None,
         };
-        Self { gathered: Gathered::new(intake), log }
+        Self { gathered: Gathered::new(intake), log, indexed: None }
     }
 
     /// What stands at the log's next place, decoded but for its signature.
@@ -429,9 +433,20 @@ impl<'a> ServerIntake<'a> {
         self.log.canonical.get_or_insert_default();
     }
 
-    /// The next key of the canonical index, with the conversation under which it stands.
+    /// The next key of the canonical index, with the conversation under which it stands. The keys of a conversation
+    /// come one after the other.
     pub fn canonical(&mut self, conversation: ConversationId, key: &Key) {
-        self.log.canonical.get_or_insert_default().entry(conversation).or_default().push(key);
+        if self.indexed.as_ref().is_none_or(|(current, _)| *current != conversation) {
+            self.end_indexed();
+        }
+        let (_, sequence) = self.indexed.get_or_insert_with(|| (conversation, Sequencer::default()));
+        sequence.push(key);
+    }
+
+    fn end_indexed(&mut self) {
+        if let Some((conversation, sequence)) = self.indexed.take() {
+            self.log.canonical.get_or_insert_default().insert(conversation, sequence.end());
+        }
     }
 
     /// The signed view that it acted on.
@@ -446,6 +461,7 @@ impl<'a> ServerIntake<'a> {
 
     /// The log, when that was all.
     pub fn finish(mut self) -> ServerLog {
+        self.end_indexed();
         self.log.events.shrink_to_fit();
         self.log
     }

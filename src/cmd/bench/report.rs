@@ -68,10 +68,15 @@ impl Machine {
         Self {
             processor: model.unwrap_or("unknown").trim().to_owned(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            kernel: series(&read("/proc/sys/kernel/osrelease")),
             load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
         }
     }
+}
+
+/// A kernel's first two numbers; what comes after them tells of its builder.
+fn series(release: &str) -> String {
+    release.split(['.', '-']).take(2).collect::<Vec<_>>().join(".").trim().to_owned()
 }
 
 /// Medians of both sides, and how one compares with the other.
