@@ -27,8 +27,9 @@ const MIB: u64 = 1024 * 1024;
 const CACHE_BYTES: u64 = 8 * MIB;
 const JOURNALS_BYTES: u64 = 64 * MIB;
 const OPEN_FILES: usize = 128;
-/// Of several workers fjall's first leaves compactions to the others, and while one runs it asks again without a pause.
-const WORKERS: usize = 1;
+/// fjall's first worker leaves compactions to the others, so that a memtable is written while one runs, however long that
+/// takes. The price: it asks again without a pause meanwhile.
+const WORKERS: usize = 2;
 
 const IDENTITY: &[u8] = b"identity";
 const END: &[u8] = b"end";
