@@ -392,8 +392,9 @@ impl Holdings {
         self.held.get(id).is_some_and(|held| held.at & (1 << server) != 0)
     }
 
-    /// What is here of home and of rooms' beginnings, or of a room, and not known to be at a server, parents first. What lacks its body here
-    /// though nobody took it back is left out, with all that follows from it: others may have the whole.
+    /// What is here of home and of rooms' beginnings, or of a room, and not known to be at a server, parents first. What
+    /// lacks its body here though nobody took it back is left out, with all that follows from it: others may have the
+    /// whole.
     pub fn lacking_at(&self, server: usize, room: Option<RoomId>) -> Vec<Key> {
         let (mut lacking, mut left_out) = (Vec::new(), BTreeSet::new());
         let keys = self.transcripts.values().flat_map(|(_, transcript)| transcript.keys());

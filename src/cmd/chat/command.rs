@@ -16,7 +16,7 @@ pub enum Line {
     Say(String),
     /// `/dm NAME`: talk to them from here on.
     Dm(Name),
-    /// `/history [N]`: the last N messages of the conversation.
+    /// `/history [N] [~M]`: the last N messages of the conversation, or N up to the M-th last.
     History(usize, Back),
     /// `/view`: the servers.
     View,
