@@ -4,11 +4,16 @@
 //! Bounds: a cache of 8 MiB, memtables of 8 MiB for the log, 4 MiB for its indexes and 1 MiB for the rest,
 //! and journals of about 64 MiB on disk, the least that fjall takes (`Builder::max_journaling_size`).
 //!
+//! What is read to find one row does not grow with the store: a table's index and filter are in pieces of a few KiB, of
+//! which the cache keeps those that are asked for. In one piece, as they are otherwise, the filter of a million ids has
+//! 1.2 MB, which is more than the cache takes in, so that each look-up reads all of it.
+//!
 //! Source: fjall 3.1, `src/keyspace/options.rs`, `src/worker_pool.rs` (`worker_tick`).
 
 use std::path::Path;
 use std::sync::Arc;
 
+use fjall::config::PartitioningPolicy;
 use fjall::{
     Database, Guard, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, Snapshot,
 };
@@ -79,6 +84,9 @@ impl Index {
                 KeyspaceCreateOptions::default()
                     .max_memtable_size(mib * MIB)
                     .expect_point_read_hits(often_found)
+                    .index_block_partitioning_policy(PartitioningPolicy::all(true))
+                    // Level 0 is what the last memtables were written to: its filters are small, and in memory.
+                    .filter_block_partitioning_policy(PartitioningPolicy::new([false, true]))
             };
             db.keyspace(name, options)
         };
@@ -202,4 +210,47 @@ fn start(folder: &Path) -> fjall::Result<Database> {
 /// An event of this process's own store.
 pub(super) fn parse(bytes: &[u8]) -> Result<Arc<Event>, String> {
     Event::from_own_store(bytes).map(Arc::new).map_err(|error| error.to_string())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::id::{Incarnation, ServerId};
+
+    const ROWS: u64 = 200_000;
+    /// The filter of so many rows in one piece would have 250 KB.
+    const READ_MAX_BYTES: u64 = 64 * 1024;
+
+    /// What this thread has read so far, in bytes.
+    fn read_bytes() -> u64 {
+        let io = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+        let line = io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap();
+        line.parse().unwrap()
+    }
+
+    #[test]
+    fn to_find_a_row_takes_a_few_pieces_of_a_table_however_many_rows_it_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = ServerId::new([1; 32]);
+        let identity = Identity { server, incarnation: Incarnation::new([2; 16]) };
+        Index::create(folder.path(), &identity).unwrap();
+        let key = |row: u64| *blake3::hash(&row.to_be_bytes()).as_bytes();
+        let index = Index::open(folder.path(), folder.path()).unwrap();
+        for row in 0..ROWS {
+            index.ids.insert(key(row), keys::position(row)).unwrap();
+        }
+        index.ids.rotate_memtable_and_wait().unwrap();
+        while index.db.outstanding_flushes() > 0 || index.db.active_compactions() > 0 {
+            std::thread::yield_now();
+        }
+        drop(index);
+        let index = Index::open(folder.path(), folder.path()).unwrap();
+        for row in [0, ROWS / 2, ROWS] {
+            let before = read_bytes();
+            let found = index.snapshot().get(&index.ids, key(row)).unwrap();
+            let read = read_bytes() - before;
+            assert_eq!(found.as_deref(), (row < ROWS).then_some(&keys::position(row)[..]));
+            assert!(read < READ_MAX_BYTES, "row {row}: {read} bytes");
+        }
+    }
 }
