@@ -44,6 +44,8 @@ pub struct Holdings {
     closed: BTreeMap<RoomId, Closed>,
     /// The rooms that the account follows, each since when.
     followed: BTreeMap<RoomId, Time>,
+    /// The rooms that have events here.
+    rooms: BTreeSet<RoomId>,
     /// The rooms that others have invited the account to.
     invited: BTreeSet<RoomId>,
     /// The conversations in which the account has written something.
@@ -91,6 +93,7 @@ impl Holdings {
             hollow_of: BTreeSet::new(),
             closed: BTreeMap::new(),
             followed: BTreeMap::new(),
+            rooms: BTreeSet::new(),
             invited: BTreeSet::new(),
             written: BTreeSet::new(),
         }
@@ -106,6 +109,9 @@ impl Holdings {
         transcript.insert(&event);
         let is_last = transcript.keys().next_back() == Some(event.key());
         let after_coming = self.is_coming(&event) || self.follows_coming(&event);
+        if let Conversation::Room(room) = conversation {
+            self.rooms.insert(room);
+        }
         self.note_closed(&event);
         self.note_body(&event);
         let taken = Arc::clone(&event);
@@ -306,6 +312,11 @@ impl Holdings {
     /// What there is to read in a conversation.
     pub fn thread(&self, conversation: Conversation) -> &Thread {
         self.threads.get(&conversation.id()).unwrap_or(&NOTHING)
+    }
+
+    /// The rooms that have events here, and so their beginnings.
+    pub fn rooms(&self) -> impl ExactSizeIterator<Item = RoomId> {
+        self.rooms.iter().copied()
     }
 
     /// The rooms that others have invited the account to.

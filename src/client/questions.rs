@@ -184,6 +184,11 @@ impl Client {
         self.holdings.conversations()
     }
 
+    /// The rooms that have events here.
+    pub fn rooms(&self) -> impl ExactSizeIterator<Item = RoomId> {
+        self.holdings.rooms()
+    }
+
     /// When [`Input::Tick`](super::Input::Tick) is due, Unix milliseconds; sooner does no harm.
     pub fn next_wake_ms(&self, now_ms: u64) -> u64 {
         let hold_ms = self.catching_up_until_ms.unwrap_or(0);

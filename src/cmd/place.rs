@@ -40,9 +40,9 @@ impl fmt::Display for Place {
 
 /// Every room whose beginning is here, with that.
 pub fn rooms(client: &Client) -> impl Iterator<Item = (RoomId, &Event)> {
-    client.conversations().filter_map(|(conversation, transcript)| match conversation {
-        Conversation::Room(room) => Some((room, client.event(&transcript.keys().next()?.id)?.as_ref())),
-        _ => None,
+    client.rooms().filter_map(|room| {
+        let first = client.transcript(Conversation::Room(room))?.keys().next()?;
+        Some((room, client.event(&first.id)?.as_ref()))
     })
 }
 

@@ -53,7 +53,7 @@ impl Worker {
     }
 
     pub(super) fn tell_names(&mut self, turn: &mut Turn) {
-        let names = (self.client.directory().changes(), self.client.conversations().len());
+        let names = (self.client.directory().changes(), self.client.rooms().len());
         if names != self.names {
             self.names = names;
             let mut all: Vec<String> =

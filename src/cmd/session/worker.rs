@@ -47,7 +47,7 @@ pub(super) struct Worker {
     pub(super) ahead_ms: BTreeMap<ServerId, i64>,
     pub(super) notices: mpsc::Sender<Notice>,
     pub(super) registration: Registration,
-    /// How many names and conversations there were when names were told.
+    /// How many names and rooms there were when names were told.
     pub(super) names: (usize, usize),
     /// As what everybody was shown then.
     pub(super) called: BTreeMap<AccountId, String>,
