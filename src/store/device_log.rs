@@ -24,14 +24,15 @@ use super::error::LogError;
 use super::files;
 use super::keys::{CHAIN_START, Chain};
 use super::lock::{Lock, LockError};
-use super::record::{self, Found};
+use super::record::{self, Checks, Found};
 use super::tip::{Tip, TipFile};
 use crate::canonical::Reader;
 use crate::history::Entry;
 use crate::id::{EventId, Incarnation, ServerId};
 
 const MAGIC: &[u8; 7] = b"tercetl";
-const VERSION: u8 = 1;
+/// What new logs are; those of version 1 go on as such.
+const VERSION: u8 = 2;
 const START: u64 = 8;
 
 /// A device's log, open for writing; nobody else can open it until this is dropped.
@@ -48,9 +49,16 @@ pub struct DeviceLog {
 /// A place between two records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Reached {
+    checks: Checks,
     offset: u64,
     entries: u64,
     chain: Chain,
+}
+
+impl Reached {
+    fn after(self, record_bytes: usize, chain: Chain) -> Self {
+        Self { offset: self.offset + record_bytes as u64, entries: self.entries + 1, chain, ..self }
+    }
 }
 
 impl DeviceLog {
@@ -127,9 +135,8 @@ impl DeviceLog {
         let mut bytes = Vec::new();
         let mut reached = self.written;
         for entry in entries {
-            let (record, chain) = self.encode(entry, &reached.chain)?;
-            reached =
-                Reached { offset: reached.offset + record.len() as u64, entries: reached.entries + 1, chain };
+            let (record, chain) = self.encode(entry, &reached)?;
+            reached = reached.after(record.len(), chain);
             bytes.extend(record);
         }
         let written = self.file.write_all(&bytes);
@@ -151,11 +158,11 @@ impl DeviceLog {
         self.stopping(noted, "write the tip of")
     }
 
-    fn encode(&self, entry: &Entry, before: &Chain) -> Result<(Vec<u8>, Chain), LogError> {
+    fn encode(&self, entry: &Entry, reached: &Reached) -> Result<(Vec<u8>, Chain), LogError> {
         let payload = rmp_serde::to_vec(entry)
             .map_err(|error| LogError::io(&self.path, "encode an entry for")(io::Error::other(error)))?;
         let too_long = || LogError::TooLong { path: self.path.clone(), bytes: payload.len() };
-        record::encode(before, &payload).ok_or_else(too_long)
+        record::encode(reached.checks, &reached.chain, &payload).ok_or_else(too_long)
     }
 
     fn refuse_if_stopped(&self) -> Result<(), LogError> {
@@ -264,9 +271,9 @@ fn walk(path: &Path, take: Take<'_>) -> Result<Reached, LogError> {
     let failed = || LogError::io(path, "read");
     let mut window = Window::open(path).map_err(failed())?;
     window.extend().map_err(failed())?;
-    check_head(path, window.rest())?;
+    let checks = check_head(path, window.rest())?;
     window.used = MAGIC.len() + 1;
-    let mut reached = Reached { offset: START, entries: 0, chain: CHAIN_START };
+    let mut reached = Reached { checks, offset: START, entries: 0, chain: CHAIN_START };
     let mut tip_found = tip.is_none();
     loop {
         let damaged = |what: String| LogError::Damaged {
@@ -277,12 +284,11 @@ fn walk(path: &Path, take: Take<'_>) -> Result<Reached, LogError> {
         };
         tip_found |=
             tip.is_some_and(|tip| tip == Tip { log: LOG, upto: reached.offset, chain: reached.chain });
-        match record::decode(&reached.chain, window.rest()) {
+        match record::decode(checks, &reached.chain, window.rest()) {
             Found::Record(payload, chain) => {
                 let is_enough = take(payload).map_err(damaged)?.is_break();
                 let bytes = record::HEAD_BYTES + payload.len();
-                reached =
-                    Reached { offset: reached.offset + bytes as u64, entries: reached.entries + 1, chain };
+                reached = reached.after(bytes, chain);
                 window.used += bytes;
                 if is_enough {
                     return Ok(reached);
@@ -301,9 +307,10 @@ fn walk(path: &Path, take: Take<'_>) -> Result<Reached, LogError> {
     }
 }
 
-fn check_head(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+fn check_head(path: &Path, bytes: &[u8]) -> Result<Checks, LogError> {
     match bytes.strip_prefix(MAGIC).and_then(<[u8]>::first) {
-        Some(&VERSION) => Ok(()),
+        Some(1) => Ok(Checks::Blake3),
+        Some(&VERSION) => Ok(Checks::Xxh3),
         Some(&found) => Err(LogError::Version { path: path.to_owned(), found, known: VERSION }),
         None => Err(LogError::NotALog { path: path.to_owned() }),
     }

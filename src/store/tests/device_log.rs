@@ -8,7 +8,7 @@ use serde_bytes::ByteBuf;
 use super::{event, flip, key};
 use crate::event::account_of;
 use crate::history::Entry;
-use crate::id::{ClusterId, DeviceId};
+use crate::id::{ClusterId, DeviceId, EventId};
 use crate::store::{DeviceLog, LogError, files};
 
 fn entries(count: u64) -> Vec<Entry> {
@@ -241,5 +241,59 @@ proptest! {
         bytes[at..end].copy_from_slice(&junk[..end - at]);
         std::fs::write(&path, bytes).unwrap();
         is_refused(&path, &all, "overwritten");
+    }
+}
+
+/// A log of version 1 with two entries, and its tip, as they were written when there was no other version.
+const VERSION_1: [&str; 2] = [
+    "7465726365746c01\
+     5300000060abbe807575a830\
+     81a5426567756e95c41001010101010101010101010101010101c4208a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94\
+     121bf3748801b40f6f5cc41001010101010101010101010101010101a3616e6e01\
+     2c000000b23e9737939b0019\
+     81a54c6576656c93c42003030303030303030303030303030303030303030303030303030303030303030203",
+    "74657263657420646576696365206c67000000000000009f939b0019da9376c62922f70b19be9fa21b583d039c99c5071efc\
+     29e56112c104df7ae345fb6edf06",
+];
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).unwrap();
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| (digit(&pair[0]) << 4 | digit(&pair[1])).try_into().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_log_of_version_1_is_read_and_goes_on_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ann.log");
+    let [log, tip] = VERSION_1.map(from_hex);
+    std::fs::write(&path, &log).unwrap();
+    std::fs::write(files::beside(&path, ".tip"), tip).unwrap();
+    let level = Entry::Level { id: EventId::new([3; 32]), copies: 2, servers: 3 };
+    let mut all = vec![entries(1).remove(0), level];
+    assert_eq!(open_all(&path).unwrap(), all);
+
+    let (mut opened, _) = DeviceLog::open(&path).unwrap();
+    let more = entries(3).split_off(1);
+    opened.append(&more).unwrap();
+    opened.sync().unwrap();
+    drop(opened);
+    all.extend(more);
+    assert_eq!(open_all(&path).unwrap(), all);
+    let now = std::fs::read(&path).unwrap();
+    assert_eq!(now[..log.len()], log, "what was written stays as it was");
+    assert_eq!(now[7], 1);
+
+    let other = folder.path().join("other.log");
+    written(&other, &all);
+    let newer = std::fs::read(&other).unwrap();
+    assert_eq!((newer[7], newer.len()), (2, now.len()));
+    for (bytes, version) in [(now, 2), (newer, 1)] {
+        let mixed = folder.path().join("mixed.log");
+        std::fs::write(&mixed, [&bytes[..7], &[version], &bytes[8..]].concat()).unwrap();
+        let read = DeviceLog::read(&mixed).unwrap_err().to_string();
+        assert!(read.contains("the length of the entry fails its checksum"), "as version {version}: {read}");
     }
 }
