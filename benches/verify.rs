@@ -241,6 +241,8 @@ fn write(folder: &Path, events: u64) {
         }
     }
     world.flush();
+    // As servers do that are stopped in order.
+    world.stores.into_iter().for_each(|store| store.close().unwrap());
 }
 
 impl World {
