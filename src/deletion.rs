@@ -2,7 +2,9 @@
 //! ([`crate::erasure`]).
 //!
 //! Of a room whose past is closed ([`Past::SinceJoining`]) a reader has no body of what was said before it came, and
-//! is right to.
+//! is right to. Whoever gives a server back what it has lost may be such a reader: then the event comes back without its
+//! body, which is no more broken than if it had not come back at all, where every disk that had it was lost
+//! ([`crate::lost`]).
 //!
 //! A device's log may keep the body of what was taken back: it is that device's own testimony.
 
@@ -13,9 +15,10 @@ use crate::anomaly::{Anomaly, Place};
 use crate::content::Past;
 use crate::erasure::parts;
 use crate::event::{Conversation, Kind};
-use crate::id::{AccountId, EventId};
+use crate::id::AccountId;
 use crate::intake::Number;
 use crate::ledger::{Events, Ledger};
+use crate::lost::{Loss, Losses};
 use crate::report::Outcome;
 use crate::text::count;
 
@@ -67,16 +70,32 @@ pub(crate) fn bodies(ledger: &Ledger) -> Outcome {
             }
         }
     }
-    let missing = check.missing;
-    if ledger.absent.is_empty() {
-        outcome.anomalies.extend(missing.into_iter().map(|(event, at)| Anomaly::BodyMissing { event, at }));
-    } else if !missing.is_empty() {
-        let lacking = count(missing.len(), "event");
-        outcome.unknowns.push(format!(
-            "{lacking} found without a body; if it was deleted, that may be in a log that was not read"
-        ));
-    }
+    judge(ledger, check.missing, &mut outcome);
     outcome
+}
+
+/// What is made of events that stand without their bodies, each with where.
+fn judge(ledger: &Ledger, missing: Vec<(Number, Place)>, outcome: &mut Outcome) {
+    if missing.is_empty() {
+        return;
+    }
+    let events: BTreeSet<_> = missing.iter().map(|(event, _)| *event).collect();
+    let unsure = |events, why| format!("{} found without a body; {why}", count(events, "event"));
+    if !ledger.absent.is_empty() {
+        let why = "if it was deleted, that may be in a log that was not read";
+        return outcome.unknowns.push(unsure(events.len(), why));
+    }
+    let losses = Losses::of(ledger, &events);
+    for (event, at) in missing {
+        if losses.explain(event) == Loss::None {
+            outcome.anomalies.push(Anomaly::BodyMissing { event: ledger.events.id(event), at });
+        }
+    }
+    let maybe_lost = events.into_iter().filter(|event| losses.explain(*event) == Loss::Maybe).count();
+    if maybe_lost > 0 {
+        let why = "no log tells which disks had it, and disks were lost";
+        outcome.unknowns.push(unsure(maybe_lost, why));
+    }
 }
 
 /// The rooms whose past is closed, by their numbers.
@@ -162,14 +181,14 @@ impl Hearing {
 struct Check<'a> {
     events: &'a Events,
     anywhere: Deletions,
-    missing: Vec<(EventId, Place)>,
+    missing: Vec<(Number, Place)>,
 }
 
 impl Check<'_> {
     /// An event stands without its body. The deletion need not have come to that log yet.
     fn bare(&mut self, event: Number, place: impl FnOnce() -> Place) {
         if self.anywhere.about(self.events, event).is_none() {
-            self.missing.push((self.events.id(event), place()));
+            self.missing.push((event, place()));
         }
     }
 }

@@ -74,7 +74,7 @@
 //! - [`settle`]: which events are valid; [`ledger`]: what all logs together say, which checks ask
 //!
 //! **The judgement**, which does not know who read the logs, and how
-//! - [`mod@verify`]: all checks, P1 itself; [`durability`] P2; `deletion` bodies; [`screens`] P3, P4 and P6, with `tellers`;
+//! - [`mod@verify`]: all checks, P1 itself; [`durability`] P2; `deletion` bodies, with `lost`; [`screens`] P3, P4 and P6, with `tellers`;
 //!   [`agreement`] P5; `succession` rule 15
 //! - [`anomaly`]: one variant for each way to break a promise; [`report`]: the verdict and what it stands on
 //! - [`story`], with [`testimony`], [`excerpt`] and [`names`]: an anomaly told; [`mod@page`] and [`diagram`]: the report as one page
@@ -149,6 +149,7 @@ pub mod ledger;
 pub mod limits;
 mod links;
 pub mod log;
+mod lost;
 mod membership;
 pub mod names;
 pub mod net;

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use tercet::anomaly::Anomaly::BodyMissing;
 use tercet::anomaly::{Anomaly, Place};
 use tercet::content::{Charter, Past, SharedFile, about, chunk};
 use tercet::event::{Conversation, Kind, Origin};
 use tercet::history::Entry;
 use tercet::id::{EventId, Position, RoomId};
 
+use crate::rule15_views::{given_up, learn, retired};
 use crate::support::{
     ALICE, BOB, Case, Good, SERVERS, World, assert_refused, assert_unknown, assert_valid, chat, good,
     server_id,
@@ -53,7 +55,7 @@ pub const CASES: &[Case] = &[
             takes_back(world, gone[2]);
             gone.iter().for_each(|id| strip(world, &SERVERS, *id));
             strip(world, &[1], first);
-            vec![Anomaly::BodyMissing { event: first, at: world.in_store(1, position(world, 1, first)) }]
+            vec![BodyMissing { event: first, at: world.in_store(1, position(world, 1, first)) }]
         },
     },
     Case {
@@ -61,7 +63,42 @@ pub const CASES: &[Case] = &[
         spoil: |Good { world, hello, .. }| {
             strip(world, &[2], *hello);
             let at = world.in_store(2, position(world, 2, *hello));
-            vec![Anomaly::BodyMissing { event: *hello, at }]
+            vec![BodyMissing { event: *hello, at }]
+        },
+    },
+    Case {
+        name: "a body is missing, and of the servers that acked it one has its disk still",
+        spoil: |Good { world, hello, .. }| {
+            lose_disks(world, &[0, 1]);
+            strip(world, &SERVERS, *hello);
+            missing_at(world, &SERVERS, *hello)
+        },
+    },
+    Case {
+        name: "disks were lost, and a server that has the body does not give it",
+        spoil: |Good { world, hello, .. }| {
+            lose_disks(world, &[0, 1]);
+            strip(world, &[0], *hello);
+            missing_at(world, &[0], *hello)
+        },
+    },
+    Case {
+        name: "a body is missing where all that a server had is said to be since it left",
+        spoil: |Good { world, hello, .. }| {
+            forget_acks(world, &[0, 1], *hello);
+            lose_disks(world, &[1]);
+            strip(world, &SERVERS, *hello);
+            learn(world, &retired(5, &[0]));
+            world.history.servers.pop();
+            missing_at(world, &[0, 1], *hello)
+        },
+    },
+    Case {
+        name: "a body is missing of which no log tells who acked it, and no disk was lost",
+        spoil: |Good { world, hello, .. }| {
+            forget_acks(world, &SERVERS, *hello);
+            strip(world, &SERVERS, *hello);
+            missing_at(world, &SERVERS, *hello)
         },
     },
     Case {
@@ -73,7 +110,7 @@ pub const CASES: &[Case] = &[
             let event = world.author(BOB, draft);
             strip(world, &[0], *hello);
             let at = world.in_store(0, position(world, 0, *hello));
-            vec![Anomaly::BodyMissing { event: *hello, at }, Anomaly::WrongTarget { event, target: *hello }]
+            vec![BodyMissing { event: *hello, at }, Anomaly::WrongTarget { event, target: *hello }]
         },
     },
     Case {
@@ -90,7 +127,7 @@ pub const CASES: &[Case] = &[
             let (_, after, _) = closed_room(world, true);
             let index = world.entry_of(BOB, after);
             bare(world, BOB, index);
-            vec![Anomaly::BodyMissing { event: after, at: world.at(BOB, index) }]
+            vec![BodyMissing { event: after, at: world.at(BOB, index) }]
         },
     },
     Case {
@@ -98,10 +135,35 @@ pub const CASES: &[Case] = &[
         spoil: |Good { world, hello, .. }| {
             let index = world.entry_of(BOB, *hello);
             bare(world, BOB, index);
-            vec![Anomaly::BodyMissing { event: *hello, at: world.at(BOB, index) }]
+            vec![BodyMissing { event: *hello, at: world.at(BOB, index) }]
         },
     },
 ];
+
+/// Servers get new disks, and are given back all that they had.
+fn lose_disks(world: &mut World, servers: &[usize]) {
+    for server in servers {
+        let log = world.store(*server).log.clone();
+        world.lose_disk(*server);
+        world.store(*server).log = log;
+    }
+    world.index();
+}
+
+/// Alice's log does not tell of these servers' copies of an event.
+fn forget_acks(world: &mut World, servers: &[usize], event: EventId) {
+    let servers: Vec<_> = servers.iter().map(|server| server_id(*server)).collect();
+    world.log(ALICE).retain(|entry| match entry {
+        Entry::Receipt { server, id, .. } => *id != event || !servers.contains(server),
+        Entry::Level { id, .. } => *id != event,
+        _ => true,
+    });
+}
+
+fn missing_at(world: &World, servers: &[usize], event: EventId) -> Vec<Anomaly> {
+    let at = |server: &usize| world.in_store(*server, position(world, *server, event));
+    servers.iter().map(|server| BodyMissing { event, at: at(server) }).collect()
+}
 
 /// Alice begins a room whose past is closed and says something, bob comes, and alice says something more. Returns
 /// both messages, and where bob's log has the first, with its body or without.
@@ -231,6 +293,32 @@ fn a_body_that_came_later_is_there() {
     let (server, incarnation) = (server_id(1), crate::support::incarnation(1));
     world.log(BOB).push(Entry::Body { event: whole, server, incarnation, at_ms: 2_000_000 });
     assert_valid("filled", &world);
+}
+
+#[test]
+fn a_body_may_be_lost_with_all_disks_that_had_it() {
+    let Good { mut world, hello, .. } = good();
+    lose_disks(&mut world, &SERVERS);
+    strip(&mut world, &SERVERS, hello);
+    let index = world.entry_of(BOB, hello);
+    bare(&mut world, BOB, index);
+    assert_valid("all that acked it lost their disks", &world);
+
+    let Good { mut world, hello, .. } = good();
+    lose_disks(&mut world, &[0, 1]);
+    strip(&mut world, &[0, 1], hello);
+    learn(&mut world, &given_up());
+    assert_valid("one was removed as lost, though its store was kept", &world);
+}
+
+#[test]
+fn a_body_of_which_no_log_tells_who_had_it_may_be_lost_with_any_disk() {
+    let Good { mut world, hello, .. } = good();
+    lose_disks(&mut world, &[1]);
+    forget_acks(&mut world, &SERVERS, hello);
+    strip(&mut world, &SERVERS, hello);
+    let sentence = "1 event found without a body; no log tells which disks had it, and disks were lost";
+    assert_unknown("its author's log is silent", &world.history, sentence);
 }
 
 #[test]

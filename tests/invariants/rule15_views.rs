@@ -154,7 +154,7 @@ fn signed(view: View) -> SignedView {
 }
 
 /// Server 3 has left, sealed at this position; these are said to hold all of its log.
-fn retired(position: Position, drained: &[usize]) -> SignedView {
+pub fn retired(position: Position, drained: &[usize]) -> SignedView {
     let sealed = first().seal(server_id(2)).unwrap();
     let drained: Vec<(ServerId, Incarnation)> =
         drained.iter().map(|server| (server_id(*server), incarnation(*server))).collect();
@@ -162,7 +162,7 @@ fn retired(position: Position, drained: &[usize]) -> SignedView {
 }
 
 /// Server 3 was removed as lost.
-fn given_up() -> SignedView {
+pub fn given_up() -> SignedView {
     signed(first().retire(server_id(2), None, Vec::new()).unwrap())
 }
 
@@ -171,7 +171,7 @@ fn learn_as(world: &mut World, person: usize, view: &SignedView) {
     world.log(person).push(Entry::View { view: ByteBuf::from(view.bytes()), at_ms });
 }
 
-fn learn(world: &mut World, view: &SignedView) {
+pub fn learn(world: &mut World, view: &SignedView) {
     [ALICE, BOB].into_iter().for_each(|person| learn_as(world, person, view));
 }
 

@@ -17,6 +17,7 @@ use tercet::sync::PeerCursor;
 use tercet::verify::{self, Report, Verdict};
 use tercet::view::View;
 
+use crate::client_host::ClientHost;
 use crate::disk::Disk;
 use crate::network::Caller;
 use crate::world::World;
@@ -104,26 +105,34 @@ pub fn unrest(world: &World) -> Option<String> {
     apart(world).or_else(|| undelivered(world)).or_else(|| hollow(world))
 }
 
-/// An event that lacks its body though nobody has deleted it. Who has left asks nobody for it any more.
+/// An event that lacks its body though nobody has deleted it, and a server or its author's device still has that. Who has
+/// left asks nobody for it any more.
 fn hollow(world: &World) -> Option<String> {
     let deletions = Deletions::among(stored(world).into_values());
     let lacks = |event: &Event| !event.has_body() && !deletions.excuse(event);
-    for server in world.members() {
-        if let Some(event) = world.servers[server].disk.events().find(|event| lacks(event)) {
-            return Some(format!("server {server} lacks the body of event {}", event.id().short()));
-        }
+    let disks: Vec<_> =
+        world.members().into_iter().map(|index| (index, &world.servers[index].disk)).collect();
+    let mut hollow = Vec::new();
+    for (server, disk) in &disks {
+        let lacking = disk.events().filter(|event| lacks(event));
+        hollow.extend(lacking.map(|event| (format!("server {server}"), event.id())));
     }
     for (index, host) in world.clients.iter().enumerate() {
         let machine = host.machine.as_ref()?;
         let keys = machine.conversations().flat_map(|(_, transcript)| transcript.keys());
-        if let Some(event) = keys
-            .filter_map(|key| machine.event(&key.id))
-            .find(|event| lacks(event) && !machine.may_be_kept(event))
-        {
-            return Some(format!("client {index} lacks the body of event {}", event.id().short()));
-        }
+        let events = keys.filter_map(|key| machine.event(&key.id));
+        let lacking = events.filter(|event| lacks(event) && !machine.may_be_kept(event));
+        hollow.extend(lacking.map(|event| (format!("client {index}"), event.id())));
     }
-    None
+    if hollow.is_empty() {
+        return None;
+    }
+    let whole = disks.iter().flat_map(|(_, disk)| disk.events()).filter(|event| event.has_body());
+    let whole = whole.map(|event| event.id());
+    let whole: BTreeSet<_> =
+        whole.chain(world.clients.iter().flat_map(authored).map(|event| event.id())).collect();
+    let (who, event) = hollow.into_iter().find(|(_, event)| whole.contains(event))?;
+    Some(format!("{who} lacks the body of event {}", event.short()))
 }
 
 /// A server that has not read all of another's log, or whose disk does not know that it has.
@@ -182,12 +191,7 @@ fn undelivered(world: &World) -> Option<String> {
         }
     }
     for (index, host) in world.clients.iter().enumerate() {
-        let authored = host.tape.entries().iter().filter_map(|entry| match entry {
-            Entry::Authored { event, .. } => Event::from_own_store(event).ok(),
-            _ => None,
-        });
-        let mut unsaved = authored.filter(|event| !stored.contains_key(&event.id()));
-        if let Some(event) = unsaved.next() {
+        if let Some(event) = authored(host).find(|event| !stored.contains_key(&event.id())) {
             return Some(format!("no server has event {} of client {index}", event.id().short()));
         }
     }
@@ -207,6 +211,14 @@ fn undelivered(world: &World) -> Option<String> {
         }
     }
     None
+}
+
+/// What a device wrote, as far as its log goes back.
+fn authored(host: &ClientHost) -> impl Iterator<Item = Event> {
+    host.tape.entries().iter().filter_map(|entry| match entry {
+        Entry::Authored { event, .. } => Event::from_own_store(event).ok(),
+        _ => None,
+    })
 }
 
 /// What `tercet verify` says of the logs.
