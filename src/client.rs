@@ -71,6 +71,9 @@ pub struct Client {
     bodies_asked: (Option<EventId>, usize),
     overtaken: Option<EventId>,
     quorum: Quorum,
+    /// Of home and of which rooms some server has told everything that is here. What comes later, one tells of; so this
+    /// stays until a server loses its log or leaves.
+    nothing_lost: BTreeSet<Option<RoomId>>,
 }
 
 impl Client {
@@ -115,6 +118,7 @@ impl Client {
             bodies_asked: (None, 0),
             overtaken: None,
             quorum,
+            nothing_lost: BTreeSet::new(),
         };
         client.check_owner(&entries)?;
         let (is_empty, news) = (entries.is_empty(), client.news_to(&entries, now_ms));

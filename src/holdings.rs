@@ -178,6 +178,14 @@ impl Holdings {
         self.event(id).is_some_and(|event| self.closed_room_of(event).is_some())
     }
 
+    /// Whether what somebody said in such a room is here, and nobody took it back.
+    pub fn has_words_of(&self, id: &EventId) -> bool {
+        self.event(id).is_some_and(|event| {
+            let has_words = event.kind().is_said() && event.has_body() && !self.is_taken_back(event);
+            has_words && self.closed_room_of(event).is_some()
+        })
+    }
+
     fn closed_room_of(&self, event: &Event) -> Option<&Closed> {
         let Conversation::Room(room) = event.conversation() else { return None };
         self.closed.get(&room)
@@ -403,24 +411,13 @@ impl Holdings {
         self.held.get(id).is_some_and(|held| held.at & (1 << server) != 0)
     }
 
-    /// What is here of home and of rooms' beginnings, or of a room, and not known to be at a server, parents first. What
-    /// lacks its body here though nobody took it back is left out, with all that follows from it: others may have the
-    /// whole.
-    pub fn lacking_at(&self, server: usize, room: Option<RoomId>) -> Vec<Key> {
+    /// What is here of home and of rooms' beginnings, or of a room, and known to be at none of these servers, one bit each;
+    /// parents first. What lacks its body here though nobody took it back is left out, with all that follows from it: others
+    /// may have the whole. In a room whose past is closed, some may never have.
+    pub fn lacking_at(&self, servers: u32, room: Option<RoomId>) -> Vec<Key> {
         let (mut lacking, mut left_out) = (Vec::new(), BTreeSet::new());
-        let keys = self.transcripts.values().flat_map(|(_, transcript)| transcript.keys());
-        let held = keys.filter_map(|key| self.held.get(&key.id));
-        for Held { event, .. } in held.filter(|held| held.at & (1 << server) == 0) {
-            let is_told_there = match (event.conversation(), room) {
-                (Conversation::Room(of), Some(room)) => of == room,
-                // Of a private room's beginning it tells nobody until it has it, and so knows who may read the room.
-                (Conversation::Room(_), None) => event.charter().is_some(),
-                (_, room) => room.is_none(),
-            };
-            if !is_told_there {
-                continue;
-            }
-            let is_whole = event.has_body() || self.is_taken_back(event);
+        for Held { event, .. } in self.told_with(room).filter(|held| held.at & servers == 0) {
+            let is_whole = event.has_body() || self.is_taken_back(event) || self.may_be_kept(event);
             if is_whole && !event.parents().iter().any(|id| left_out.contains(id)) {
                 lacking.push(event.key());
             } else {
@@ -428,6 +425,21 @@ impl Holdings {
             }
         }
         lacking
+    }
+
+    /// All of a room; or of home and, of each room, the beginning: of a private one a server tells nobody until it has
+    /// that, and so knows who may read the room.
+    fn told_with(&self, room: Option<RoomId>) -> impl Iterator<Item = &Held> {
+        let is_told = move |of: Conversation| match of {
+            Conversation::Room(of) => room.is_none_or(|room| of == room),
+            _ => room.is_none(),
+        };
+        let transcripts = self.transcripts.values().filter(move |(of, _)| is_told(*of));
+        let keys = transcripts.flat_map(move |(of, transcript)| {
+            let is_beginning = room.is_none() && matches!(of, Conversation::Room(_));
+            transcript.keys().take(if is_beginning { 1 } else { usize::MAX })
+        });
+        keys.filter_map(|key| self.held.get(&key.id))
     }
 
     /// A server told of an event. Answers how many have, if that is news and counts for something: once `quorum` have,

@@ -23,8 +23,10 @@ pub(crate) struct Link {
     pub(crate) following: BTreeSet<Option<RoomId>>,
     /// Whether its log is another one than it was, since this program started: it may lack what it once had.
     pub(crate) log_lost: bool,
-    /// Of what it lacks of home and of rooms, on this connection, everything that is here was queued.
-    pub(crate) restored: BTreeSet<Option<RoomId>>,
+    /// Whether all that it ever tells of its log is told to this program: it is read from its start.
+    pub(crate) from_start: bool,
+    /// What of such a log it has told to its end on this connection.
+    pub(crate) told_all: BTreeSet<Option<RoomId>>,
     pub(crate) heard_ms: u64,
     /// Events sent again for an answer `Missing` since the last receipt; more than a few windows of them is
     /// no progress.
@@ -34,7 +36,7 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn disconnect(&mut self) {
         self.following.clear();
-        self.restored.clear();
+        self.told_all.clear();
         self.deliveries.values_mut().for_each(Delivery::disconnect);
     }
 

@@ -33,6 +33,7 @@ impl Client {
             }
         }
         let entry = &mut self.links[link];
+        entry.from_start |= entry.deliveries.values().all(|delivery| delivery.cursor() == 0);
         entry.up = true;
         entry.heard_ms = now_ms;
         entry.missing = 0;

@@ -45,7 +45,8 @@ impl Client {
         let mut lacking = BTreeSet::new();
         for Item { position, id, .. } in items {
             if self.holdings.may_be_bare_elsewhere(&id) {
-                self.hear_of(link, &id, effects); // only an upload shows that the body is there
+                self.note_told_of(link, &id); // only an upload shows that the body is there
+                self.hear_of(link, &id, effects);
             } else if self.holdings.holds(&id) {
                 self.receipt(link, Receipt { id, position }, effects);
             } else {
@@ -143,6 +144,15 @@ impl Client {
         Ok(())
     }
 
+    /// A server told of an event that is held. Only of a log that is read from its start anybody asks which events it
+    /// told of; and one that was lost may have been given an event without its words.
+    fn note_told_of(&mut self, link: usize, id: &EventId) {
+        let Link { from_start, log_lost, .. } = self.links[link];
+        if from_start && !(log_lost && self.holdings.has_words_of(id)) {
+            self.holdings.note_at(id, link);
+        }
+    }
+
     /// A server told of an event that is held. Own ones are counted by their receipts.
     pub(super) fn hear_of(&mut self, link: usize, id: &EventId, effects: &mut Effects) {
         let Some(incarnation) = self.links[link].incarnation.filter(|_| self.quorum.counts()) else { return };
@@ -180,10 +190,7 @@ impl Client {
             }
             // A cursor stands for all that was told before it, so that is noted first.
             for id in told {
-                // Elsewhere nobody asks which of them it was.
-                if self.links[link].log_lost {
-                    self.holdings.note_at(&id, link);
-                }
+                self.note_told_of(link, &id);
                 self.hear_of(link, &id, effects);
             }
             effects.log.extend(moved);

@@ -118,6 +118,7 @@ impl Client {
         entry.outbox = Outbox::default();
         own.iter().for_each(|key| entry.outbox.owe(*key, false));
         self.holdings.forget_server(link);
+        self.nothing_lost.clear();
         acked
     }
 

@@ -71,6 +71,7 @@ impl Client {
             }
         }
         self.holdings.move_servers(&was);
+        self.nothing_lost.clear();
         self.links = links;
         let fresh = self.links.iter_mut().zip(&was).filter(|(_, was)| was.is_none());
         fresh.for_each(|(link, _)| self.own.iter().for_each(|key| link.outbox.owe(*key, false)));

@@ -21,6 +21,8 @@ use crate::frame::{Receipt, ToServer};
 use crate::history::Entry;
 use crate::id::{AccountId, DeviceId, EventId, RoomId, Seq};
 use crate::limits::{CHUNK_MAX_BYTES, FRAME_EVENTS, FRAME_EVENTS_BYTES, PARENTS_MAX, UPLOAD_WINDOW};
+use crate::links::Link;
+use crate::order::Key;
 
 use super::Client;
 
@@ -254,13 +256,38 @@ impl Client {
         effects.actions.push(Action::Copies { id, copies });
     }
 
-    /// A server that has lost its log has told all of it that is home's, or a room's: what is here beside that goes
-    /// there, whoever wrote it (rule 10). Its author may be gone for good, and the other servers too.
+    /// A server has told all of its log that is home's, or a room's. If it has lost its log, what is here beside that goes
+    /// there, whoever wrote it (rule 10): its author may be gone for good, and the other servers too.
     pub(super) fn restore(&mut self, link: usize, room: Option<RoomId>) {
         let entry = &mut self.links[link];
-        if entry.log_lost && !entry.sealed && entry.restored.insert(room) {
-            let lacking = self.holdings.lacking_at(link, room);
-            lacking.into_iter().for_each(|key| self.links[link].outbox.offer(key));
+        if !entry.from_start || !entry.told_all.insert(room) {
+            return;
+        }
+        if entry.log_lost {
+            let lacking = self.holdings.lacking_at(1 << link, room);
+            self.offer(link, &lacking);
+        }
+        self.restore_to_all(room);
+    }
+
+    /// What is here and no server has told of, though all have told all, every server has lost. Where this device never met
+    /// the logs that had it, none of them counts as one that has lost its log, and it goes to all of them.
+    fn restore_to_all(&mut self, room: Option<RoomId>) {
+        let has_told_all = |link: &Link| link.from_start && !link.log_lost && link.told_all.contains(&room);
+        if self.nothing_lost.contains(&room) || !self.links.iter().all(has_told_all) {
+            return;
+        }
+        let lacking = self.holdings.lacking_at(u32::MAX, room);
+        if lacking.is_empty() {
+            self.nothing_lost.insert(room);
+        }
+        (0..self.links.len()).for_each(|link| self.offer(link, &lacking));
+    }
+
+    fn offer(&mut self, link: usize, keys: &[Key]) {
+        let entry = &mut self.links[link];
+        if !entry.sealed {
+            keys.iter().for_each(|key| entry.outbox.offer(*key));
         }
     }
 

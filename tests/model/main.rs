@@ -86,22 +86,22 @@ struct Expected {
 const WIDE: [Expected; 4] = [
     Expected {
         scope: Scope { client_crashes: 1, ..Scope::of(2) },
-        states: 251_856,
+        states: 282_016,
         seen: &[sight::ALL_COPIES, sight::AT_RISK, sight::MISSING, sight::RESUMED],
     },
     Expected {
         scope: Scope { cuts: 1, hit: Some(2), ..Scope::of(3) },
-        states: 220_304,
+        states: 199_118,
         seen: &[sight::ALL_COPIES, sight::AT_RISK, sight::MISSING],
     },
     Expected {
         scope: Scope { cuts: 1, ticks: 1, hit: Some(0), ..Scope::of(2) },
-        states: 400_670,
+        states: 397_894,
         seen: &[sight::ALL_COPIES, sight::AT_RISK, sight::FETCH, sight::LATE, sight::MISSING],
     },
     Expected {
         scope: Scope { server_crashes: 1, ticks: 1, hit: Some(1), ..Scope::of(2) },
-        states: 413_928,
+        states: 401_194,
         seen: &[sight::ALL_COPIES, sight::AT_RISK, sight::FETCH, sight::LATE, sight::MISSING, sight::TORN],
     },
 ];
@@ -110,7 +110,7 @@ const WIDE: [Expected; 4] = [
 fn three_servers_without_faults_deliver_in_any_order() {
     check(&Expected {
         scope: Scope { ticks: 1, ..Scope::of(3) },
-        states: 126_685,
+        states: 117_497,
         seen: &[sight::ALL_COPIES, sight::AT_RISK, sight::FETCH, sight::LATE, sight::MISSING],
     });
 }
@@ -128,7 +128,7 @@ fn a_log_may_answer_before_its_machine_is_told() {
 fn any_server_may_crash_at_any_moment() {
     check(&Expected {
         scope: Scope { server_crashes: 1, ..Scope::of(2) },
-        states: 189_650,
+        states: 182_678,
         seen: &[sight::ALL_COPIES, sight::AT_RISK, sight::MISSING, sight::TORN],
     });
 }
@@ -137,7 +137,7 @@ fn any_server_may_crash_at_any_moment() {
 fn any_connection_may_be_cut_at_any_moment() {
     check(&Expected {
         scope: Scope { cuts: 1, ..Scope::of(2) },
-        states: 48_430,
+        states: 48_086,
         seen: &[sight::ALL_COPIES, sight::AT_RISK, sight::MISSING],
     });
 }
@@ -164,7 +164,7 @@ fn another_server_may_lose_its_disk_at_any_moment() {
 fn any_device_may_crash_at_any_moment() {
     check(&Expected {
         scope: Scope { client_crashes: 1, says: [1, 0], ticks: 1, ..Scope::of(2) },
-        states: 15_378,
+        states: 17_184,
         seen: &[sight::ALL_COPIES, sight::AT_RISK, sight::FETCH, sight::RESUMED],
     });
 }

@@ -1,6 +1,6 @@
 //! What the simulator found, each in the fewest steps that show it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ed25519_dalek::SigningKey;
 use tercet::client::{Action, Client, Config, Effects, Input};
@@ -28,13 +28,23 @@ pub fn notes() -> Conversation {
     Conversation::direct(account_of(&key()), account_of(&key()))
 }
 
+/// How a device of these servers starts.
+fn config(servers: &[ServerId]) -> Config {
+    let member = |(id, number): (&ServerId, usize)| Member {
+        name: number.to_string(),
+        address: format!("host:{number}"),
+        id: *id,
+        sealed: false,
+    };
+    let members = servers.iter().zip(1..).map(member).collect();
+    let view = View::new(ClusterId::new([7; 16]), 1, members).unwrap();
+    let device = DeviceId::new([1; 16]);
+    Config { key: key(), name: "alice".to_owned(), device, view, window_ms: 0, quorum: 1 }
+}
+
 /// A client of one server, to which it is connected.
 pub fn connected() -> Client {
-    let member = Member { name: "1".to_owned(), address: "one:1".to_owned(), id: server(), sealed: false };
-    let view = View::new(ClusterId::new([7; 16]), 1, vec![member]).unwrap();
-    let device = DeviceId::new([1; 16]);
-    let config = Config { key: key(), name: "alice".to_owned(), device, view, window_ms: 0, quorum: 1 };
-    let (mut client, _) = Client::resume(EPOCH_MS, config, &[]).unwrap();
+    let (mut client, _) = Client::resume(EPOCH_MS, config(&[server()]), &[]).unwrap();
     step(&mut client, 0, Input::Up { server: server(), incarnation: INCARNATION }, &mut Effects::default());
     client
 }
@@ -204,11 +214,126 @@ fn a_private_room_that_no_server_knows_any_more_is_given_its_beginning() {
     let mut effects = Effects::default();
     let nothing = ToClient::Feed { room: None, items: Vec::new(), after: 0, upto: 0, caught_up: true };
     hear(&mut client, 30, nothing, &mut effects);
+    assert_eq!(
+        uploaded(&effects, server()).keys().copied().collect::<BTreeSet<_>>(),
+        [begins.id(), follows.id()].into()
+    );
+}
+
+/// What a server was sent to store.
+fn uploaded(effects: &Effects, to: ServerId) -> BTreeMap<EventId, Event> {
     let uploads = effects.actions.iter().filter_map(|action| match action {
-        Action::Send { frame: ToServer::Upload { events }, .. } => Some(events),
+        Action::Send { server, frame: ToServer::Upload { events } } if *server == to => Some(events),
         _ => None,
     });
-    let uploaded: BTreeSet<_> =
-        uploads.flatten().map(|event| Event::from_bytes(event).unwrap().id()).collect();
-    assert_eq!(uploaded, [begins.id(), follows.id()].into());
+    let events = uploads.flatten().map(|event| Event::from_bytes(event).unwrap());
+    events.map(|event| (event.id(), event)).collect()
+}
+
+/// A server tells of these, by their ids, and that this is all.
+fn tells(room: Option<RoomId>, events: &[&Event]) -> ToClient {
+    let item = |(position, event): (u64, &&Event)| Item { position, id: event.id(), event: None };
+    let items = (1..).zip(events).map(item).collect();
+    ToClient::Feed { room, items, after: 0, upto: events.len() as u64, caught_up: true }
+}
+
+/// A room whose past is closed, as somebody has it who came later: its beginning, what was said before that and is kept
+/// from them, their coming, and what was said then. A note of theirs comes before all that, and says that they follow it.
+fn closed_room() -> (RoomId, Event, [Event; 4]) {
+    let host = SigningKey::from_bytes(&[2; 32]);
+    let origin = Origin { account: account_of(&host), device: DeviceId::new([2; 16]), seq: 1 };
+    let room = RoomId::of(origin);
+    let says = |key: &SigningKey, seq, conversation, kind, after: Option<&Event>, body: &[u8]| {
+        let draft = Draft {
+            device: DeviceId::new([2; 16]),
+            seq,
+            parents: after.map(Event::id).into_iter().collect(),
+            time: Time::from_millis(EPOCH_MS + seq),
+            conversation,
+            kind,
+            body: body.to_vec(),
+        };
+        draft.sign(key).unwrap()
+    };
+    let within = Conversation::Room(room);
+    let charter = Charter { name: "den".parse().unwrap(), public: true, history: Past::SinceJoining };
+    let begins = says(&host, 1, within, Kind::Create, None, &charter.encode());
+    let before = says(&host, 2, within, Kind::Post, Some(&begins), b"before");
+    let follows = says(&key(), 3, notes(), Kind::Follow, None, room.as_bytes());
+    let comes = says(&key(), 4, within, Kind::Join, Some(&before), b"");
+    let after = says(&host, 5, within, Kind::Post, Some(&comes), b"after");
+    let kept = before.without_body().unwrap();
+    (room, follows, [begins, kept, comes, after])
+}
+
+/// Seed 40087669: what was said in a room whose past is closed came back to servers that had lost their logs from a
+/// member from whom it is kept. Another member had the words and did not give them; and nothing of the room, from one
+/// who had come later and said nothing since.
+#[test]
+fn words_are_given_to_a_lost_log_that_has_the_event_and_may_not_have_them() {
+    let (room, follows, events) = closed_room();
+    let [begins, kept, comes, after] = &events;
+    let mut client = connected();
+    hear(&mut client, 10, feed(&follows), &mut Effects::default());
+    let item = |event: &Event| Item {
+        position: event.seq(),
+        id: event.id(),
+        event: Some(event.bytes().to_vec().into()),
+    };
+    let items = events.iter().map(item).collect();
+    let frame = ToClient::Feed { room: Some(room), items, after: 0, upto: 5, caught_up: true };
+    hear(&mut client, 10, frame, &mut Effects::default());
+    let lost = |client: &mut Client, life: u8, told: &[&Event]| {
+        let (incarnation, effects) = (Incarnation::new([life; 16]), &mut Effects::default());
+        step(client, 20, Input::Down { server: server() }, effects);
+        step(client, 20, Input::Up { server: server(), incarnation }, effects);
+        let mut effects = Effects::default();
+        hear(client, 30, tells(Some(room), told), &mut effects);
+        uploaded(&effects, server())
+    };
+    let given = lost(&mut client, 2, &[begins, kept, comes, after]);
+    assert_eq!(
+        given.values().collect::<Vec<_>>(),
+        [after],
+        "what it was told of and has no more of is there"
+    );
+    let given = lost(&mut client, 3, &[begins, comes]);
+    assert_eq!(given, [kept, after].map(|event| (event.id(), event.clone())).into());
+    assert!(!given[&kept.id()].has_body());
+    let receipts = vec![Receipt { id: after.id(), position: 1 }, Receipt { id: kept.id(), position: 2 }];
+    hear(&mut client, 40, ToClient::Receipts(receipts), &mut Effects::default());
+    assert_eq!(lost(&mut client, 3, &[]).len(), 0, "what it has acked it has whole");
+}
+
+/// Seed 40094320: a device had met one server, which was then removed as lost. The others lost their logs before it met
+/// them, and so for it had lost nothing.
+#[test]
+fn what_none_of_the_servers_has_that_are_met_for_the_first_time_goes_to_all_of_them() {
+    let event = another_devices_event(2, BTreeSet::new());
+    let mut log = Vec::new();
+    let opened = |log: &mut Vec<_>, servers: &[ServerId], told: &[ToClient]| {
+        let (mut client, mut effects) = Client::resume(EPOCH_MS, config(servers), log).unwrap();
+        for (server, frame) in servers.iter().zip(told) {
+            step(&mut client, 10, Input::Up { server: *server, incarnation: INCARNATION }, &mut effects);
+            let input = Input::Frame { server: *server, frame: frame.clone() };
+            step(&mut client, 20, input, &mut effects);
+        }
+        log.append(&mut effects.log);
+        let given = |server: &ServerId| uploaded(&effects, *server).into_values().collect::<Vec<_>>();
+        servers.iter().map(given).collect::<Vec<_>>()
+    };
+    let nothing = Vec::<Event>::new();
+    assert!(opened(&mut log, &[server()], &[feed(&event)])[0].is_empty());
+    let others =
+        [3, 4].map(|seed| ServerId::new(SigningKey::from_bytes(&[seed; 32]).verifying_key().to_bytes()));
+    let (empty, whole) = (tells(None, &[]), tells(None, &[&event]));
+    for (told, given) in [
+        (vec![empty.clone()], nothing.clone()), // the other one may have it
+        (vec![empty.clone(), whole.clone()], nothing.clone()),
+        (vec![whole, empty.clone()], nothing),
+        (vec![empty.clone(), empty], vec![event]),
+    ] {
+        let sent = opened(&mut log.clone(), &others, &told);
+        assert_eq!(sent, [given.clone(), given], "they told {told:?}");
+    }
 }
