@@ -11,6 +11,7 @@ use crate::id::{ConversationId, Position};
 use crate::ledger::Ledger;
 use crate::order::Key;
 use crate::store::{DeviceLog, Replica};
+use crate::taken::ServerLog;
 use crate::text::inert;
 use crate::verify::{Report, tell};
 
@@ -24,7 +25,7 @@ pub(super) fn tell_of(sources: &Sources, ledger: &Ledger, report: &mut Report) {
         entries(sources, &ledger.clients[*client].source, wanted.entries(*client))
     });
     let servers = (0..ledger.servers.len())
-        .map(|server| rows(sources, &ledger.servers[server].source, wanted.positions(server)));
+        .map(|server| rows(sources, &ledger.servers[server], wanted.positions(server)));
     let servers: Vec<_> = servers.collect();
     let clients = clients.into_iter().map(|read| or_nothing(read, &mut unread)).collect();
     let servers = servers.into_iter().map(|read| or_nothing(read, &mut unread)).collect();
@@ -63,9 +64,9 @@ fn index(sources: &Sources, source: &str, take: &mut dyn FnMut(ConversationId, &
     }
 }
 
-fn rows(sources: &Sources, source: &str, positions: &BTreeSet<Position>) -> Result<Vec<Stored>, Failure> {
-    match server(sources, source) {
-        Some(Server::Running(log)) => log.rows(positions),
+fn rows(sources: &Sources, log: &ServerLog, positions: &BTreeSet<Position>) -> Result<Vec<Stored>, Failure> {
+    match server(sources, &log.source) {
+        Some(Server::Running(running)) => running.rows(log.life.1, positions),
         Some(Server::Stored { store, .. }) => {
             Replica::read_rows(store, positions).map_err(|error| Failure::of(&error))
         }

@@ -9,7 +9,7 @@ use super::home::Cluster;
 use crate::event::Claim;
 use crate::frame::{DeviceCursor, Item, ToClient, ToServer};
 use crate::history::{ServerHistory, Stored};
-use crate::id::Position;
+use crate::id::{Incarnation, Position};
 use crate::intake::Intake;
 use crate::net::ask::Conn;
 use crate::net::dial::Welcome;
@@ -86,16 +86,25 @@ impl LiveLog {
         })
     }
 
-    /// Some of its entries, each asked for alone.
+    /// Some entries of this life of it, each asked for alone.
     ///
     /// # Errors
-    /// See [`LiveLog::take_in`].
-    pub fn rows(&self, positions: &BTreeSet<Position>) -> Result<Vec<Stored>, Failure> {
+    /// See [`LiveLog::take_in`]; and when the server has another log now, in which other events stand at these positions.
+    pub fn rows(
+        &self,
+        incarnation: Incarnation,
+        positions: &BTreeSet<Position>,
+    ) -> Result<Vec<Stored>, Failure> {
         if positions.is_empty() {
             return Ok(Vec::new());
         }
         block_on(async {
             let mut asking = Asking::of(self).await?;
+            if asking.welcome.incarnation != incarnation {
+                let name = &self.server.name;
+                let what = format!("server {name} has another log now than the one that was read before");
+                return Err(Failure::new(what).next("run the command again"));
+            }
             let mut rows = Vec::new();
             for position in positions {
                 let (items, _) = asking.after(position.saturating_sub(1)).await?;

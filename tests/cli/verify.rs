@@ -1,14 +1,16 @@
 //! `tercet verify` as a person uses it: on files that were copied together, beside servers that run, and with
 //! its page and its exports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use adya::{Opts, Valid, Workload};
 use serde_json::Value;
-use tercet::history::Entry;
+use tercet::cmd::home::{Cluster, Home};
+use tercet::cmd::live_log::LiveLog;
+use tercet::history::{Entry, Stored};
 use tercet::store::DeviceLog;
 
 use crate::people::{Chat, ON_ALL, assert_valid, cluster_with_people, logs};
@@ -146,6 +148,25 @@ fn what_a_running_server_is_asked_for_is_told_as_what_its_store_holds() {
     };
     assert!(!stories(&running).is_empty());
     assert_eq!(stories(&running), stories(&stopped));
+}
+
+#[test]
+fn of_a_running_server_that_has_another_log_by_now_nothing_is_cited() {
+    let cluster = TestCluster::up(1);
+    Chat::with(cluster.dir(), "alice", "alice", &[]).finish();
+    let home = Home::new(cluster.dir()).unwrap();
+    let loaded = Cluster::load(&home).unwrap();
+    let log = LiveLog::of(&loaded, loaded.member("1").unwrap());
+    let read = log.read().unwrap();
+    let first = BTreeSet::from([1]);
+    let ids = |rows: &[Stored]| rows.iter().map(|row| row.event.id()).collect::<Vec<_>>();
+    assert_eq!(ids(&log.rows(read.incarnation, &first).unwrap()), ids(&read.log[..1]));
+    cluster.signal(&["1"], "term");
+    cluster.wait_for_state("1", "stopped");
+    fs::remove_dir_all(cluster.server("1").join("store")).unwrap();
+    cluster.start("1");
+    let refused = log.rows(read.incarnation, &first).unwrap_err();
+    assert_eq!(refused.what(), "server 1 has another log now than the one that was read before");
 }
 
 fn second_opinion(export: &str) -> (Valid, Vec<String>) {
