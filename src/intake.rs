@@ -23,6 +23,7 @@ use crate::expected::{Expected, Known};
 use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::id::{AccountId, DeviceId, EventId, Seq};
 use crate::order::Key;
+use crate::progress::Progress;
 use crate::signature::{self, BATCH, Unchecked};
 
 /// Which event, among those of one intake or one [`crate::ledger::Ledger`].
@@ -44,6 +45,7 @@ pub struct Intake {
     variants: Mutex<Vec<Variant>>,
     /// `None` if every event is to be decoded.
     prints: Option<Fingerprinter>,
+    pub(crate) progress: Progress,
 }
 
 /// Values with a number each.
@@ -173,6 +175,7 @@ impl Default for Intake {
             authors: Mutex::default(),
             variants: Mutex::default(),
             prints: None,
+            progress: Progress::default(),
         }
     }
 }
@@ -182,6 +185,12 @@ impl Intake {
     /// were written, and be told to nobody: see `crate::fingerprint`.
     pub fn knowing_again(secret: &[u8; 32]) -> Self {
         Self { prints: Some(Fingerprinter::new(secret)), ..Self::default() }
+    }
+
+    /// The same intake, where this says how far it is.
+    #[must_use]
+    pub fn telling(self, progress: Progress) -> Self {
+        Self { progress, ..self }
     }
 
     /// Of some bytes, if bytes are known again.

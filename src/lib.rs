@@ -70,7 +70,8 @@
 //!
 //! **Logs, read afterwards**, in little memory however many there are
 //! - [`history`]: logs as plain values; [`evidence`]: the same, decoded and indexed, for those that tell of it
-//! - [`intake`], with `expected` and `fingerprint`: each event once, from many logs at a time; [`taken`]: one log of these
+//! - [`intake`], with `expected`, `fingerprint`, [`progress`]: each event once, from many logs at a time;
+//!   [`taken`]: one log of these
 //! - [`settle`]: which events are valid; [`ledger`]: what all logs together say, which checks ask
 //!
 //! **The judgement**, which does not know who read the logs, and how
@@ -157,6 +158,7 @@ pub mod order;
 pub mod outbox;
 pub mod page;
 pub mod presence;
+pub mod progress;
 mod quorum;
 mod readers;
 pub mod report;

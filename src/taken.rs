@@ -12,6 +12,7 @@ use crate::history::{Entry, ServerHistory};
 use crate::id::{AccountId, ConversationId, DeviceId, Incarnation, Position, RoomId, ServerId};
 use crate::intake::{Gathered, Intake, Number, Placed};
 use crate::order::{Key, Sequence, Sequencer};
+use crate::progress::Share;
 use crate::view::SignedView;
 
 /// What an entry of a device's log says, as far as it can be checked.
@@ -245,6 +246,7 @@ pub struct ClientIntake<'a> {
     gathered: Gathered<'a>,
     log: ClientLog,
     numbers: BTreeMap<Life, u16>,
+    share: Share,
 }
 
 impl<'a> ClientIntake<'a> {
@@ -264,13 +266,15 @@ impl<'a> ClientIntake<'a> {
             corrupt: Vec::new(),
             has_more_lives: false,
         };
-        Self { gathered: Gathered::new(intake), log, numbers: BTreeMap::new() }
+        let share = intake.progress.share();
+        Self { gathered: Gathered::new(intake), log, numbers: BTreeMap::new(), share }
     }
 
     /// The log's next entry.
     pub fn entry(&mut self, entry: &Entry) {
         let seen = self.seen(entry).unwrap_or(Seen::Nothing);
         self.log.seen.push(seen);
+        self.share.add();
     }
 
     /// The log, when that was all.
@@ -381,6 +385,7 @@ pub struct ServerIntake<'a> {
     log: ServerLog,
     /// The conversation whose keys of the canonical index come now.
     indexed: Option<(ConversationId, Sequencer)>,
+    share: Share,
 }
 
 impl<'a> ServerIntake<'a> {
@@ -397,7 +402,8 @@ impl<'a> ServerIntake<'a> {
             cursors: Vec::new(),
             view: None,
         };
-        Self { gathered: Gathered::new(intake), log, indexed: None }
+        let share = intake.progress.share();
+        Self { gathered: Gathered::new(intake), log, indexed: None, share }
     }
 
     /// What stands at the log's next place, decoded but for its signature.
@@ -426,6 +432,7 @@ impl<'a> ServerIntake<'a> {
             positions.push(position);
         }
         self.log.events.push(event);
+        self.share.add();
     }
 
     /// The canonical index can be read; what it holds comes next.

@@ -44,6 +44,7 @@ impl LiveLog {
         block_on(async {
             let mut asking = Asking::of(self).await?;
             let life = (self.server.id, asking.welcome.incarnation);
+            intake.progress.expect(asking.welcome.position);
             let mut log = ServerIntake::new(intake, self.source.clone(), life, true);
             while let Some(items) = asking.next().await? {
                 for Item { position, event, .. } in items {

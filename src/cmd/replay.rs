@@ -18,6 +18,7 @@ use crate::history::{ClientHistory, History, ServerHistory};
 use crate::id::ServerId;
 use crate::intake::Intake;
 use crate::ledger::Ledger;
+use crate::progress::Progress;
 use crate::store::{DeviceLog, Replica};
 use crate::taken::{ClientIntake, ClientLog, ServerLog};
 use crate::text::inert;
@@ -25,6 +26,9 @@ use crate::verify::{CHECKS, Report, report};
 
 /// Threads per core: logs are of different lengths, and a short one leaves its core to others.
 const THREADS_PER_CORE: usize = 2;
+
+/// About how many bytes an entry of a device's log takes: only its bytes are known before it is read.
+const ENTRY_BYTES: u64 = 160;
 
 /// Where everything is that is to be checked.
 #[derive(Debug, Default)]
@@ -64,10 +68,9 @@ impl Sources {
         }
     }
 
-    /// The report, with the stories of what is broken. For those, what they cite is read again. `done` hears of
-    /// each log that was read.
-    pub fn judge(&self, done: impl Fn() + Sync) -> Report {
-        let ledger = self.read(done);
+    /// The report, with the stories of what is broken. For those, what they cite is read again.
+    pub fn judge(&self, progress: &Progress) -> Report {
+        let ledger = self.read(progress);
         let outcomes = on_all_cores(&CHECKS, |check| check(&ledger));
         let mut report = report(&ledger, outcomes.into_iter().flatten().collect());
         if report.anomalies().next().is_some() {
@@ -106,33 +109,22 @@ impl Sources {
         history
     }
 
-    /// How many logs there are.
-    pub fn logs(&self) -> usize {
-        self.servers.len() + self.devices.len()
-    }
-
     /// Stores are read before device logs, so that whatever a store holds its author's log, read later, must hold
     /// too.
-    fn read(&self, done: impl Fn() + Sync) -> Ledger {
+    fn read(&self, progress: &Progress) -> Ledger {
         let Self { names, servers, devices, absent } = self;
         let mut names = names.clone();
-        let intake = intake();
+        let intake = intake().telling(progress.clone());
+        let bytes = devices.iter().filter_map(|(path, _)| Some(path.metadata().ok()?.len()));
+        progress.expect(bytes.sum::<u64>() / ENTRY_BYTES);
         let mut logs = Logs { absent: absent.clone(), ..Logs::default() };
-        for (server, read) in servers.iter().zip(on_all_cores(servers, |server| {
-            let read = server.read(&intake);
-            done();
-            read
-        })) {
+        for (server, read) in servers.iter().zip(on_all_cores(servers, |server| server.read(&intake))) {
             if let (Server::Stored { name, .. }, Ok(log)) = (server, &read) {
                 names.entry(log.life.0).or_insert_with(|| name.clone());
             }
             logs.server(read);
         }
-        for read in on_all_cores(devices, |(path, source)| {
-            let read = read_device(path, source.clone(), &intake);
-            done();
-            read
-        }) {
+        for read in on_all_cores(devices, |(path, source)| read_device(path, source.clone(), &intake)) {
             logs.client(read);
         }
         intake.settle(logs.servers, logs.clients, names, logs.absent)

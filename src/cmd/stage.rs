@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::home::{Cluster, Home};
 use super::screen::DIM;
 use super::{keys, verify};
+use crate::progress::Progress;
 use crate::verify::Report;
 
 /// The folder and the cluster in it. Its servers are stopped when it goes, whatever happens.
@@ -55,7 +56,7 @@ impl Stage {
     /// When a server cannot be stopped, or the folder cannot be read.
     pub fn judge(&self) -> Result<Report, Failure> {
         self.cluster.stop_all()?;
-        Ok(verify::of_cluster(&self.cluster)?.judge(|| ()))
+        Ok(verify::of_cluster(&self.cluster)?.judge(&Progress::default()))
     }
 
     /// Stops the servers and removes the folder, or says how to look into it if it is to be kept.

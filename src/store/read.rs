@@ -57,7 +57,7 @@ trait Sink: Sized {
 
 /// See [`super::Replica::read`].
 pub(super) fn read(folder: &Path) -> Result<ServerHistory, StoreError> {
-    read_to(folder, |identity, live| ServerHistory {
+    read_to(folder, |Opened { identity, .. }, live| ServerHistory {
         live,
         source: folder.display().to_string(),
         server: identity.server,
@@ -71,7 +71,8 @@ pub(super) fn read(folder: &Path) -> Result<ServerHistory, StoreError> {
 
 /// See [`super::Replica::take_in`].
 pub(super) fn take_in(folder: &Path, intake: &Intake) -> Result<ServerLog, StoreError> {
-    read_to(folder, |Identity { server, incarnation, .. }, live| {
+    read_to(folder, |Opened { identity: Identity { server, incarnation }, end, .. }, live| {
+        intake.progress.expect(end.position);
         let source = folder.display().to_string();
         let mut log = ServerIntake::new(intake, source, (*server, *incarnation), live);
         log.has_index();
@@ -79,10 +80,10 @@ pub(super) fn take_in(folder: &Path, intake: &Intake) -> Result<ServerLog, Store
     })
 }
 
-fn read_to<S: Sink>(folder: &Path, sink: impl Fn(&Identity, bool) -> S) -> Result<S::Read, StoreError> {
+fn read_to<S: Sink>(folder: &Path, sink: impl Fn(&Opened, bool) -> S) -> Result<S::Read, StoreError> {
     repeated(folder, |live| {
         let copy = Copy::of(folder)?;
-        let sink = sink(&copy.opened.identity, live);
+        let sink = sink(&copy.opened, live);
         whole(&copy.opened, sink).map_err(|failure| failure.of(folder))
     })
 }

@@ -17,7 +17,7 @@ use crate::export_jsonl::jsonl;
 use crate::export_shiviz::shiviz;
 use crate::page::page;
 use crate::verify::{Report, Verdict, judge};
-use progress::{working, working_towards};
+use progress::{reading, working};
 pub use read::of_cluster;
 pub use render::render;
 
@@ -58,10 +58,7 @@ pub fn run(args: &Args, home: &Home) -> Result<Outcome, Failure> {
     let sources =
         if args.paths.is_empty() { of_cluster(&Cluster::load(home)?)? } else { read::of_paths(&args.paths)? };
     if args.report.is_none() && args.export.is_none() {
-        let report = working_towards("reading and checking logs", |bar| {
-            bar.set_length(sources.logs() as u64);
-            sources.judge(|| bar.inc(1))
-        });
+        let report = reading("reading and checking logs", |progress| sources.judge(progress));
         let text = match args.json {
             true => json(&report)?,
             false => render(&report),

@@ -1,9 +1,12 @@
 //! How far a long replay is. Whoever waits no longer than a blink sees nothing, and so does a pipe.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::progress::Progress;
 
 /// What takes less than this is not worth a bar.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -12,13 +15,20 @@ const TICK: Duration = Duration::from_millis(100);
 /// Does something whose length nobody knows.
 pub fn working<T>(what: &str, work: impl FnOnce() -> T) -> T {
     let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})");
-    shown_if_slow(&styled(ProgressBar::hidden(), what, style), |_| work())
+    let bar = styled(ProgressBar::hidden(), what, style);
+    shown_if_slow(&bar, |_| (), work)
 }
 
 /// Does something that says how far it is.
-pub fn working_towards<T>(what: &str, work: impl FnOnce(&ProgressBar) -> T) -> T {
-    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} ({elapsed})");
-    shown_if_slow(&styled(ProgressBar::new(0), what, style), work)
+pub fn reading<T>(what: &str, work: impl FnOnce(&Progress) -> T) -> T {
+    let style = ProgressStyle::with_template("{msg} {bar:20} {human_pos} entries ({elapsed})");
+    let (bar, progress) = (styled(ProgressBar::new(0), what, style), Progress::default());
+    let look = |bar: &ProgressBar| {
+        let (read, expected) = progress.get();
+        bar.set_length(expected.max(1)); // a bar of nothing would be full
+        bar.set_position(read);
+    };
+    shown_if_slow(&bar, look, || work(&progress))
 }
 
 fn styled(
@@ -34,19 +44,25 @@ fn styled(
     }
 }
 
-fn shown_if_slow<T>(bar: &ProgressBar, work: impl FnOnce(&ProgressBar) -> T) -> T {
+/// Shows the bar while the work goes on, and brings it up to date each time.
+fn shown_if_slow<T>(bar: &ProgressBar, look: impl Fn(&ProgressBar) + Send, work: impl FnOnce() -> T) -> T {
     let (done, is_done): (Sender<()>, _) = channel();
-    let late = bar.clone();
-    let watch = std::thread::spawn(move || {
-        if is_done.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-            late.set_draw_target(ProgressDrawTarget::stderr());
-            late.enable_steady_tick(TICK);
-        }
+    let result = thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut patience = PATIENCE;
+            while is_done.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+                if patience == PATIENCE {
+                    bar.set_draw_target(ProgressDrawTarget::stderr());
+                }
+                look(bar);
+                bar.tick();
+                patience = TICK;
+            }
+        });
+        let result = work();
+        drop(done);
+        result
     });
-    let result = work(bar);
-    drop(done);
-    // A watch that panicked has shown nothing, and that is all that is lost.
-    let _watched = watch.join();
     bar.finish_and_clear();
     result
 }
