@@ -256,7 +256,11 @@ impl World {
         while let Some(Reverse((at_ms, _, what))) = self.queue.pop() {
             self.now_ms = at_ms;
             if self.rests_since_ms.is_some_and(|since_ms| at_ms > since_ms + AFTERMATH_MS) {
-                break;
+                // Somebody may have taken a file back since the last look.
+                if judge::unrest(self).is_none() {
+                    break;
+                }
+                self.rests_since_ms = None;
             }
             if at_ms > deadline_ms || self.is_decided() {
                 break;
