@@ -45,7 +45,7 @@ fn indexes<'a>(
     let mut indexes = Indexes::of(ledger, &report.outcomes);
     for (number, log) in ledger.servers.iter().enumerate() {
         if indexes.needs(number) {
-            let read = index(sources, &log.source, &mut |conversation, key| {
+            let read = index(sources, log, &mut |conversation, key| {
                 indexes.take(number, conversation, key);
             });
             or_nothing(read, unread);
@@ -54,10 +54,14 @@ fn indexes<'a>(
     indexes
 }
 
-fn index(sources: &Sources, source: &str, take: &mut dyn FnMut(ConversationId, &Key)) -> Result<(), Failure> {
-    match server(sources, source) {
+fn index(
+    sources: &Sources,
+    log: &ServerLog,
+    take: &mut dyn FnMut(ConversationId, &Key),
+) -> Result<(), Failure> {
+    match server(sources, &log.source) {
         Some(Server::Stored { store, .. }) => {
-            Replica::read_index(store, take).map_err(|error| Failure::of(&error))
+            Replica::read_index(store, log.life.1, take).map_err(|error| Failure::of(&error))
         }
         // A running server does not tell its index.
         Some(Server::Running(_)) | None => Ok(()),
@@ -68,7 +72,7 @@ fn rows(sources: &Sources, log: &ServerLog, positions: &BTreeSet<Position>) -> R
     match server(sources, &log.source) {
         Some(Server::Running(running)) => running.rows(log.life.1, positions),
         Some(Server::Stored { store, .. }) => {
-            Replica::read_rows(store, positions).map_err(|error| Failure::of(&error))
+            Replica::read_rows(store, log.life.1, positions).map_err(|error| Failure::of(&error))
         }
         None => Ok(Vec::new()),
     }

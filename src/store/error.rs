@@ -42,6 +42,12 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
+    /// It was replaced since it was read.
+    #[error("the store {} has another log now than the one that was read before; run the command again", path.display())]
+    AnotherLog {
+        /// The store's folder.
+        path: PathBuf,
+    },
     /// The store of another server.
     #[error(
         "the store {} belongs to server {}, not to {}; start the server with its own key, or name another folder",

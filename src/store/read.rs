@@ -26,7 +26,7 @@ use super::tally::Tally;
 use crate::event::Claim;
 use crate::frame::DeviceCursor;
 use crate::history::{ServerHistory, Stored};
-use crate::id::{ConversationId, Position};
+use crate::id::{ConversationId, Incarnation, Position};
 use crate::intake::{Intake, Placed};
 use crate::log::Stream;
 use crate::order::Key;
@@ -129,12 +129,25 @@ impl Copy {
         }
         Ok(Self { opened: open::open(copy, None)?, _scratch: scratch })
     }
+
+    /// The same of a store that was read before, if its log is still in that life.
+    fn again(folder: &Path, life: Incarnation) -> Result<Self, StoreError> {
+        let copy = Self::of(folder)?;
+        if copy.opened.identity.incarnation != life {
+            return Err(StoreError::AnotherLog { path: folder.to_owned() });
+        }
+        Ok(copy)
+    }
 }
 
 /// See [`super::Replica::read_rows`].
-pub(super) fn some_rows(folder: &Path, positions: &BTreeSet<Position>) -> Result<Vec<Stored>, StoreError> {
+pub(super) fn some_rows(
+    folder: &Path,
+    life: Incarnation,
+    positions: &BTreeSet<Position>,
+) -> Result<Vec<Stored>, StoreError> {
     repeated(folder, |_| {
-        let copy = Copy::of(folder)?;
+        let copy = Copy::again(folder, life)?;
         let check = Check { index: &copy.opened.index, snapshot: copy.opened.index.snapshot() };
         let rows = positions.iter().map(|position| check.stored(*position));
         rows.filter_map(Result::transpose).collect::<Result<_, _>>().map_err(|failure| failure.of(folder))
@@ -142,8 +155,12 @@ pub(super) fn some_rows(folder: &Path, positions: &BTreeSet<Position>) -> Result
 }
 
 /// See [`super::Replica::read_index`].
-pub(super) fn index(folder: &Path, take: &mut dyn FnMut(ConversationId, &Key)) -> Result<(), StoreError> {
-    let copy = repeated(folder, |_| Copy::of(folder))?;
+pub(super) fn index(
+    folder: &Path,
+    life: Incarnation,
+    take: &mut dyn FnMut(ConversationId, &Key),
+) -> Result<(), StoreError> {
+    let copy = repeated(folder, |_| Copy::again(folder, life))?;
     let check = Check { index: &copy.opened.index, snapshot: copy.opened.index.snapshot() };
     for row in check.snapshot.iter(&check.index.canonical) {
         let key = row.key().map_err(StoreError::engine(folder, "read"))?;
@@ -449,13 +466,20 @@ mod tests {
         let append = |position| Write::Append { position, event: Arc::new(event(position)), fork: false };
         replica.commit(&(1..=EVENTS).map(append).collect::<Vec<_>>()).unwrap();
         drop(replica);
-        let rows = Replica::read_rows(&path, &[1, SPOILT, EVENTS + 1].into()).unwrap();
+        let life = read(&path).unwrap().incarnation;
+        let rows = Replica::read_rows(&path, life, &[1, SPOILT, EVENTS + 1].into()).unwrap();
         let rows: Vec<_> = rows.iter().map(|stored| (stored.position, stored.event.id())).collect();
         assert_eq!(rows, [1, SPOILT].map(|position| (position, event(position).id())));
         let mut keys = Vec::new();
-        Replica::read_index(&path, &mut |conversation, key| keys.push((conversation, *key))).unwrap();
+        Replica::read_index(&path, life, &mut |conversation, key| keys.push((conversation, *key))).unwrap();
         assert_eq!(Some(keys), read(&path).unwrap().canonical);
-        assert!(Replica::read_rows(&folder.path().join("none"), &[1].into()).is_err());
+        assert!(Replica::read_rows(&folder.path().join("none"), life, &[1].into()).is_err());
+
+        std::fs::remove_dir_all(&path).unwrap();
+        drop(Replica::open(&path, ServerId::new([9; 32])).unwrap());
+        let rows = Replica::read_rows(&path, life, &[1].into()).unwrap_err();
+        let index = Replica::read_index(&path, life, &mut |_, _| panic!("it is empty")).unwrap_err();
+        assert!([rows, index].iter().all(|error| matches!(error, StoreError::AnotherLog { .. })));
     }
 
     fn table(index: &super::super::index::Index, name: &str) -> Keyspace {

@@ -145,17 +145,25 @@ impl Replica {
     /// read or checked.
     ///
     /// # Errors
-    /// As [`Replica::read`].
-    pub fn read_rows(dir: &Path, positions: &BTreeSet<Position>) -> Result<Vec<Stored>, StoreError> {
-        super::read::some_rows(dir, positions)
+    /// As [`Replica::read`]; and if its log is not in this life any more.
+    pub fn read_rows(
+        dir: &Path,
+        life: Incarnation,
+        positions: &BTreeSet<Position>,
+    ) -> Result<Vec<Stored>, StoreError> {
+        super::read::some_rows(dir, life, positions)
     }
 
     /// Every key of the canonical index of a store that was read before, in its order.
     ///
     /// # Errors
-    /// As [`Replica::read`].
-    pub fn read_index(dir: &Path, take: &mut dyn FnMut(ConversationId, &Key)) -> Result<(), StoreError> {
-        super::read::index(dir, take)
+    /// As [`Replica::read_rows`].
+    pub fn read_index(
+        dir: &Path,
+        life: Incarnation,
+        take: &mut dyn FnMut(ConversationId, &Key),
+    ) -> Result<(), StoreError> {
+        super::read::index(dir, life, take)
     }
 
     /// Writes all of this as one batch, and returns when it is on disk.
