@@ -160,16 +160,21 @@ impl Holdings {
     }
 
     /// Whether the body of an event, if it is not here, is kept from this account: it was said in a room whose past is
-    /// closed, and not by somebody who knew that the account had come. For all that such a person says, the coming
-    /// comes first in every server's log; what was said meanwhile each server has where it came.
+    /// closed, by another, and not by somebody who knew that the account had come. For all that such a person says, the
+    /// coming comes first in every server's log; what was said meanwhile each server has where it came.
     pub fn is_kept(&self, event: &Event) -> bool {
-        self.closed_room_of(event).is_some() && !event.has_body() && !self.follows_coming(event)
+        self.hides(event).is_some() && !event.has_body() && !self.follows_coming(event)
     }
 
     /// Whether servers may keep the body of an event from this account: as [`Holdings::is_kept`], or because the
     /// account was away when it was said, or may have been.
     pub fn may_be_kept(&self, event: &Event) -> bool {
-        self.is_kept(event) || self.closed_room_of(event).is_some_and(|closed| closed.left)
+        self.is_kept(event) || self.hides(event).is_some_and(|closed| closed.left)
+    }
+
+    /// The room that may keep from this account what an event says: never what it has said itself, on whatever device.
+    fn hides(&self, event: &Event) -> Option<&Closed> {
+        self.closed_room_of(event).filter(|_| event.account() != self.account)
     }
 
     /// Whether a server may have an event without its body though nobody took it back: said in a room whose past is
@@ -217,8 +222,10 @@ impl Holdings {
         if let Some(closed) = self.closed.get_mut(&room).filter(|_| leaves) {
             closed.left = true;
             let hollow = self.hollow.iter().filter_map(|id| self.event(id));
-            let excused: Vec<_> =
-                hollow.filter(|hollow| hollow.conversation() == event.conversation()).cloned().collect();
+            let is_excused = |hollow: &&Arc<Event>| {
+                hollow.conversation() == event.conversation() && hollow.account() != self.account
+            };
+            let excused: Vec<_> = hollow.filter(is_excused).cloned().collect();
             excused.iter().for_each(|event| self.forget_hollow(event));
         }
     }

@@ -145,6 +145,24 @@ fn a_rooms_past_is_kept_and_what_was_said_by_those_who_did_not_know_that_the_acc
 }
 
 #[test]
+fn what_the_account_itself_said_is_not_kept_from_it_and_is_asked_for() {
+    let first = Origin { account: who(2), device: DeviceId::new([2; 16]), seq: 1 };
+    let room = Conversation::Room(RoomId::of(first));
+    let charter = Charter { name: "lab".parse().unwrap(), public: true, history: Past::SinceJoining };
+    let create = event(2, 1, room, Kind::Create, &[], &charter.encode());
+    let said = |person, ms| hollow(&event(person, ms, room, Kind::Post, &[&create], b"hello"));
+    // On a device that was lost since, as its coming was; nobody can tell that it was one of them.
+    let (own, other, later) = (said(1, 2), said(2, 3), said(1, 5));
+    let mut holdings = holding([&create, &own, &other]);
+    assert!(!holdings.may_be_kept(&own) && holdings.may_be_kept(&other));
+    assert_eq!(holdings.hollow_after(None).collect::<Vec<_>>(), [own.id()]);
+    let leave = event(1, 4, room, Kind::Leave, &[&own], b"");
+    [leave, Arc::clone(&later)].into_iter().for_each(|event| holdings.take(event));
+    assert!(!holdings.may_be_kept(&later));
+    assert_eq!(holdings.hollow, [own.id(), later.id()].into());
+}
+
+#[test]
 fn with_a_quorum_nothing_is_read_before_it_is_vouched_for() {
     let talk = Conversation::direct(who(1), who(2));
     let [one, two] = [1, 2].map(|ms| event(2, ms, talk, Kind::Post, &[], b"hello"));
