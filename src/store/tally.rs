@@ -2,8 +2,10 @@
 //!
 //! Rows are summed up, each as a hash of 128 bits, so their order does not matter: the log is in the order of
 //! positions, and a table in that of its keys. Equal sums mean equal rows, but for damage that happens to
-//! leave the sum as it was, which is one case in 2^128. It guards against damage, not against malice: who may
-//! write one table may write them all.
+//! leave the sum as it was, which is one case in 2^64: so much of a key is in its row's hash. It guards against damage,
+//! not against malice: who may write one table may write them all.
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 /// The sum of some rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,38 +15,15 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// One more row. Where key and value meet does not matter: a table's keys are all of one length.
+    /// One more row.
     pub(super) fn add(&mut self, key: &[u8], value: &[u8]) {
         self.sum = self.sum.wrapping_add(hash(key, value));
         self.rows += 1;
     }
 }
 
-/// Odd numbers without a pattern: the first digits of pi.
-const LANES: [u64; 2] = [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7345];
-const STEPS: [u64; 2] = [0xa409_3822_299f_31d1, 0x082e_fa98_ec4e_6c89];
-
 fn hash(key: &[u8], value: &[u8]) -> u128 {
-    let mut lanes = LANES;
-    let mut take = |word: u64| {
-        for (lane, step) in lanes.iter_mut().zip(STEPS) {
-            *lane = fold(*lane ^ word, step).wrapping_add(word.rotate_left(32));
-        }
-    };
-    for part in [key, value] {
-        let (words, rest) = part.as_chunks();
-        words.iter().for_each(|word| take(u64::from_be_bytes(*word)));
-        take(rest.iter().fold(rest.len() as u64, |sum, byte| sum << 8 | u64::from(*byte)));
-    }
-    let [one, other] = lanes.map(|lane| fold(lane, STEPS[0] ^ STEPS[1]));
-    u128::from(one) << 64 | u128::from(other)
-}
-
-/// Both halves of a product, so that each bit of it depends on all bits before.
-fn fold(one: u64, other: u64) -> u64 {
-    let product = u128::from(one) * u128::from(other);
-    let [low, high] = [product, product >> 64].map(|half| half & u128::from(u64::MAX));
-    u64::try_from(low ^ high).unwrap_or_default()
+    xxh3_128_with_seed(value, xxh3_64(key))
 }
 
 #[cfg(test)]
