@@ -212,7 +212,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Arc<Event>, String> {
     Event::from_own_store(bytes).map(Arc::new).map_err(|error| error.to_string())
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use crate::id::{Incarnation, ServerId};
