@@ -75,8 +75,8 @@
 //! - [`settle`]: which events are valid; [`ledger`]: what all logs together say, which checks ask
 //!
 //! **The judgement**, which does not know who read the logs, and how
-//! - [`mod@verify`]: all checks, P1 itself; [`durability`] P2; `deletion` bodies, with `lost`; [`screens`] P3, P4 and P6, with `tellers`;
-//!   [`agreement`] P5; `succession` rule 15
+//! - [`mod@verify`]: all checks, P1 itself; [`durability`] P2; `deletion` bodies, with `lost`;
+//!   [`screens`] P3, P4 and P6, with `tellers`; [`agreement`] P5; `succession` rule 15
 //! - [`anomaly`]: one variant for each way to break a promise; [`report`]: the verdict and what it stands on
 //! - [`story`], with [`testimony`], [`excerpt`] and [`names`]: an anomaly told; [`mod@page`] and [`diagram`]: the report as one page
 //! - [`export_adya`], [`export_jsonl`], [`export_shiviz`]: the history for other programs
