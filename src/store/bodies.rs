@@ -17,6 +17,7 @@ use std::sync::Arc;
 use fjall::{OwnedWriteBatch, Readable, Snapshot};
 
 use super::check::{Failure, damage};
+use super::fresh::Held;
 use super::index::{self, Index};
 use super::keys::{self, Chain};
 use crate::erasure::{is_part_before, messages_of, parts};
@@ -26,6 +27,8 @@ use crate::id::{AccountId, EventId, Position};
 /// The rows of one batch whose bodies are settled.
 pub(super) struct Bodies<'a> {
     index: &'a Index,
+    fresh: &'a Held,
+    /// Of a moment after that of `fresh`.
     snapshot: &'a Snapshot,
     /// Rows of the log as they are to be.
     rows: BTreeMap<Position, (Chain, Arc<Event>)>,
@@ -41,9 +44,10 @@ pub(super) struct Bodies<'a> {
 }
 
 impl<'a> Bodies<'a> {
-    pub(super) fn new(index: &'a Index, snapshot: &'a Snapshot) -> Self {
+    pub(super) fn new(index: &'a Index, fresh: &'a Held, snapshot: &'a Snapshot) -> Self {
         Self {
             index,
+            fresh,
             snapshot,
             rows: BTreeMap::new(),
             places: BTreeMap::new(),
@@ -218,8 +222,8 @@ impl<'a> Bodies<'a> {
     }
 
     fn place(&self, id: &EventId) -> Result<Option<Position>, Failure> {
-        if let Some(position) = self.places.get(id) {
-            return Ok(Some(*position));
+        if let Some(position) = self.places.get(id).copied().or_else(|| self.fresh.position(id)) {
+            return Ok(Some(position));
         }
         let found = self.snapshot.get(&self.index.ids, id.as_bytes())?;
         Ok(found.and_then(|bytes| keys::read_position(&bytes)))

@@ -16,6 +16,7 @@ use fjall::Readable;
 use super::bodies::Bodies;
 use super::check::{Failure, Row};
 use super::error::StoreError;
+use super::fresh::Fresh;
 use super::index::Index;
 use super::keys::{self, Chain};
 use super::open::{self, Opened};
@@ -43,8 +44,10 @@ fn is_marked(index: &Index, mark: &[u8]) -> Result<bool, Failure> {
 
 /// Does to the bodies of a whole log what follows from its deletions.
 fn honour(opened: &Opened) -> Result<(), Failure> {
-    let (index, snapshot) = (&opened.index, opened.index.snapshot());
-    let mut bodies = Bodies::new(index, &snapshot);
+    let index = &opened.index;
+    let fresh = Fresh::load(index, &opened.end)?.held();
+    let snapshot = index.snapshot();
+    let mut bodies = Bodies::new(index, &fresh, &snapshot);
     for (row, position) in snapshot.iter(&index.log).zip(1..) {
         let (_, value) = row.into_inner()?;
         let event = super::index::parse(Row::new(position, value)?.event()).map_err(Failure::Damage)?;

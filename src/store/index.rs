@@ -1,8 +1,8 @@
-//! The storage engine under a store: which keyspaces there are, how much memory they may take, and what
-//! one event writes into each.
+//! The storage engine under a store: which keyspaces there are, how much memory they may take, and what is written
+//! into them beside the log.
 //!
-//! Bounds: a cache of 8 MiB, memtables of 8 MiB for the log, 4 MiB for its indexes and 1 MiB for the rest,
-//! and journals of about 64 MiB on disk, the least that fjall takes (`Builder::max_journaling_size`).
+//! Bounds: a cache of 8 MiB, memtables of 8 MiB for the log and 1 MiB for the rest (its indexes are written past
+//! them: [`super::fresh`]), and journals of about 64 MiB on disk, the least that fjall takes (`Builder::max_journaling_size`).
 //!
 //! What is read to find one row does not grow with the store: a table's index and filter are in pieces of a few KiB, of
 //! which the cache keeps those that are asked for. In one piece, as they are otherwise, the filter of a million ids has
@@ -24,7 +24,6 @@ use super::keys::{self, End};
 use crate::event::{Event, Origin};
 use crate::frame::DeviceCursor;
 use crate::id::{Position, Seq};
-use crate::log::Stream;
 use crate::sync::PeerCursor;
 use crate::view::SignedView;
 
@@ -40,6 +39,8 @@ const IDENTITY: &[u8] = b"identity";
 const END: &[u8] = b"end";
 const VIEW: &[u8] = b"view";
 const SEALED: &[u8] = b"sealed";
+/// Up to where the log stands in its indexes.
+const INDEXED: &[u8] = b"indexed";
 
 /// The keyspaces, by the names of [`keys`].
 #[derive(Clone)]
@@ -64,6 +65,7 @@ impl Index {
         batch.insert(&index.meta, IDENTITY, row);
         index.put_end(&mut batch, &End::START);
         batch.insert(&index.meta, keys::BODIES, []);
+        batch.insert(&index.meta, INDEXED, keys::position(0));
         batch.commit()?;
         index.db.persist(PersistMode::SyncAll)
     }
@@ -92,10 +94,10 @@ impl Index {
         };
         Ok(Self {
             log: keyspace("log", 8, true)?,
-            ids: keyspace("ids", 4, false)?,
-            streams: keyspace("streams", 4, true)?,
-            canonical: keyspace("canonical", 4, true)?,
-            devices: keyspace("devices", 4, false)?,
+            ids: keyspace("ids", 1, false)?,
+            streams: keyspace("streams", 1, true)?,
+            canonical: keyspace("canonical", 1, true)?,
+            devices: keyspace("devices", 1, false)?,
             forks: keyspace("forks", 1, true)?,
             cursors: keyspace("cursors", 1, true)?,
             meta: keyspace("meta", 1, true)?,
@@ -119,25 +121,23 @@ impl Index {
         self.db.snapshot()
     }
 
-    /// What one event writes into the indexes; its row of the log comes from [`super::bodies`].
-    pub(super) fn put_event(
-        &self,
-        batch: &mut OwnedWriteBatch,
-        position: Position,
-        event: &Event,
-        fork: bool,
-    ) {
-        let (id, place) = (event.id(), keys::position(position));
-        batch.insert(&self.ids, *id.as_bytes(), place);
-        for stream in Stream::of(event) {
-            batch.insert(&self.streams, keys::stream(stream, position), *id.as_bytes());
-        }
-        batch.insert(&self.canonical, keys::canonical(event.conversation().id(), &event.key()), place);
-        if fork {
-            batch.insert(&self.forks, keys::fork(event.origin(), &id), []);
-        } else {
-            batch.insert(&self.devices, keys::origin(event.origin()), *id.as_bytes());
-        }
+    /// A later event of an origin that is taken. Its row of the log comes from [`super::bodies`], and all others from
+    /// [`super::fresh`].
+    pub(super) fn put_fork(&self, batch: &mut OwnedWriteBatch, event: &Event) {
+        batch.insert(&self.forks, keys::fork(event.origin(), &event.id()), []);
+    }
+
+    /// The log stands in its indexes up to here. It need not be on the disk: what is written once more is the same.
+    pub(super) fn note_indexed(&self, upto: Position) -> fjall::Result<()> {
+        let mut batch = self.db.batch();
+        batch.insert(&self.meta, INDEXED, keys::position(upto));
+        batch.commit()
+    }
+
+    /// Up to where the log stands in its indexes; `None` in a store from before that was noted, which is indexed to its
+    /// end.
+    pub(super) fn indexed(&self, snapshot: &Snapshot) -> fjall::Result<Option<Position>> {
+        Ok(snapshot.get(&self.meta, INDEXED)?.and_then(|bytes| keys::read_position(&bytes)))
     }
 
     /// The last number of the device that an origin names; 0 if it has none.

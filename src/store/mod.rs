@@ -6,8 +6,9 @@
 //!
 //! ```text
 //! open: lock -> identity -> set_aside (after a crash) -> journal and versions (framing, read only) -> fjall -> check
-//! run:  commit: one batch, one fdatasync -> tip (no sync) -> durable()
-//! close: rows into tables -> empty journal
+//!       -> fresh (what the log holds and its indexes do not)
+//! run:  commit: one batch, one fdatasync -> tip (no sync) -> fresh -> durable();  a full generation of fresh -> indexes
+//! close: fresh -> indexes -> rows into tables -> empty journal
 //! ```
 //!
 //! This folder must not know the network, the clock, or who may read what.
@@ -20,6 +21,7 @@ mod device_log;
 mod error;
 mod files;
 mod forget;
+mod fresh;
 mod identity;
 mod index;
 mod journal;

@@ -33,7 +33,7 @@ pub(super) const TIP: &str = "tip";
 /// What is added to a store's name while it is being made.
 const UNFINISHED: &str = ".new";
 
-/// A store that was found whole.
+/// A store that was found whole; of its indexes, what the log has no more of than it says ([`super::fresh`]).
 pub(super) struct Opened {
     pub(super) index: Index,
     pub(super) identity: Identity,

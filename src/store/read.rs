@@ -18,6 +18,7 @@ use fjall::{Guard, Keyspace, Readable};
 use super::check::{Check, Failure, Row, damage};
 use super::error::StoreError;
 use super::files::{self, Scratch};
+use super::fresh::Fresh;
 use super::identity::{self, Identity};
 use super::keys::{self, CHAIN_START, End};
 use super::lock::Lock;
@@ -127,7 +128,11 @@ impl Copy {
         if has_tip {
             std::fs::rename(&early, copy.join(open::TIP)).map_err(failed())?;
         }
-        Ok(Self { opened: open::open(copy, None)?, _scratch: scratch })
+        let opened = open::open(copy, None)?;
+        // What is read is one whole, indexes included.
+        let fresh = Fresh::load(&opened.index, &opened.end).map_err(|failure| failure.of(copy))?;
+        fresh.finish(&opened.index, 1).map_err(StoreError::engine(folder, "index a copy of"))?;
+        Ok(Self { opened, _scratch: scratch })
     }
 
     /// The same of a store that was read before, if its log is still in that life.
@@ -440,6 +445,7 @@ mod tests {
         let event = |seq| Arc::new(event(seq));
         let append = |position| Write::Append { position, event: event(position), fork: false };
         replica.commit(&(1..=EVENTS).map(append).collect::<Vec<_>>()).unwrap();
+        replica.flush_tables(); // indexes are made anew from the log before that
         drop(replica);
         let knowing = Intake::knowing_again(&[5; 32]);
         assert_eq!(take_in(&path, &knowing).unwrap().events.len() as u64, EVENTS);

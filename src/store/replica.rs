@@ -16,6 +16,7 @@ use super::check::Failure;
 use super::close;
 use super::damaged;
 use super::error::StoreError;
+use super::fresh::{Fresh, Held, Indexing, WORTH_EVENTS};
 use super::identity::Identity;
 use super::index::{self, Index};
 use super::keys::{self, End};
@@ -43,6 +44,7 @@ struct Inner {
     identity: Identity,
     folder: PathBuf,
     writer: Mutex<Writer>,
+    fresh: Arc<Fresh>,
     recent: RwLock<Recent>,
     numbers: Mutex<Numbers>,
     durable: AtomicU64,
@@ -54,6 +56,7 @@ struct Inner {
 struct Writer {
     end: End,
     tip: TipFile,
+    indexing: Indexing,
     stopped: bool,
 }
 
@@ -65,7 +68,8 @@ impl Replica {
     /// unwritable, or on a full disk. A store that is refused stays as it was.
     pub fn open(dir: &Path, server: ServerId) -> Result<Self, StoreError> {
         let Opened { index, identity, end, tip, lock } = open::open_or_make(dir, server)?;
-        let writer = Writer { end, tip, stopped: false };
+        let fresh = Fresh::load(&index, &end).map_err(|failure| failure.of(dir))?;
+        let writer = Writer { end, tip, indexing: Indexing::default(), stopped: false };
         let inner = Inner {
             index,
             identity,
@@ -73,6 +77,7 @@ impl Replica {
             durable: AtomicU64::new(end.position),
             forks: AtomicU64::new(end.forks),
             writer: Mutex::new(writer),
+            fresh: Arc::new(fresh),
             recent: RwLock::default(),
             numbers: Mutex::default(),
             _lock: lock,
@@ -189,9 +194,14 @@ impl Replica {
     /// # Errors
     /// The journal could not be looked at or emptied. All that was committed is on the disk all the same.
     pub fn close(self) -> Result<(), StoreError> {
-        let Some(Inner { index, folder, writer, _lock, .. }) = Arc::into_inner(self.0) else { return Ok(()) };
-        if !writer.into_inner().unwrap_or_else(PoisonError::into_inner).stopped {
+        let Some(Inner { index, folder, writer, fresh, _lock, .. }) = Arc::into_inner(self.0) else {
+            return Ok(());
+        };
+        let mut writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !writer.stopped {
             let engine = folder.join(open::ENGINE);
+            let finished = writer.indexing.wait().and_then(|()| fresh.finish(&index, WORTH_EVENTS));
+            finished.map_err(StoreError::engine(&folder, "index"))?;
             close::close(index, &engine).map_err(StoreError::io(&engine, "empty the journal of"))?;
         }
         Ok(())
@@ -222,6 +232,8 @@ impl Replica {
 impl Replica {
     /// Moves everything from the journals into tables, which otherwise takes some megabytes of events.
     pub(super) fn flush_tables(&self) {
+        self.0.writer.lock().unwrap().indexing.wait().unwrap();
+        self.0.fresh.finish(&self.0.index, 1).unwrap();
         let keyspaces = self.0.index.keyspaces();
         keyspaces.into_iter().for_each(|keyspace| keyspace.rotate_memtable_and_wait().unwrap());
     }
@@ -253,6 +265,8 @@ impl Replica {
 
 impl Inner {
     fn commit(&self, writer: &mut Writer, writes: &[Write]) -> Result<(), StoreError> {
+        let indexing = writer.indexing.go_on(&self.fresh, &self.index);
+        indexing.map_err(StoreError::engine(&self.folder, "index"))?;
         let Some(Staging { batch, end, changed }) = self.stage(writer, writes)? else { return Ok(()) };
         batch.commit().map_err(StoreError::engine(&self.folder, "write"))?;
         writer.end = end;
@@ -260,12 +274,9 @@ impl Inner {
         recent.add(writes);
         changed.iter().for_each(|(position, event)| recent.replace(*position, event));
         drop(recent);
+        self.fresh.add(appended(writes));
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        for write in writes {
-            if let Write::Append { event, .. } = write {
-                numbers.note(event.origin());
-            }
-        }
+        appended(writes).for_each(|(event, _)| numbers.note(event.origin()));
         drop(numbers);
         self.durable.store(end.position, Ordering::Release);
         self.forks.store(end.forks, Ordering::Release);
@@ -278,15 +289,17 @@ impl Inner {
         let mut batch = self.index.batch();
         let mut end = writer.end;
         let mut staged = Staged::new(self);
-        let snapshot = staged.snapshot.clone();
-        let mut bodies = Bodies::new(&self.index, &snapshot);
+        let (fresh, snapshot) = (staged.fresh.clone(), staged.snapshot.clone());
+        let mut bodies = Bodies::new(&self.index, &fresh, &snapshot);
         for write in writes {
             match write {
                 Write::Append { position, event, fork } => {
                     staged.check(&end, *position, event, *fork)?;
                     let chain = keys::chain(&end.chain, &event.id());
                     end = End { position: *position, chain, forks: end.forks + u64::from(*fork) };
-                    self.index.put_event(&mut batch, *position, event, *fork);
+                    if *fork {
+                        self.index.put_fork(&mut batch, event);
+                    }
                     bodies.append(*position, chain, event).map_err(failed)?;
                 }
                 Write::Body(event) => bodies.fill(event).map_err(failed)?,
@@ -318,7 +331,10 @@ impl Inner {
     /// Whether an event of this origin may be in the log; most are known for new without a look into the engine.
     fn may_hold(&self, origin: Origin) -> Result<bool, StoreError> {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        numbers.may_hold(origin, || self.reading(|index, snapshot| index.last_number(&snapshot, origin)))
+        numbers.may_hold(origin, || {
+            let fresh = self.fresh.held().last_number(origin);
+            Ok(fresh.max(self.reading(|index, snapshot| index.last_number(&snapshot, origin))?))
+        })
     }
 
     fn reading<T>(&self, read: impl FnOnce(&Index, Snapshot) -> fjall::Result<T>) -> Result<T, StoreError> {
@@ -328,6 +344,14 @@ impl Inner {
     fn unreadable(&self, what: impl Into<String>) -> StoreError {
         StoreError::damaged(&self.folder, what)
     }
+}
+
+/// The events that a batch appends, each with whether it is a fork.
+fn appended(writes: &[Write]) -> impl Iterator<Item = (&Event, bool)> {
+    writes.iter().filter_map(|write| match write {
+        Write::Append { event, fork, .. } => Some((&**event, *fork)),
+        _ => None,
+    })
 }
 
 /// A batch that is ready to be written.
@@ -342,6 +366,7 @@ struct Staging {
 /// What a batch would add, checked against the log and against itself.
 struct Staged<'a> {
     store: &'a Inner,
+    fresh: Held,
     snapshot: Snapshot,
     ids: BTreeSet<EventId>,
     origins: BTreeSet<Origin>,
@@ -349,7 +374,8 @@ struct Staged<'a> {
 
 impl<'a> Staged<'a> {
     fn new(store: &'a Inner) -> Self {
-        Self { store, snapshot: store.index.snapshot(), ids: [].into(), origins: [].into() }
+        let fresh = store.fresh.held();
+        Self { store, fresh, snapshot: store.index.snapshot(), ids: [].into(), origins: [].into() }
     }
 
     /// Design rules 1 and 6: the log has no gap, holds no event twice, and forgets no fork.
@@ -364,10 +390,12 @@ impl<'a> Staged<'a> {
         let (id, origin) = (event.id(), event.origin());
         let taken = self.origins.contains(&origin)
             || (self.store.may_hold(origin)?
-                && self.snapshot.contains_key(&index.devices, keys::origin(origin)).map_err(failed())?);
+                && (self.fresh.first_of(origin).is_some()
+                    || self.snapshot.contains_key(&index.devices, keys::origin(origin)).map_err(failed())?));
         // Of an origin that is not taken there is no event at all.
         let again = taken
             && (self.ids.contains(&id)
+                || self.fresh.position(&id).is_some()
                 || self.snapshot.contains_key(&index.ids, id.as_bytes()).map_err(failed())?);
         if again {
             return misfit(format!("event {} a second time", id.short()));
@@ -415,6 +443,9 @@ impl Log for Replica {
         if let Some(position) = self.0.recent(|recent| recent.position(id)) {
             return Ok(Some(position));
         }
+        if let Some(position) = self.0.fresh.held().position(id) {
+            return Ok(Some(position));
+        }
         let found = self.0.reading(|index, snapshot| snapshot.get(&index.ids, id.as_bytes()))?;
         let wrong = || self.0.unreadable("its table 'ids' has a value that is no position");
         found.map(|bytes| keys::read_position(&bytes).ok_or_else(wrong)).transpose()
@@ -423,6 +454,9 @@ impl Log for Replica {
     fn first_of(&self, origin: Origin) -> Result<Option<EventId>, StoreError> {
         if !self.0.may_hold(origin)? {
             return Ok(None);
+        }
+        if let Some(first) = self.0.fresh.held().first_of(origin) {
+            return Ok(Some(first));
         }
         let key = keys::origin(origin);
         let found = self.0.reading(|index, snapshot| snapshot.get(&index.devices, key))?;
@@ -456,16 +490,23 @@ impl Log for Replica {
         if stream == Stream::Everything {
             return self.whole(after, upto, limit);
         }
-        let range = keys::stream(stream, after + 1)..=keys::stream(stream, upto);
-        let rows = self.0.reading(|index, snapshot| {
-            let rows = snapshot.range(&index.streams, range).take(limit);
-            rows.map(fjall::Guard::into_inner).collect::<fjall::Result<Vec<_>>>()
-        })?;
+        let fresh = self.0.fresh.held();
+        let indexed = upto.min(fresh.first() - 1);
+        let rows = match after < indexed {
+            true => self.0.reading(|index, snapshot| {
+                let range = keys::stream(stream, after + 1)..=keys::stream(stream, indexed);
+                let rows = snapshot.range(&index.streams, range).take(limit);
+                rows.map(fjall::Guard::into_inner).collect::<fjall::Result<Vec<_>>>()
+            })?,
+            false => Vec::new(),
+        };
         let wrong = || self.0.unreadable("its table 'streams' has a row that is no place");
         let place = |(key, value): (fjall::UserKey, fjall::UserValue)| {
             keys::read_last_position(&key).zip(keys::read_id(&value)).ok_or_else(wrong)
         };
-        rows.into_iter().map(place).collect()
+        let mut places = rows.into_iter().map(place).collect::<Result<Vec<_>, _>>()?;
+        places.extend(fresh.scan(stream, after, upto, limit - places.len()));
+        Ok(places)
     }
 
     fn hollow(&self, after: Position, limit: usize) -> Result<Vec<(Position, EventId)>, StoreError> {

@@ -193,6 +193,7 @@ fn damage_that_only_a_read_finds_is_marked_and_the_store_makes_room_for_a_new_on
     let incarnation = replica.incarnation();
     fill(&replica, 1, 300);
     replica.flush_tables();
+    replica.compact_tables();
     fill(&replica, 301, 310);
     replica.flush_tables();
     drop(replica);

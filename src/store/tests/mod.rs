@@ -6,6 +6,7 @@ mod damage;
 mod device_log;
 mod flips;
 mod forget;
+mod fresh;
 mod renew;
 mod replica;
 
