@@ -6,6 +6,8 @@
 //!
 //! [`Event::from_bytes`]: crate::event::Event::from_bytes
 
+use std::io::Write;
+
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_bytes::ByteBuf;
 
@@ -369,11 +371,17 @@ pub enum FrameError {
 /// # Errors
 /// [`FrameError::TooLarge`]; a sender that keeps to [`crate::limits`] never sees it.
 pub fn encode<T: Serialize>(frame: &T) -> Result<Vec<u8>, FrameError> {
-    let bytes = rmp_serde::to_vec(frame).map_err(|error| FrameError::Malformed(error.to_string()))?;
+    let mut bytes = Vec::new();
+    encode_to(frame, &mut bytes)?;
     if bytes.len() > FRAME_MAX_BYTES {
         return Err(FrameError::TooLarge(bytes.len()));
     }
     Ok(bytes)
+}
+
+/// As [`encode`], to where the frame is to go; its length is not looked at.
+pub(crate) fn encode_to<T: Serialize>(frame: &T, to: &mut impl Write) -> Result<(), FrameError> {
+    rmp_serde::encode::write(to, frame).map_err(|error| FrameError::Malformed(error.to_string()))
 }
 
 /// Decodes one frame, without its length.

@@ -4,7 +4,7 @@
 //! terminal, JSON) and as raw bytes in MessagePack. Nothing here knows what an id stands for beyond its
 //! length; keys are checked where they are used ([`crate::event`], `net::tls`).
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -110,7 +110,9 @@ macro_rules! id {
 
             /// The first eight hexadecimal digits: enough to tell ids apart on a screen.
             pub fn short(&self) -> String {
-                self.to_string()[..8].to_owned()
+                let mut digits = String::with_capacity(8);
+                self.0[..4].iter().for_each(|byte| _ = write!(digits, "{byte:02x}"));
+                digits
             }
         }
 

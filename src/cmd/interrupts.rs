@@ -6,6 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::failure::Failure;
+use super::runtime;
 
 /// From its creation on, these signals do not end the process any more.
 #[derive(Debug)]
@@ -47,10 +48,7 @@ impl Interrupts {
 /// # Errors
 /// When the operating system gives no threads, or does not let us listen.
 pub fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<Option<T>, Failure> {
-    let runtime = Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::io("start the runtime", &error))?;
+    let runtime = runtime::start()?;
     let mut signals = Signals::listen(&runtime)?;
     let done = runtime.block_on(async {
         tokio::select! {

@@ -47,6 +47,7 @@ pub mod place;
 mod presenting;
 mod rebuild;
 pub mod replay;
+mod runtime;
 pub mod said;
 pub mod screen;
 pub mod send;

@@ -35,6 +35,7 @@ use super::failure::{Failure, Outcome};
 use super::open_files;
 use super::pid::PidFile;
 use super::rebuild;
+use super::runtime;
 use super::screen;
 use super::session::now_ms;
 use crate::admission::{self, Incoming};
@@ -91,10 +92,7 @@ pub fn run(args: &Args) -> Result<Outcome, Failure> {
     }
     // Each connection is one, and more than a shell's usual 1,024 may come.
     open_files::raise();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::io("start the runtime", &error))?;
+    let runtime = runtime::start()?;
     // As a task and not on this thread: a connection's task that wakes the core then hands it the thread that
     // it runs on, instead of waking another.
     let args = args.clone();

@@ -20,6 +20,7 @@ use super::display_quorum::DisplayQuorum;
 use super::failure::{Failure, Outcome};
 use super::home::Cluster;
 use super::place::{Place, find_room, follows, room_labels};
+use super::runtime;
 use super::screen;
 use super::session::{Change, Notice, Options, Session, Shown};
 use super::similar::did_you_mean;
@@ -55,11 +56,7 @@ enum Unusable {
 /// # Errors
 /// The work's own, and when there can be no runtime.
 pub fn run(work: impl Future<Output = Result<Outcome, Failure>>) -> Result<Outcome, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::io("start the runtime", &error))?;
+    let runtime = runtime::start()?;
     let outcome = runtime.block_on(work);
     runtime.shutdown_background();
     outcome

@@ -110,8 +110,9 @@ impl Header {
     }
 
     pub(super) fn to_signed_bytes(&self) -> Vec<u8> {
-        let mut signed = vec![VERSION];
-        signed.extend(encode(self));
+        let mut signed = Vec::with_capacity(SIGNED_USUAL_BYTES);
+        signed.push(VERSION);
+        encode_to(self, &mut signed);
         signed
     }
 
@@ -194,12 +195,26 @@ pub(super) fn id_of(signed: &[u8]) -> EventId {
     EventId::new(*blake3::hash(signed).as_bytes())
 }
 
+/// Room for a header with two parents and its version.
+const SIGNED_USUAL_BYTES: usize = 384;
+/// What an envelope has around its three parts, at most.
+const FRAMING_BYTES: usize = 1 + 3 * 5;
+
 #[expect(
     clippy::expect_used,
     reason = "these shapes hold integers and bytes, which MessagePack always takes"
 )]
-pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    rmp_serde::to_vec(value).expect("plain values encode into memory")
+fn encode_to<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
+    rmp_serde::encode::write(bytes, value).expect("plain values encode into memory");
+}
+
+/// The bytes of an envelope.
+pub(super) fn encode(envelope: &Envelope<'_>) -> Vec<u8> {
+    let Envelope { signed, signature, body } = envelope;
+    let mut bytes =
+        Vec::with_capacity(signed.len() + signature.len() + body.map_or(0, <[u8]>::len) + FRAMING_BYTES);
+    encode_to(envelope, &mut bytes);
+    bytes
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadHalf, WriteHalf};
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_util::bytes::{Bytes, BytesMut};
+use tokio_util::bytes::{BufMut, BytesMut};
 use tokio_util::codec::{Decoder, Encoder, FramedRead, FramedWrite, LengthDelimitedCodec};
 
 use crate::frame::{self, FrameError};
@@ -127,9 +127,25 @@ impl<T: DeserializeOwned> Decoder for FrameCodec<T> {
 impl<T: Serialize> Encoder<&T> for FrameCodec<T> {
     type Error = WireError;
 
+    /// Straight into the buffer; what turns out to be no frame leaves it as it was.
     fn encode(&mut self, value: &T, buffer: &mut BytesMut) -> Result<(), WireError> {
-        let bytes = Bytes::from(frame::encode(value)?);
-        Ok(self.lengths.encode(bytes, buffer)?)
+        let head = buffer.len();
+        buffer.put_bytes(0, LENGTH_BYTES);
+        let mut frame = (&mut *buffer).writer();
+        let encoded = frame::encode_to(value, &mut frame);
+        let bytes = buffer.len() - head - LENGTH_BYTES;
+        let fits =
+            encoded.and(if bytes > FRAME_MAX_BYTES { Err(FrameError::TooLarge(bytes)) } else { Ok(()) });
+        match (fits, u32::try_from(bytes)) {
+            (Ok(()), Ok(length)) => {
+                buffer[head..head + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+                Ok(())
+            }
+            (fits, _) => {
+                buffer.truncate(head);
+                Err(fits.err().unwrap_or(FrameError::TooLarge(bytes)).into())
+            }
+        }
     }
 }
 

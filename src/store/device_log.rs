@@ -34,6 +34,8 @@ const MAGIC: &[u8; 7] = b"tercetl";
 /// What new logs are; those of version 1 go on as such.
 const VERSION: u8 = 2;
 const START: u64 = 8;
+/// What most entries take at most, to have room for them at once.
+const USUAL_BYTES: usize = 512;
 
 /// A device's log, open for writing; nobody else can open it until this is dropped.
 #[derive(Debug)]
@@ -132,12 +134,12 @@ impl DeviceLog {
     /// The write failed, or one before it did: nothing is taken any more.
     pub fn append(&mut self, entries: &[Entry]) -> Result<(), LogError> {
         self.refuse_if_stopped()?;
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(entries.len() * USUAL_BYTES);
         let mut reached = self.written;
         for entry in entries {
-            let (record, chain) = self.encode(entry, &reached)?;
-            reached = reached.after(record.len(), chain);
-            bytes.extend(record);
+            let before = bytes.len();
+            let chain = self.encode(entry, &reached, &mut bytes)?;
+            reached = reached.after(bytes.len() - before, chain);
         }
         let written = self.file.write_all(&bytes);
         self.stopping(written, "write")?;
@@ -158,11 +160,17 @@ impl DeviceLog {
         self.stopping(noted, "write the tip of")
     }
 
-    fn encode(&self, entry: &Entry, reached: &Reached) -> Result<(Vec<u8>, Chain), LogError> {
-        let payload = rmp_serde::to_vec(entry)
+    /// Adds an entry's record to the bytes; answers the chain after it.
+    fn encode(&self, entry: &Entry, reached: &Reached, bytes: &mut Vec<u8>) -> Result<Chain, LogError> {
+        let start = bytes.len();
+        bytes.resize(start + record::HEAD_BYTES, 0);
+        rmp_serde::encode::write(bytes, entry)
             .map_err(|error| LogError::io(&self.path, "encode an entry for")(io::Error::other(error)))?;
-        let too_long = || LogError::TooLong { path: self.path.clone(), bytes: payload.len() };
-        record::encode(reached.checks, &reached.chain, &payload).ok_or_else(too_long)
+        let record = &mut bytes[start..];
+        let sealed = record::seal(reached.checks, &reached.chain, record);
+        let too_long =
+            || LogError::TooLong { path: self.path.clone(), bytes: record.len() - record::HEAD_BYTES };
+        sealed.ok_or_else(too_long)
     }
 
     fn refuse_if_stopped(&self) -> Result<(), LogError> {

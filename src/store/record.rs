@@ -71,15 +71,19 @@ pub(super) enum Found<'a> {
     Damage(&'static str),
 }
 
-/// A payload as a record, with the chain after it; `None` if it is empty or too long.
-pub(super) fn encode(checks: Checks, before: &Chain, payload: &[u8]) -> Option<(Vec<u8>, Chain)> {
+/// Makes a record of a payload that stands behind [`HEAD_BYTES`] bytes: fills these, and answers the chain after it;
+/// `None` if the payload is empty or too long.
+pub(super) fn seal(checks: Checks, before: &Chain, record: &mut [u8]) -> Option<Chain> {
+    let (head, payload) = record.split_first_chunk_mut::<HEAD_BYTES>()?;
     if payload.is_empty() || payload.len() > PAYLOAD_MAX_BYTES {
         return None;
     }
     let length = u32::try_from(payload.len()).ok()?.to_le_bytes();
     let after = checks.chain(before, payload);
-    let record = [length.as_slice(), &checks.of_head(before, &length), &after[..4], payload].concat();
-    Some((record, after))
+    head[..4].copy_from_slice(&length);
+    head[4..8].copy_from_slice(&checks.of_head(before, &length));
+    head[8..].copy_from_slice(&after[..4]);
+    Some(after)
 }
 
 /// Looks at what stands before the end of a file; `bytes` go to that end.

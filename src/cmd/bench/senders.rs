@@ -343,10 +343,9 @@ impl Sender {
         let place = usize::try_from(self.next).unwrap_or(0) % self.conversations.len();
         let conversation = self.conversations[place];
         self.next += 1;
-        let mut text = format!("{} ", self.next);
-        text.truncate(bytes);
-        text.extend(std::iter::repeat_n('x', bytes - text.len()));
-        self.session.submit(Input::Say { conversation, kind: Kind::Post, body: text.into_bytes() }).await
+        let mut body = format!("{} ", self.next).into_bytes();
+        body.resize(bytes, b'x');
+        self.session.submit(Input::Say { conversation, kind: Kind::Post, body }).await
     }
 
     async fn ack(&mut self) -> Result<Instant, Failure> {

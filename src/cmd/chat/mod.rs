@@ -30,7 +30,7 @@ use crate::cmd::failure::{Failure, Outcome};
 use crate::cmd::home::Cluster;
 use crate::cmd::session::{Options, Session};
 use crate::cmd::settings::Settings;
-use crate::cmd::{complete, first_run};
+use crate::cmd::{complete, first_run, runtime};
 use crate::id::AccountId;
 use crate::limits::{REORDER_WINDOW_MS, SENT_AT};
 use crate::text::{Name, count};
@@ -73,11 +73,7 @@ pub fn run(settings: &Settings, args: &Args) -> Result<Outcome, Failure> {
     }
     let cluster = Cluster::load(home)?;
     let name = settings.me(args.name.as_ref(), "tercet chat NAME")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::io("start the runtime", &error))?;
+    let runtime = runtime::start()?;
     let outcome = runtime.block_on(chat(settings, &cluster, &name, args));
     runtime.shutdown_background(); // a read of standard input cannot be taken back
     outcome
