@@ -44,6 +44,7 @@ use crate::limits::REFUSED_AGAIN_MS;
 use crate::links::{Link, links_of};
 use crate::order::Key;
 use crate::quorum::{PastTellers, Quorum};
+use crate::waiting::Waiting;
 use crate::wanted::Wanted;
 
 /// The machine. See the module.
@@ -63,7 +64,8 @@ pub struct Client {
     catching_up_until_ms: Option<u64>,
     caught_up: bool,
     caught_up_ms: u64,
-    waiting: BTreeMap<EventId, (Arc<Event>, usize)>,
+    /// By the link that each came over.
+    waiting: Waiting<usize>,
     wanted: Wanted,
     /// Bodies that are not here though no deletion is: when they are asked for again, after which event, and where
     /// they were asked for last.
@@ -112,7 +114,7 @@ impl Client {
             catching_up_until_ms: None,
             caught_up: false,
             caught_up_ms: now_ms,
-            waiting: BTreeMap::new(),
+            waiting: Waiting::default(),
             wanted: Wanted::default(),
             bodies_due_ms: None,
             bodies_asked: (None, 0),

@@ -304,9 +304,9 @@ impl Holdings {
         self.held.contains_key(id)
     }
 
-    /// Whether all of an event's parents are here.
-    pub fn has_parents(&self, event: &Event) -> bool {
-        event.parents().iter().all(|id| self.holds(id))
+    /// The first of an event's parents that is not here.
+    pub fn missing_parent(&self, event: &Event) -> Option<EventId> {
+        event.parents().iter().find(|id| !self.holds(id)).copied()
     }
 
     /// The conversation that an event belongs to.

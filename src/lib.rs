@@ -181,5 +181,6 @@ pub mod text;
 pub mod thread;
 pub mod verify;
 pub mod view;
+pub mod waiting;
 pub mod wanted;
 pub mod words;

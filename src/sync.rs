@@ -13,7 +13,7 @@
 //! This is the pulling half; the other half is that [`crate::server`] lets peers follow. It does not write:
 //! it hands [`crate::server`] events to append, and is told what has become durable.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::delivery::Delivery;
@@ -21,7 +21,8 @@ use crate::event::Event;
 pub use crate::frame::PeerCursor;
 use crate::frame::ToServer;
 use crate::id::{EventId, Incarnation, Position, ServerId};
-use crate::limits::{SYNC_AFTER_MS, WAITING_MAX};
+use crate::limits::SYNC_AFTER_MS;
+use crate::waiting::Waiting;
 use crate::wanted::Wanted;
 
 /// One peer.
@@ -56,7 +57,7 @@ pub struct Sync {
     peers: Vec<Peer>,
     wanted: Wanted,
     /// Events whose parents are not here yet, with who sent them.
-    waiting: BTreeMap<EventId, (Arc<Event>, ServerId)>,
+    waiting: Waiting<ServerId>,
     /// The peer that was asked for bodies last, by its place.
     asked_last: usize,
 }
@@ -69,7 +70,7 @@ impl Sync {
     pub fn new(peers: impl IntoIterator<Item = ServerId>, cursors: &[PeerCursor]) -> Self {
         let cursor = |id| cursors.iter().find(|cursor| cursor.peer == id);
         let peers = peers.into_iter().map(|id| Peer::new(id, cursor(id))).collect();
-        Self { peers, wanted: Wanted::default(), waiting: BTreeMap::new(), asked_last: 0 }
+        Self { peers, wanted: Wanted::default(), waiting: Waiting::default(), asked_last: 0 }
     }
 
     fn peer(&mut self, id: ServerId) -> Option<&mut Peer> {
@@ -156,44 +157,30 @@ impl Sync {
         // An author's own upload is likely on its way; what a peer has had for long is not.
         let due_ms = if caught_up { now_ms + SYNC_AFTER_MS } else { now_ms };
         for (id, staged) in lacking {
-            if !staged && !self.waiting.contains_key(id) {
+            if !staged && !self.waiting.contains(id) {
                 self.wanted.add(*id, due_ms);
             }
         }
         true
     }
 
-    /// An event has come whose parents are not all here: it waits for them, if there is room.
-    pub fn wait(&mut self, from: ServerId, event: Arc<Event>) {
-        if self.waiting.len() < WAITING_MAX {
-            self.wanted.remove(&event.id());
-            self.waiting.insert(event.id(), (event, from));
+    /// An event has come of whose parents this one is not here: it waits for it, if there is room.
+    pub fn wait(&mut self, from: ServerId, event: Arc<Event>, parent: EventId) {
+        let id = event.id();
+        if self.waiting.add(event, from, parent) {
+            self.wanted.remove(&id);
         }
     }
 
-    /// Takes out one waiting event of which `ready` says that its parents are here.
-    pub fn take_ready<E>(
-        &mut self,
-        ready: impl Fn(&Event) -> Result<bool, E>,
-    ) -> Result<Option<(Arc<Event>, ServerId)>, E> {
-        for (id, (event, _)) in &self.waiting {
-            if ready(event)? {
-                let id = *id;
-                return Ok(self.waiting.remove(&id));
-            }
-        }
-        Ok(None)
+    /// Takes out an event that waited for a parent which is staged by now, with who sent it.
+    pub fn next_ready(&mut self) -> Option<(Arc<Event>, ServerId)> {
+        self.waiting.next_ready()
     }
 
-    /// How many events wait for their parents.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
-    /// An event is staged: it need not be fetched any more.
+    /// An event is staged: it need not be fetched any more, and what waited for it may be able to go on.
     pub fn staged(&mut self, id: &EventId) {
         self.wanted.remove(id);
-        self.waiting.remove(id);
+        self.waiting.here(id);
     }
 
     /// These events have become durable: moves the cursors that waited for them, and tells the peers.

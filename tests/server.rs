@@ -394,6 +394,30 @@ fn a_server_that_was_away_fetches_what_a_peer_has_and_moves_its_cursor_when_it_i
 }
 
 #[test]
+fn an_event_that_comes_asks_the_log_nothing_about_those_that_wait() {
+    let mut bench = Bench::new();
+    bench.step(Input::PeerUp { peer: PEER, incarnation: Incarnation::new([9; 16]) });
+    let mut chain = vec![post(ALICE, BOB, 1, NOW_MS, &[])];
+    for seq in 2..=300 {
+        let before = chain.last().unwrap().id();
+        chain.push(post(ALICE, BOB, seq, NOW_MS + seq, &[before]));
+    }
+    let other = post(CAROL, BOB, 1, NOW_MS, &[]);
+    let (first, rest) = chain.split_first().unwrap();
+    announce(&mut bench, &chain.iter().chain([&other]).collect::<Vec<_>>(), false);
+    bring(&mut bench, &rest.iter().rev().collect::<Vec<_>>());
+    assert!(bench.gathered.is_empty(), "all wait");
+    let before = bench.log.looked_up.get();
+    bring(&mut bench, &[&other]);
+    bench.syncs();
+    let asked = bench.log.looked_up.get() - before;
+    assert!(asked < 10, "{asked} questions for one event, while {} wait", rest.len());
+    bring(&mut bench, &[first]);
+    bench.syncs();
+    assert_eq!(bench.log.events, [&[other], &chain[..]].concat(), "each after its parent");
+}
+
+#[test]
 fn in_the_steady_state_no_body_is_fetched() {
     let mut bench = Bench::new();
     bench.welcomes(ALICE);

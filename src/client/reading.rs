@@ -18,7 +18,7 @@ use crate::event::{Conversation, Event};
 use crate::frame::{Item, Receipt, ToServer};
 use crate::history::Entry;
 use crate::id::EventId;
-use crate::limits::{FETCH_AFTER_MS, FETCH_AGAIN_MS, FETCH_MAX, WAITING_MAX};
+use crate::limits::{FETCH_AFTER_MS, FETCH_AGAIN_MS, FETCH_MAX};
 use crate::links::Link;
 
 use super::Client;
@@ -51,7 +51,7 @@ impl Client {
                 self.receipt(link, Receipt { id, position }, effects);
             } else {
                 lacking.insert(id);
-                if !self.waiting.contains_key(&id) {
+                if !self.waiting.contains(&id) {
                     self.wanted.add(id, now_ms + FETCH_AFTER_MS);
                 }
             }
@@ -71,7 +71,7 @@ impl Client {
         if self.holdings.holds(&id) {
             return self.fill(now_ms, link, event, effects);
         }
-        if let Some((waiting, _)) = self.waiting.get_mut(&id) {
+        if let Some(waiting) = self.waiting.get_mut(&id) {
             if event.has_body() && !waiting.has_body() {
                 *waiting = event;
             }
@@ -88,17 +88,26 @@ impl Client {
             self.overtaken = Some(id);
             return Err(format!("it sent event {} as ours, which this device has not written", id.short()));
         }
-        if !self.holdings.has_parents(&event) {
-            if self.waiting.len() < WAITING_MAX {
-                self.wanted.remove(&id);
-                self.waiting.insert(id, (event, link));
-            }
-            return Ok(());
+        self.hold_or_wait(now_ms, link, event, effects)?;
+        while let Some((event, link)) = self.waiting.next_ready() {
+            self.hold_or_wait(now_ms, link, event, effects)?;
         }
-        self.hold(now_ms, link, event, effects)?;
-        while let Some(id) = self.ready() {
-            let Some((event, link)) = self.waiting.remove(&id) else { break };
-            self.hold(now_ms, link, event, effects)?;
+        Ok(())
+    }
+
+    fn hold_or_wait(
+        &mut self,
+        now_ms: u64,
+        link: usize,
+        event: Arc<Event>,
+        effects: &mut Effects,
+    ) -> Result<(), String> {
+        let Some(parent) = self.holdings.missing_parent(&event) else {
+            return self.hold(now_ms, link, event, effects);
+        };
+        let id = event.id();
+        if self.waiting.add(event, link, parent) {
+            self.wanted.remove(&id);
         }
         Ok(())
     }
@@ -120,7 +129,9 @@ impl Client {
             incarnation,
             at_ms: now_ms,
         });
+        let id = event.id();
         self.apply_event(event);
+        self.waiting.here(&id);
         Ok(())
     }
 
@@ -160,10 +171,6 @@ impl Client {
         if !is_own && self.apply_told(link, id) {
             effects.log.push(Entry::Told { server: self.server(link), incarnation, id: *id });
         }
-    }
-
-    fn ready(&self) -> Option<EventId> {
-        self.waiting.iter().find(|(_, (event, _))| self.holdings.has_parents(event)).map(|(id, _)| *id)
     }
 
     /// Moves every cursor as far as what is held allows.

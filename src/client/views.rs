@@ -62,14 +62,17 @@ impl Client {
         let (links, was) = carry_over(&self.config.view, std::mem::take(&mut self.links), &view);
         let now_at = |old: usize| was.iter().position(|was| *was == Some(old));
         self.feed = self.feed.and_then(now_at);
-        let waiting = std::mem::take(&mut self.waiting);
         let mut orphaned = Vec::new();
-        for (id, (event, link)) in waiting {
-            match now_at(link) {
-                Some(link) => drop(self.waiting.insert(id, (event, link))),
-                None => orphaned.push(id),
+        self.waiting.retain(|id, link| match now_at(*link) {
+            Some(now) => {
+                *link = now;
+                true
             }
-        }
+            None => {
+                orphaned.push(*id);
+                false
+            }
+        });
         self.holdings.move_servers(&was);
         self.nothing_lost.clear();
         self.links = links;

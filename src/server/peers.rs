@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::ancestors::fits_ancestors;
 use crate::event::Event;
 use crate::frame::{ToClient, ToServer};
-use crate::id::{EventId, ServerId};
+use crate::id::ServerId;
 use crate::limits::FETCH_MAX;
 use crate::log::Log;
 
@@ -110,8 +110,8 @@ impl Server {
             });
         }
         let parents = self.parents(&event, log)?;
-        if parents.iter().any(|(_, parent)| parent.is_none()) {
-            self.sync.wait(peer, event);
+        if let Some((parent, _)) = parents.iter().find(|(_, parent)| parent.is_none()) {
+            self.sync.wait(peer, event, *parent);
             return Ok(Ok(()));
         }
         if let Err(why) = fits_ancestors(&event, parents.iter().filter_map(|(_, parent)| parent.as_deref())) {
@@ -123,11 +123,7 @@ impl Server {
 
     /// Appends what waited for parents that are in the log by now.
     pub(super) fn append_ready<L: Log>(&mut self, log: &L, out: &mut Outputs) -> Result<(), L::Error> {
-        while self.sync.waiting() > 0 {
-            let staged = &self.staged;
-            let has = |id: &EventId| Ok(staged.get(id).is_some() || log.position(id)?.is_some());
-            let ready = |event: &Event| event.parents().iter().try_fold(true, |all, id| Ok(all && has(id)?));
-            let Some((event, peer)) = self.sync.take_ready(ready)? else { break };
+        while let Some((event, peer)) = self.sync.next_ready() {
             if let Err(why) = self.fetched(peer, event, log, out)? {
                 self.drop_peer(peer, why, out);
             }

@@ -1,6 +1,7 @@
 //! A server's machine over a log in memory, as a test drives it one step at a time. A test file adds to [`Bench`]
 //! what only its own tests need.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub struct Memory {
     pub events: Vec<Arc<Event>>,
     pub view: Option<SignedView>,
     pub sealed: bool,
+    /// How often it was asked where an event stands.
+    pub looked_up: Cell<usize>,
 }
 
 impl Memory {
@@ -49,6 +52,7 @@ impl Log for Memory {
     type Error = Infallible;
 
     fn position(&self, id: &EventId) -> Result<Option<Position>, Infallible> {
+        self.looked_up.set(self.looked_up.get() + 1);
         Ok(self.places().find(|(_, event)| event.id() == *id).map(|(position, _)| position))
     }
 
