@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bits::Bits;
+use crate::id::{AccountId, DeviceId};
 use crate::intake::Number;
 use crate::ledger::Ledger;
 use crate::succession::Succession;
@@ -14,7 +15,7 @@ use crate::taken::{Life, Seen};
 pub(crate) enum Loss {
     /// Nothing: it is on a server's disk, a server that acked it should have it, or no disk was lost.
     None,
-    /// No log tells who acked it. Disks were lost, and it is on none that is left.
+    /// No log tells who acked it. Disks were lost, or the log of the device that wrote it, and no disk that is left has it.
     Maybe,
     /// Every server that acked it has lost its disk since, and it is on none that is left.
     All,
@@ -29,6 +30,8 @@ pub(crate) struct Losses<'a> {
     acked: BTreeMap<Number, BTreeSet<Life>>,
     /// Whether any life of a log that a device ever heard of is lost.
     any: bool,
+    /// The devices whose logs were read.
+    logs: BTreeSet<(AccountId, DeviceId)>,
 }
 
 impl<'a> Losses<'a> {
@@ -45,7 +48,8 @@ impl<'a> Losses<'a> {
             }
         }
         let (succession, whole) = (Succession::of(ledger), Bits::new(ledger.events.numbers()));
-        let mut losses = Self { ledger, succession, whole, acked, any: false };
+        let logs = ledger.clients.iter().filter_map(|log| log.account.zip(log.device)).collect();
+        let mut losses = Self { ledger, succession, whole, acked, any: false, logs };
         for log in ledger.servers.iter().filter(|log| losses.succession.retired(log.life.0).is_none()) {
             let mut bare = log.bare.iter().peekable();
             for (index, event) in log.events.iter().enumerate() {
@@ -65,7 +69,7 @@ impl<'a> Losses<'a> {
         }
         match self.acked.get(&event).filter(|lives| !lives.is_empty()) {
             Some(lives) if lives.iter().all(|life| self.is_lost(*life)) => Loss::All,
-            None if self.any => Loss::Maybe,
+            None if self.any || !self.logs.contains(&self.ledger.events.author(event)) => Loss::Maybe,
             _ => Loss::None,
         }
     }

@@ -131,6 +131,14 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "no server has a body, and no disk was lost",
+        spoil: |Good { world, hello, .. }| {
+            forget_acks(world, &SERVERS, *hello);
+            strip(world, &SERVERS, *hello);
+            missing_at(world, &SERVERS, *hello)
+        },
+    },
+    Case {
         name: "a device never got a body",
         spoil: |Good { world, hello, .. }| {
             let index = world.entry_of(BOB, *hello);
@@ -319,6 +327,12 @@ fn a_body_of_which_no_log_tells_who_had_it_may_be_lost_with_any_disk() {
     strip(&mut world, &SERVERS, hello);
     let sentence = "1 event found without a body; no log tells which disks had it, and disks were lost";
     assert_unknown("its author's log is silent", &world.history, sentence);
+
+    // Whether its author had taken it back, stood there as well.
+    let Good { mut world, hello, .. } = good();
+    world.history.clients.remove(ALICE);
+    strip(&mut world, &SERVERS, hello);
+    assert_unknown("its author's log is lost", &world.history, sentence);
 }
 
 #[test]
