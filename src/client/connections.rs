@@ -77,9 +77,11 @@ impl Client {
         self.follow(link, effects);
     }
 
-    /// Follows home and every room on a connection, anew if need be.
+    /// Follows home and every room on a connection, anew if need be. A room that was left and is still followed there
+    /// stays in mind, to be followed no more.
     fn follow(&mut self, link: usize, effects: &mut Effects) {
-        self.links[link].following.clear();
+        let is_left = |room: &RoomId| !self.holdings.follows(*room);
+        self.links[link].following.retain(|room| room.as_ref().is_some_and(is_left));
         self.follow_more(link, effects);
     }
 

@@ -337,3 +337,37 @@ fn what_none_of_the_servers_has_that_are_met_for_the_first_time_goes_to_all_of_t
         assert_eq!(sent, [given.clone(), given], "they told {told:?}");
     }
 }
+
+/// Seed 70040839: a room was left and the feed lost in the same moment. The next feed followed everything anew, and so
+/// forgot that it still had to be told of the room; what that had announced was fetched once a second for ever, and
+/// not taken.
+#[test]
+fn a_room_that_is_left_as_the_feed_changes_is_followed_no_more() {
+    let other = ServerId::new(SigningKey::from_bytes(&[10; 32]).verifying_key().to_bytes());
+    let (mut client, _) = Client::resume(EPOCH_MS, config(&[server(), other]), &[]).unwrap();
+    for server in [server(), other] {
+        let up = Input::Up { server, incarnation: INCARNATION };
+        step(&mut client, 0, up, &mut Effects::default());
+    }
+    let room = RoomId::new([5; 16]);
+    let note = |kind| Input::Say { conversation: notes(), kind, body: room.as_bytes().to_vec() };
+    step(&mut client, 0, note(Kind::Follow), &mut Effects::default());
+    let said = EventId::new([7; 32]);
+    let items = vec![Item { position: 1, id: said, event: None }];
+    let frame = ToClient::Feed { room: Some(room), items, after: 0, upto: 1, caught_up: true };
+    let mut effects = Effects::default();
+    step(&mut client, 1, Input::Frame { server: other, frame }, &mut effects);
+    let inputs = vec![note(Kind::Unfollow), Input::Down { server: server() }];
+    client.steps(EPOCH_MS + 2, inputs, &mut effects).into_iter().for_each(Result::unwrap);
+    for second in 1..10 {
+        step(&mut client, second * 1_000, Input::Tick, &mut effects);
+    }
+    let to_other = effects.actions.iter().filter_map(|action| match action {
+        Action::Send { server, frame } if *server == other => Some(frame),
+        _ => None,
+    });
+    let frames: Vec<_> = to_other.collect();
+    assert!(frames.contains(&&ToServer::Unfollow { room }), "{frames:?}");
+    assert!(!frames.iter().any(|frame| matches!(frame, ToServer::Fetch { .. })), "{frames:?}");
+    assert_eq!(client.unsettled(), 0);
+}
