@@ -33,7 +33,7 @@ use crate::order::Key;
 /// Events of a generation, of about 300 bytes each; there are two at most. With fewer, the engine would merge its tables
 /// more often.
 #[cfg(not(test))]
-const EVENTS: usize = 65_536;
+const EVENTS: usize = 32_768;
 /// So few that every test has some.
 #[cfg(test)]
 const EVENTS: usize = 32;

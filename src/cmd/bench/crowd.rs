@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
+use tokio::runtime::{Handle, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -14,7 +15,7 @@ use super::fill::Room;
 use super::stage::Stage;
 use crate::cmd::failure::Failure;
 use crate::cmd::home::Cluster;
-use crate::cmd::{keys, open_files};
+use crate::cmd::{keys, open_files, runtime};
 use crate::frame::{Role, ToClient, ToServer};
 use crate::id::{DeviceId, RoomId};
 use crate::limits::{PING_MS, PROTOCOL_VERSION};
@@ -36,6 +37,27 @@ pub(super) struct Crowd {
     memory: [u64; 2],
     told: Arc<Told>,
     _following: JoinSet<()>,
+    _threads: Threads,
+}
+
+/// The crowd's own threads, so that it takes none of the senders' time but the processor's.
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn start() -> Result<(Self, Handle), Failure> {
+        let runtime = runtime::start()?;
+        let handle = runtime.handle().clone();
+        Ok((Self(Some(runtime)), handle))
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // A runtime must not wait for its threads on a thread of another.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// What became of the connections.
@@ -63,21 +85,22 @@ impl Crowd {
         let before = memory();
         let way = Arc::new(Way { cluster: Arc::new(cluster.again()?), room: room.map(|room| room.id) });
         let (told, mut following, mut coming) = (Arc::<Told>::default(), JoinSet::new(), JoinSet::new());
+        let (threads, on) = Threads::start()?;
         for number in 0..devices {
             let key = match room {
                 Some(room) => room.members[number % room.members.len()].clone(),
                 None => SigningKey::from_bytes(&keys::random()?),
             };
             let way = Arc::clone(&way);
-            coming.spawn(async move { way.come(number, &key).await });
+            coming.spawn_on(async move { way.come(number, &key).await }, &on);
             if coming.len() >= AT_ONCE {
-                follow(&mut coming, &mut following, &told).await?;
+                follow(&mut coming, &mut following, &told, &on).await?;
             }
         }
         while !coming.is_empty() {
-            follow(&mut coming, &mut following, &told).await?;
+            follow(&mut coming, &mut following, &told, &on).await?;
         }
-        Ok(Self { devices, memory: [before, memory()], told, _following: following })
+        Ok(Self { devices, memory: [before, memory()], told, _following: following, _threads: threads })
     }
 
     /// Memory that each connection takes of its server.
@@ -114,15 +137,17 @@ async fn follow(
     coming: &mut JoinSet<Result<Vec<Conn>, Failure>>,
     following: &mut JoinSet<()>,
     told: &Arc<Told>,
+    on: &Handle,
 ) -> Result<(), Failure> {
     let Some(come) = coming.join_next().await else { return Ok(()) };
     let conns = come.map_err(|error| Failure::new(format!("a device broke off: {error}")))??;
     for conn in conns {
         let told = Arc::clone(told);
-        following.spawn(async move {
+        let reading = async move {
             let error = read(conn, &told.events).await;
             let _first = told.broken.set(error);
-        });
+        };
+        following.spawn_on(reading, on);
     }
     Ok(())
 }
