@@ -60,7 +60,8 @@
 //! - [`server`]: the machine; in `server/` `exchange`, `connections`, `writing`, `reading`, `peers`, `views`
 //! - in: [`admission`] (frames decoded, signatures gathered), [`staged`] (on its way to the disk)
 //! - out: `readers` (who is told what next), [`follow`] (one connection's window), [`presence`], [`digests`]
-//! - beside it: [`sync`] (what peers have that it lacks), [`wanted`] (what to fetch where), `membership` (its view)
+//! - beside it: [`sync`] (what peers have that it lacks), [`wanted`] (what to fetch where), [`waiting`] (what lacks a
+//!   parent), `membership` (its view)
 //!
 //! **The client's machine**, which knows neither disk, socket nor terminal
 //! - [`client`]: the machine; in `client/` `questions`, `state`, `writing`, `connections`, `views`, `reading`, `showing`
